@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# qemud: one Makefile, GNU make. Everything made lands below build/.
+#
+#   make               the programs, with gcc, in build/
+#   make asan          the same with AddressSanitizer and UBSan, in build/asan/
+#   make clang         the same with clang, in build/clang/
+#   make check-fast    unit tests, corpora, lint: no root, a minute
+#   make check         what CI runs: also the end-to-end tests, as root
+#   make check-long    the same tests with bigger numbers
+#   make fuzz          the libFuzzer targets, in build/fuzz/
+#   make bench         the benchmarks, against libvirtd where it is installed
+#   make format        clang-format over the tree
+#   make install       DESTDIR= PREFIX=
+#
+# A folder is a trust domain and a list of objects; a program is a list of folders.
+
+VARIANT ?= gcc
+VERSION	?= 0.1.0
+PREFIX	?= /usr
+SYSCONFDIR ?= /etc
+LIBEXECDIR ?= $(PREFIX)/libexec/qemud
+MANDIR	?= $(PREFIX)/share/man
+
+# --- compilers and flags ---------------------------------------------------------------------
+
+CSTD	:= -std=gnu17 -D_GNU_SOURCE
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	   -Wcast-qual -Wformat=2 -Wswitch-enum -Wvla -Wimplicit-fallthrough -Wconversion
+HARDEN	:= -O2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
+	   -ftrivial-auto-var-init=zero
+# clang 14 wants to be told that zeroing is meant.
+CLANGHARD := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+LDHARD	:= -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+WERROR	?=
+
+ifeq ($(VARIANT),gcc)
+B	:= build
+CC	:= gcc
+EXTRA	:= $(HARDEN) -D_FORTIFY_SOURCE=2
+LDEXTRA := $(LDHARD)
+else ifeq ($(VARIANT),clang)
+B	:= build/clang
+CC	:= clang
+EXTRA	:= $(HARDEN) $(CLANGHARD) -D_FORTIFY_SOURCE=2
+LDEXTRA := $(LDHARD)
+else ifeq ($(VARIANT),asan)
+B	:= build/asan
+CC	:= gcc
+EXTRA	:= -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDEXTRA := -fsanitize=address,undefined
+else ifeq ($(VARIANT),fuzz)
+B	:= build/fuzz
+CC	:= clang
+EXTRA	:= -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	   -fno-sanitize-recover=all
+LDEXTRA := -fsanitize=address,undefined
+else
+$(error VARIANT is gcc, clang, asan or fuzz)
+endif
+
+CFLAGS	?= -g
+INCLUDE := -I. -I$(B)/gen
+DEFINE	:= -DQEMUD_LIBEXECDIR='"$(LIBEXECDIR)"' -DQEMUD_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	   -DQEMUD_VERSION='"$(VERSION)"'
+# One line a file; `make V=1` shows the commands.
+Q	:= $(if $(V),,@)
+say	 = $(if $(V),,@printf '  %-4s %s\n' $(1) $@)
+COMPILE  = $(CC) $(CSTD) $(WARN) $(WERROR) $(DEFINE) $(INCLUDE) $(EXTRA) $(CFLAGS) -MMD -MP -c
+LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
+
+# --- folders ---------------------------------------------------------------------------------
+
+WORKER_DIRS := worker/rpc
+# The main file of each program; everything else of its folder also goes into tests.
+MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c \
+	    view/main.c
+
+objects	  = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
+GEN_RPC	 := $(addprefix $(B)/gen/protocol/rpc/,types.h handlers.h tables.c)
+GEN_FILT := $(B)/gen/policy/filters.c
+
+OBJ_LIB	    := $(call objects,lib)
+OBJ_IPC	    := $(call objects,protocol/ipc)
+OBJ_RPC	    := $(call objects,protocol/rpc) $(B)/gen/protocol/rpc/tables.o
+OBJ_POLICY  := $(call objects,policy)
+OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o
+OBJ_BROKER  := $(call objects,broker)
+OBJ_LAUNCH  := $(call objects,broker/launch)
+OBJ_RESOLVE := $(call objects,broker/resolve)
+OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d)))
+OBJ_VIEW    := $(call objects,view)
+OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
+	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_VIEW)
+
+PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-view
+
+# --- programs: what root links besides libc is libcap-ng and libseccomp -------------------------
+
+all: $(PROGRAMS:%=$(B)/%)
+
+$(B)/qemud: $(B)/broker/main.o $(OBJ_BROKER) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud: LIBS := -lseccomp -lcap-ng
+$(B)/qemud-launch: $(B)/broker/launch/main.o $(OBJ_LAUNCH) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-launch: LIBS := -lcap-ng
+$(B)/qemud-resolve: $(B)/broker/resolve/main.o $(OBJ_RESOLVE) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-worker: $(B)/worker/main.o $(OBJ_WORKER) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-worker: LIBS := -lseccomp
+$(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-view: LIBS := -lseccomp
+
+# Mode 0711: whoever runs it without being its owner is not dumpable from exec on.
+$(PROGRAMS:%=$(B)/%):
+	$(call say,LINK)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+	@chmod 0711 $@
+
+# --- objects and generated code ----------------------------------------------------------------
+
+$(B)/%.o: %.c | $(GEN_RPC)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(COMPILE) -o $@ $<
+
+$(B)/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(COMPILE) -o $@ $<
+
+$(GEN_RPC) &: protocol/rpc/generate.awk protocol/rpc/procedures.tsv protocol/rpc/types.tsv
+	@mkdir -p $(B)/gen/protocol/rpc
+	$(call say,AWK)
+	$(Q)for f in types.h handlers.h tables.c; do \
+		awk -f protocol/rpc/generate.awk -v part=$${f%.*} protocol/rpc/types.tsv \
+			protocol/rpc/procedures.tsv > $(B)/gen/protocol/rpc/$$f.new || exit 1; done
+	@cd $(B)/gen/protocol/rpc && for f in types.h handlers.h tables.c; do \
+		mv $$f.new $$f || exit 1; done
+
+SECCOMP_LISTS := $(sort $(wildcard policy/seccomp/*.list))
+$(GEN_FILT): confine/filters.awk $(SECCOMP_LISTS)
+	@mkdir -p $(@D)
+	$(call say,AWK)
+	$(Q)awk -f confine/filters.awk -v asan=$(if $(filter asan,$(VARIANT)),1,0) $(SECCOMP_LISTS) > $@.new
+	@mv $@.new $@
+
+# --- tests: a C test is one file in tests/unit, linked with every folder's objects --------------
+
+UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+TESTLIB	:= $(B)/tests/objects.a
+TESTLIBS := -lseccomp -lcap-ng
+$(TESTLIB): $(OBJ_ALL)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@# Appended one by one: files of one name in several folders are all kept.
+	$(call say,AR)
+	$(Q)ar qcs $@ $^
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
+	$(call say,LINK)
+	$(Q)$(LINK) -o $@ $< $(TESTLIB) $(TESTLIBS)
+
+# A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
+FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+$(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(TESTLIB) $(TESTLIBS)
+$(B)/fuzz_%: $(B)/fuzz/fuzz_%.o $(TESTLIB)
+	$(call say,LINK)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(TESTLIB) $(TESTLIBS)
+
+tests: all $(UNIT:%=$(B)/tests/unit/%) $(FUZZERS:%=$(B)/replay/%)
+fuzz:
+	$(MAKE) VARIANT=fuzz fuzzers
+fuzzers: $(FUZZERS:%=$(B)/fuzz_%)
+
+# --- goals ---------------------------------------------------------------------------------------
+
+asan clang:
+	$(MAKE) VARIANT=$@ all tests
+
+check-fast:
+	tests/run fast
+check:
+	tests/run full
+check-long:
+	tests/run long
+
+BENCHES	:= $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+$(B)/bench/%: $(B)/bench/%.o $(TESTLIB)
+	$(call say,LINK)
+	$(Q)$(LINK) -o $@ $< $(TESTLIB) $(TESTLIBS) -lm
+benches: all $(BENCHES)
+bench: benches
+	bench/run
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) \
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -m 0711 $(B)/qemud $(DESTDIR)$(PREFIX)/sbin/qemud
+	for p in $(filter-out qemud,$(PROGRAMS)); do \
+		install -m 0711 $(B)/$$p $(DESTDIR)$(LIBEXECDIR)/$$p || exit 1; done
+	install -m 0644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
+	install -m 0644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
+
+clean:
+	rm -rf build
+
+.PHONY: all tests fuzz fuzzers asan clang check-fast check check-long bench benches format \
+	install clean
+.SECONDARY:
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * load.c: a client that drives one server of the protocol for a while and prints what it got done.
+ *
+ * A benchmark program, never installed; it knows just enough of the protocol to open a connection
+ * and to count replies, so that the same bytes go to every server that is compared.
+ *
+ *   load call SOCKET SECONDS CONNECTIONS IN-FLIGHT [PROCEDURE]  calls without arguments, kept in
+ * flight load connect SOCKET SECONDS CONCURRENT          connect, AUTH_LIST, CONNECT_OPEN,
+ * CONNECT_CLOSE load idle SOCKET CONNECTIONS                    opens them, prints "ready", stays
+ * until stdin ends
+ *
+ * The first two print "OPERATIONS SECONDS" when done. Any error reply, wrong size or lost
+ * connection ends it with status 1: a refused call must not count as a fast one.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { AUTH_LIST = 66, OPEN = 1, CLOSE = 2, LIB_VERSION = 157, HEADER = 28, BUFFER = 65536 };
+
+struct conn {
+	int fd;
+	int step; /* in `connect`: replies seen */
+	uint32_t serial;
+	size_t used;
+	uint8_t input[HEADER * 8];
+};
+
+static const char *socket_path;
+static uint8_t shared[BUFFER];
+
+static void
+fail(const char *what)
+{
+	(void)fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double
+now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void
+store32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static uint32_t
+load32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Write one call into p; returns its size. CONNECT_OPEN asks for qemu:///system. */
+static size_t
+put_call(uint8_t *p, uint32_t procedure, uint32_t serial)
+{
+	static const uint8_t open_args[] = "\0\0\0\1\0\0\0\16qemu:///system\0\0\0\0\0";
+	size_t size = HEADER;
+
+	if (procedure == OPEN) {
+		memcpy(p + HEADER, open_args, 28);
+		size += 28;
+	}
+	store32(p, (uint32_t)size);
+	store32(p + 4, 0x20008086);
+	store32(p + 8, 1);
+	store32(p + 12, procedure);
+	store32(p + 16, 0);
+	store32(p + 20, serial);
+	store32(p + 24, 0);
+	return size;
+}
+
+static void
+send_all(struct conn *c, const uint8_t *data, size_t size)
+{
+	if (send(c->fd, data, size, MSG_NOSIGNAL) != (ssize_t)size)
+		fail("send");
+}
+
+static void
+send_call(struct conn *c, uint32_t procedure)
+{
+	uint8_t call[64];
+
+	send_all(c, call, put_call(call, procedure, c->serial++));
+}
+
+/* Reads what there is; returns how many whole replies came. */
+static unsigned
+take_replies(struct conn *c)
+{
+	unsigned n_replies = 0;
+	size_t at = 0, used = c->used;
+	ssize_t n;
+
+	memcpy(shared, c->input, used);
+	n = recv(c->fd, shared + used, sizeof(shared) - used, 0);
+	if (n == 0)
+		errno = ECONNRESET;
+	if (n <= 0)
+		fail("recv");
+	used += (size_t)n;
+	while (used - at >= HEADER) {
+		uint32_t size = load32(shared + at);
+
+		if (size < HEADER || size > BUFFER / 2)
+			fail("reply of a strange size");
+		if (used - at < size)
+			break;
+		if (load32(shared + at + 24) != 0)
+			fail("error reply");
+		at += size;
+		n_replies++;
+	}
+	c->used = used - at;
+	if (c->used > sizeof(c->input))
+		fail("reply too long");
+	memcpy(c->input, shared + at, c->used);
+	return n_replies;
+}
+
+static void
+dial(struct conn *c)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+	memcpy(sun.sun_path, socket_path, strlen(socket_path));
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	c->step = 0;
+	c->serial = 0;
+	c->used = 0;
+	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		fail(socket_path);
+}
+
+static void
+dial_and_open(struct conn *c)
+{
+	static const uint32_t steps[] = {AUTH_LIST, OPEN};
+
+	dial(c);
+	for (size_t i = 0; i < 2; i++) {
+		send_call(c, steps[i]);
+		while (take_replies(c) == 0)
+			;
+	}
+}
+
+static void
+watch(int epoll_fd, struct conn *c)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) < 0)
+		fail("epoll_ctl");
+}
+
+/* One step of connect, AUTH_LIST, OPEN, CLOSE; returns true when a round is complete. */
+static bool
+connect_step(int epoll_fd, struct conn *c)
+{
+	static const uint32_t next[] = {OPEN, CLOSE};
+
+	if (take_replies(c) == 0)
+		return false;
+	if (c->step < 2) {
+		send_call(c, next[c->step++]);
+		return false;
+	}
+	(void)close(c->fd);
+	dial(c);
+	watch(epoll_fd, c);
+	send_call(c, AUTH_LIST);
+	return true;
+}
+
+/* Every reply is followed by a new call. */
+static unsigned
+call_step(struct conn *c, uint32_t procedure)
+{
+	static uint8_t calls[BUFFER / 32 * HEADER];
+	unsigned n = take_replies(c);
+	size_t size = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		size += put_call(calls + size, procedure, c->serial++);
+	if (size > 0)
+		send_all(c, calls, size);
+	return n;
+}
+
+static struct conn *
+conns_new(long n)
+{
+	struct rlimit rl = {(rlim_t)n + 64, (rlim_t)n + 64};
+	struct conn *conns = calloc((size_t)n, sizeof(*conns));
+
+	if (!conns || n < 1)
+		fail("connections");
+	if (n > 900 && setrlimit(RLIMIT_NOFILE, &rl) < 0)
+		fail("setrlimit");
+	return conns;
+}
+
+static void
+run(bool connecting, double seconds, long n_conns, long in_flight, uint32_t procedure)
+{
+	struct conn *conns = conns_new(n_conns);
+	struct epoll_event events[64];
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t n_done = 0;
+	double start, end;
+
+	for (long i = 0; i < n_conns; i++) {
+		if (connecting)
+			dial(&conns[i]);
+		else
+			dial_and_open(&conns[i]);
+		watch(epoll_fd, &conns[i]);
+	}
+	start = now();
+	for (long i = 0; i < n_conns; i++)
+		for (long k = 0; k < (connecting ? 1 : in_flight); k++)
+			send_call(&conns[i], connecting ? AUTH_LIST : procedure);
+	do {
+		int n = epoll_wait(epoll_fd, events, 64, 1000);
+
+		for (int i = 0; i < n; i++)
+			n_done += connecting ? connect_step(epoll_fd, events[i].data.ptr)
+					     : call_step(events[i].data.ptr, procedure);
+		end = now();
+	} while (end - start < seconds);
+	(void)printf("%llu %.6f\n", (unsigned long long)n_done, end - start);
+	free(conns);
+}
+
+static void
+idle(long n_conns)
+{
+	struct conn *conns = conns_new(n_conns);
+	char byte;
+
+	for (long i = 0; i < n_conns; i++)
+		dial_and_open(&conns[i]);
+	(void)puts("ready");
+	(void)fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+	free(conns);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 4 || strlen(argv[2]) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return 2;
+	socket_path = argv[2];
+	if (strcmp(argv[1], "idle") == 0)
+		idle(atol(argv[3]));
+	else if (strcmp(argv[1], "connect") == 0 && argc == 5)
+		run(true, atof(argv[3]), atol(argv[4]), 1, 0);
+	else if (strcmp(argv[1], "call") == 0 && argc >= 6)
+		run(false, atof(argv[3]), atol(argv[4]), atol(argv[5]),
+			argc > 6 ? (uint32_t)atol(argv[6]) : LIB_VERSION);
+	else
+		return 2;
+	return 0;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * broker.c: the broker as a whole: what it holds, its start, its end.
+ *
+ * Runs as root. The start goes on while the loop runs: accounts -> refuser -> ready. Whatever fails
+ * on that way ends the broker with a line that says what to do; after `ready` only the end of the
+ * starter does.
+ */
+#include "broker/broker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "broker/notify.h"
+#include "broker/route.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/memfd.h"
+#include "lib/take.h"
+
+/* Descriptors besides those of connections: places, sockets, links, messages on their way. */
+enum { OWN_FDS = 64, FDS_PER_CHILD = 2, WORKER_OWN_FDS = 1024 };
+
+static void
+fail(struct broker *broker)
+{
+	loop_quit(&broker->loop, EXIT_FAILURE);
+}
+
+int
+broker_init(struct broker *broker)
+{
+	const struct config *config = &broker->config;
+	unsigned long own =
+		OWN_FDS + BROKER_SPARE_CONNS + (config->max_users + 2UL) * FDS_PER_CHILD;
+	struct rlimit files;
+	int r = fd_limit_raise(own + config->max_connections);
+
+	if (r < 0 && r != -EPERM)
+		return r;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	if (files.rlim_cur < own + config->max_connections / 16)
+		return -EMFILE;
+	broker->max_conns = config->max_connections;
+	/* So connections can never use up the descriptors that everything else needs. */
+	if (files.rlim_cur < own + config->max_connections) {
+		broker->max_conns = (uint32_t)(files.rlim_cur - own);
+		log_warning("this process may have %lu open files: at most %" PRIu32
+			    " connections instead of max_connections %" PRIu32,
+			(unsigned long)files.rlim_cur, broker->max_conns, config->max_connections);
+	}
+	broker->limits = (struct budget_limits){
+		.connections = config->user_connections,
+		.connections_per_second = config->user_connections_per_second,
+	};
+	broker->worker_files = config->user_connections * 2 + WORKER_OWN_FDS;
+	child_init(&broker->refuser, broker, NULL);
+	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
+	r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
+	if (r == 0)
+		r = users_init(&broker->users, broker, config->max_users + 1);
+	if (r == 0)
+		(void)users_add(&broker->users, 0, false);
+	return r;
+}
+
+void
+broker_fini(struct broker *broker)
+{
+	starter_stop(&broker->starter);
+	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
+		child_fini(&user->child);
+	child_fini(&broker->refuser);
+	for (int i = 0; i < 2; i++) {
+		listener_stop(&broker->listeners[i]);
+		fd_close(&broker->socket_fds[i]);
+	}
+	fd_close(&broker->notify_fd);
+	conns_fini(&broker->conns);
+	users_fini(&broker->users);
+	places_close(&broker->places);
+	loop_fini(&broker->loop);
+}
+
+/* --- start
+ * ---------------------------------------------------------------------------------------- */
+
+int
+broker_read_account(int fd, struct account *ret)
+{
+	free_auto char *text = NULL;
+	const char *why;
+	size_t size;
+	int r = memfd_read(fd, MEMFD_TEXT_MAX, &text, &size);
+
+	if (r < 0)
+		return r;
+	return r == 0 && account_read(text, size, ret, &why) == 0 ? 0 : -EBADMSG;
+}
+
+static int
+fill_view_lookup(struct question *question, union question_body *ret, int *ret_fd)
+{
+	const struct broker *broker = container_of(question, struct broker, view_lookup);
+
+	(void)ret_fd;
+	(void)snprintf(
+		ret->resolve.name, sizeof ret->resolve.name, "%s", broker->config.view_account);
+	return 0;
+}
+
+static void
+start_refuser(struct broker *broker)
+{
+	const struct user *root = users_find(&broker->users, 0);
+
+	if (broker->view.name[0] != '\0' && root->lookup_again_ns != 0 && !broker->ready)
+		child_start(&broker->refuser);
+}
+
+static void
+view_answered(struct question *question, int err, const void *body, int *fds)
+{
+	struct broker *broker = container_of(question, struct broker, view_lookup);
+	const char *name = broker->config.view_account;
+
+	(void)body;
+	if (err == 0)
+		err = broker_read_account(fds[0], &broker->view);
+	if (err == -ENOENT)
+		log_error("there is no account %s, which refuses connections: make it (useradd "
+			  "--system %s), or name another in qemud.conf: view_account",
+			name, name);
+	else if (err < 0)
+		log_error("the account %s cannot be looked up: %s", name, strerror(-err));
+	else if (broker->view.uid == 0 || broker->view.gid == 0)
+		log_error("the account %s is root's or of root's group: name another in "
+			  "qemud.conf: view_account",
+			name);
+	else
+		return start_refuser(broker);
+	fail(broker);
+}
+
+void
+broker_system_known(struct broker *broker)
+{
+	const struct user *root = users_find(&broker->users, 0);
+
+	if (!root->has_account && root->lookup_err == -ENOENT)
+		log_warning("there is no account %s: nobody serves root until it is made (useradd "
+			    "--system %s)",
+			broker->config.system_account, broker->config.system_account);
+	start_refuser(broker);
+}
+
+void
+broker_refuser_failed(struct broker *broker)
+{
+	if (!broker->ready)
+		fail(broker);
+}
+
+static void
+starter_gone(struct starter *starter, enum ipc_fault fault, uint16_t type)
+{
+	struct broker *broker = container_of(starter, struct broker, starter);
+
+	if (fault == IPC_OK)
+		log_error("qemud-launch has ended: nothing can be started without it");
+	else
+		log_error("violation by qemud-launch: %s: %s", ipc_type_name(type),
+			ipc_fault_text(fault));
+	fail(broker);
+}
+
+static void
+start_late(struct timer *timer)
+{
+	struct broker *broker = container_of(timer, struct broker, deadline);
+
+	log_error(
+		"not ready after %d seconds: accounts or qemud-view do not answer", BROKER_START_S);
+	fail(broker);
+}
+
+int
+broker_start(struct broker *broker, int starter_fd)
+{
+	static const struct question_ops view_ops = {
+		.type = IPC_RESOLVE, .fill = fill_view_lookup, .answered = view_answered};
+	int r = starter_start(&broker->starter, &broker->loop, starter_fd, starter_gone);
+
+	if (r < 0)
+		return r;
+	timer_set(&broker->loop, &broker->deadline,
+		loop_now(&broker->loop) + LOOP_S(BROKER_START_S), start_late);
+	route_look_up(broker, users_find(&broker->users, 0));
+	starter_ask(&broker->starter, &broker->view_lookup, &view_ops, LANE_KNOWN);
+	return 0;
+}
+
+void
+broker_refuser_serves(struct broker *broker)
+{
+	static const enum ipc_socket sockets[2] = {IPC_SOCKET_RW, IPC_SOCKET_RO};
+
+	if (broker->ready || broker->stopping)
+		return;
+	timer_stop(&broker->deadline);
+	for (int i = 0; i < 2; i++) {
+		int r = listener_start(&broker->listeners[i], &broker->loop,
+			take_fd(&broker->socket_fds[i]), sockets[i], route_accepted, broker);
+
+		if (r < 0) {
+			log_error("accepting cannot start: %s", strerror(-r));
+			return fail(broker);
+		}
+	}
+	broker->ready = true;
+	notify_send(broker->notify_fd, "READY=1");
+	log_info("ready");
+}
+
+/* --- end
+ * ------------------------------------------------------------------------------------------- */
+
+static void
+stop_late(struct timer *timer)
+{
+	struct broker *broker = container_of(timer, struct broker, deadline);
+
+	log_warning("%" PRIu32 " processes have not ended in time: left to themselves",
+		broker->n_children);
+	loop_quit(&broker->loop, EXIT_SUCCESS);
+}
+
+void
+broker_stop(struct broker *broker)
+{
+	if (broker->stopping)
+		return;
+	broker->stopping = true;
+	notify_send(broker->notify_fd, "STOPPING=1");
+	for (int i = 0; i < 2; i++)
+		listener_stop(&broker->listeners[i]);
+	timer_set(&broker->loop, &broker->deadline, loop_now(&broker->loop) + LOOP_S(BROKER_STOP_S),
+		stop_late);
+	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
+		child_stop(&user->child);
+	child_stop(&broker->refuser);
+	if (broker->n_children == 0)
+		loop_quit(&broker->loop, EXIT_SUCCESS);
+}
+
+void
+broker_child_ended(struct broker *broker)
+{
+	broker->n_children--;
+	if (broker->stopping && broker->n_children == 0)
+		loop_quit(&broker->loop, EXIT_SUCCESS);
+}

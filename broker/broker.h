@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * broker.h: the broker as a whole: what it holds, its start, its end.
+ *
+ * Runs as root. Everything that the broker knows hangs on this one struct, which is handed around;
+ * there is no state elsewhere. It never waits and never grows after its start.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/budget.h"
+#include "broker/child.h"
+#include "broker/config.h"
+#include "broker/conns.h"
+#include "broker/listener.h"
+#include "broker/pace.h"
+#include "broker/places.h"
+#include "broker/starter.h"
+#include "broker/users.h"
+#include "lib/loop.h"
+#include "protocol/ipc/account.h"
+
+enum {
+	BROKER_START_S = 30, /* from the start to `ready`, or it is given up */
+	BROKER_STOP_S = 6,   /* five seconds for the children's jobs, and some to exit in */
+	/* Connections past max_connections: there to be refused in words. */
+	BROKER_SPARE_CONNS = 64
+};
+
+struct broker {
+	struct loop loop;
+	struct config config;
+	struct places places;
+	int socket_fds[2]; /* bound and listening, owned until the listeners start; rw, ro */
+	int notify_fd;     /* owned; -1: nobody listens */
+
+	struct budget_limits limits;
+	uint32_t max_conns;    /* served at once: max_connections, or what descriptors allow */
+	uint32_t worker_files; /* RLIMIT_NOFILE of a worker */
+
+	struct conns conns;
+	struct users users;
+	struct starter starter;
+	struct listener listeners[2];
+
+	struct child refuser;
+	struct account view; /* the refuser's */
+	struct question view_lookup;
+
+	bool ready, stopping;
+	uint32_t n_children;   /* that run */
+	struct timer deadline; /* of the start, or of the end */
+	struct pace flood, unrefused;
+};
+
+/**
+ * Make the tables, and room for the descriptors that they take. config is filled. Returns 0 or a
+ * negative errno.
+ */
+int broker_init(struct broker *broker);
+/**
+ * Serve the link to qemud-launch (taken over), and begin: ask for the accounts, start the refuser;
+ * then, from the loop, accept, and tell that it is ready. Returns 0 or a negative errno.
+ */
+int broker_start(struct broker *broker, int starter_fd);
+/** Accept no more, have the children end, and quit the loop when they have, or in six seconds. */
+void broker_stop(struct broker *broker);
+/** Close and free everything. */
+void broker_fini(struct broker *broker);
+
+/** The account in a sealed memfd (borrowed). Returns 0 or a negative errno; -EBADMSG: it is none.
+ */
+int broker_read_account(int fd, struct account *ret);
+
+/* What its parts report. */
+void broker_system_known(struct broker *broker);   /* root's look-up was answered */
+void broker_refuser_serves(struct broker *broker); /* it has said HELLO */
+void broker_refuser_failed(struct broker *broker); /* it could not be started */
+void broker_child_ended(struct broker *broker);
+
+#endif

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * child.c: a user's worker, or the refuser: from the wish for one to its end.
+ *
+ * Runs in the broker, as root. Must never wait for a child, believe an id that a child names, or
+ * give up a connection that no child has taken: it goes to the next child, or is refused in words.
+ */
+#include "broker/child.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+
+#include "broker/broker.h"
+#include "broker/registry.h"
+#include "broker/route.h"
+#include "broker/users.h"
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/memfd.h"
+#include "lib/take.h"
+
+/* Starts of one child: ten at once, then one a second. */
+static const struct bucket_size start_size = {.interval_ns = LOOP_S(1), .burst = 10};
+
+static const struct question_ops worker_ops, view_ops;
+
+static void child_next(struct child *child);
+
+static uint64_t
+now(const struct child *child)
+{
+	return loop_now(&child->broker->loop);
+}
+
+static const char *
+name(const struct child *child)
+{
+	return child->user ? "worker" : "refuser";
+}
+
+static uint32_t
+uid_of(const struct child *child)
+{
+	return child->user ? child->user->uid : child->broker->view.uid;
+}
+
+void
+child_init(struct child *child, struct broker *broker, struct user *user)
+{
+	*child = (struct child){.broker = broker, .user = user, .state = CHILD_ABSENT, .pidfd = -1};
+	child->link.fd = -1;
+}
+
+void
+child_fini(struct child *child)
+{
+	timer_stop(&child->timer);
+	link_stop(&child->link);
+	io_stop(&child->end_io);
+	fd_close(&child->pidfd);
+}
+
+bool
+child_is_absent(const struct child *child)
+{
+	return child->state == CHILD_ABSENT && child->waiting.n == 0;
+}
+
+/* --- connections that it will not serve --------------------------------------------------------
+ */
+
+/* It was this child's to serve (or to refuse), and that cannot be. */
+__attribute__((format(printf, 3, 4))) static void
+give_up(struct child *child, struct conn *conn, const char *fmt, ...)
+{
+	struct broker *broker = child->broker;
+	va_list ap;
+	uint64_t n;
+
+	if (child->user) {
+		va_start(ap, fmt);
+		route_refuse_va(broker, conn, IPC_REFUSAL_WORKER, fmt, ap);
+		va_end(ap);
+		return;
+	}
+	if (pace_tell(&broker->unrefused, now(child), &n))
+		log_warning("closed %" PRIu64 " refused connections without a word, the last of "
+			    "uid=%" PRIu32 ": qemud-view does not serve",
+			n, conn->pass.uid);
+	conns_remove(&broker->conns, conn);
+}
+
+static void
+give_up_all(struct child *child, const char *why)
+{
+	while (child->waiting.first)
+		give_up(child, child->waiting.first,
+			"the worker of uid %" PRIu32 " cannot be started: %s; its owner and the "
+			"administrator find more in qemud's log",
+			uid_of(child), why);
+}
+
+static void
+give_up_late(struct child *child)
+{
+	while (child->waiting.first && child->waiting.first->deadline_ns <= now(child))
+		give_up(child, child->waiting.first,
+			"the worker of uid %" PRIu32 " did not take the connection within %d "
+			"seconds; its owner can end it (killall qemud-worker) and connect again",
+			uid_of(child), CHILD_WAIT_S);
+}
+
+/* --- its end ------------------------------------------------------------------------------------
+ */
+
+static void
+kill_process(struct child *child)
+{
+	/* ESRCH: it has ended already, which the loop is about to tell. */
+	if (pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		log_error("%s uid=%" PRIu32 " pid=%" PRIu32 " cannot be killed: %s", name(child),
+			uid_of(child), child->pid, strerror(errno));
+	child->state = CHILD_KILLED;
+}
+
+/* The process has ended, and all that it said was heard. */
+static void
+finish(struct child *child)
+{
+	log_info("%s ended uid=%" PRIu32 " pid=%" PRIu32, name(child), uid_of(child), child->pid);
+	link_stop(&child->link);
+	while (child->taken.first)
+		conns_remove(&child->broker->conns, child->taken.first);
+	conn_list_prepend(&child->waiting, &child->passed);
+	/* Time for the next child, a few times. Who came first has had more of it: still in order.
+	 */
+	for (struct conn *conn = child->waiting.first; conn; conn = conn->next)
+		if (conn->n_children++ < CHILD_VAIN_MAX)
+			conn->deadline_ns = now(child) + LOOP_S(CHILD_WAIT_S);
+	if (!child->has_taken && child->waiting.first) {
+		if (now(child) - child->vain_since_ns > LOOP_S(CHILD_VAIN_S)) {
+			child->vain_since_ns = now(child);
+			child->n_vain = 0;
+		}
+		child->n_vain++;
+	}
+	child->state = CHILD_ABSENT;
+	broker_child_ended(child->broker);
+	child_next(child);
+}
+
+/* Has it ended so often without taking a connection that starting it again is no use? */
+static bool
+is_vain(const struct child *child)
+{
+	return child->n_vain >= CHILD_VAIN_MAX &&
+	       now(child) - child->vain_since_ns <= LOOP_S(CHILD_VAIN_S);
+}
+
+static void
+violation(struct child *child, uint16_t type, const char *rule)
+{
+	log_warning("violation by %s uid=%" PRIu32 " pid=%" PRIu32 ": %s: %s", name(child),
+		uid_of(child), child->pid, ipc_type_name(type), rule);
+	link_stop(&child->link);
+	if (child->state == CHILD_ENDED)
+		finish(child);
+	else
+		kill_process(child);
+}
+
+static void
+process_ended(struct io *io, uint32_t events)
+{
+	struct child *child = container_of(io, struct child, end_io);
+
+	(void)events;
+	io_stop(&child->end_io);
+	fd_close(&child->pidfd);
+	if (child->link.fd < 0) {
+		finish(child);
+		return;
+	}
+	/* Until the link ends too: a connection that it took must not be passed to another. */
+	child->state = CHILD_ENDED;
+	child->state_deadline_ns = now(child) + LOOP_MS(CHILD_DRAIN_MS);
+	child_next(child);
+}
+
+/* --- what it says
+ * --------------------------------------------------------------------------------- */
+
+static void
+on_hello(struct child *child)
+{
+	if (child->state != CHILD_STARTING)
+		return; /* a STOP has crossed it */
+	child->state = CHILD_SERVING;
+	if (!child->user)
+		broker_refuser_serves(child->broker);
+}
+
+static void
+on_taken(struct child *child, const struct ipc_message *message, uint64_t conn_id)
+{
+	struct conn *conn = conns_find(&child->broker->conns, conn_id);
+	const struct ipc_conn_taken *taken = message->body;
+
+	/* The link has matched it with what was passed. */
+	ASSERT(conn && conn->list == &child->passed);
+	if (message->err < 0) {
+		give_up(child, conn,
+			"the worker of uid %" PRIu32 " cannot take one more connection: %s",
+			uid_of(child), strerror(-message->err));
+	} else if (taken->conn_id != conn_id) {
+		violation(child, IPC_CONN_TAKEN, "it is not the connection that was passed");
+	} else {
+		fd_close(&conn->fd);
+		conn_append(&child->taken, conn);
+		child->has_taken = true;
+		child->n_vain = 0;
+	}
+}
+
+static void
+on_gone(struct child *child, const struct ipc_message *message)
+{
+	const struct ipc_conn_gone *gone = message->body;
+	struct conn *conn = conns_find(&child->broker->conns, gone->conn_id);
+
+	if (!conn || conn->list != &child->taken) {
+		violation(child, IPC_CONN_GONE, "it is no connection that it has taken");
+		return;
+	}
+	log_debug("gone conn=%" PRIu64 " uid=%" PRIu32, conn->pass.conn_id, conn->pass.uid);
+	conns_remove(&child->broker->conns, conn);
+}
+
+static void
+on_idle(struct child *child, const struct ipc_message *message)
+{
+	bool coming = child->waiting.first || child->passed.first;
+	struct ipc_idle_answer answer = {.granted = child->state != CHILD_SERVING || !coming};
+	int r = link_answer(&child->link, IPC_IDLE_ANSWER, message->serial, 0, &answer, NULL);
+
+	if (r == LINK_E_FULL) {
+		violation(child, IPC_IDLE_ASK, "it does not read what it is answered");
+	} else if (answer.granted && child->state == CHILD_SERVING) {
+		child->state = CHILD_LEAVING;
+		child->state_deadline_ns = now(child) + LOOP_S(CHILD_LEAVE_S);
+	}
+}
+
+static void
+child_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
+{
+	struct child *child = container_of(link, struct child, link);
+
+	(void)fds;
+	/* Nothing else passes the table of a child's link. */
+	if (message->type == IPC_HELLO)
+		on_hello(child);
+	else if (message->type == IPC_CONN_TAKEN)
+		on_taken(child, message, cookie);
+	else if (message->type == IPC_CONN_GONE)
+		on_gone(child, message);
+	else if (message->type == IPC_IDLE_ASK)
+		on_idle(child, message);
+	child_next(child);
+}
+
+static void
+child_end(struct link *link, enum ipc_fault fault, uint16_t type)
+{
+	struct child *child = container_of(link, struct child, link);
+
+	if (fault != IPC_OK) {
+		violation(child, type, ipc_fault_text(fault));
+	} else if (child->state == CHILD_ENDED) {
+		finish(child);
+	} else if (child->state != CHILD_KILLED) {
+		child->state = CHILD_LEAVING;
+		child->state_deadline_ns = now(child) + LOOP_S(CHILD_LEAVE_S);
+	}
+	child_next(child);
+}
+
+static void
+child_writable(struct link *link)
+{
+	child_next(container_of(link, struct child, link));
+}
+
+/* --- its start
+ * ------------------------------------------------------------------------------------ */
+
+static void
+ask_for(struct child *child)
+{
+	child->state = CHILD_ASKED;
+	starter_ask(&child->broker->starter, &child->start, child->user ? &worker_ops : &view_ops,
+		LANE_KNOWN);
+}
+
+static int
+fill_worker(struct question *question, union question_body *ret, int *ret_fd)
+{
+	struct child *child = container_of(question, struct child, start);
+	struct broker *broker = child->broker;
+	char text[MEMFD_TEXT_MAX];
+	int n;
+
+	n = registry_keep(broker->places.registry_fd, &child->user->account, (uint64_t)time(NULL));
+	if (n < 0)
+		log_warning(
+			"uid=%" PRIu32 " cannot be registered: %s", child->user->uid, strerror(-n));
+	n = account_format(&child->user->account, text, sizeof text);
+	if (n < 0)
+		return n;
+	*ret_fd = memfd_make("account", text, (size_t)n);
+	ret->worker = (struct ipc_worker){
+		.uid = child->user->uid,
+		.n_files = broker->worker_files,
+		.idle_seconds = broker->config.idle_seconds,
+		.log_level = broker->config.log_level,
+	};
+	return *ret_fd < 0 ? *ret_fd : 0;
+}
+
+static int
+fill_view(struct question *question, union question_body *ret, int *ret_fd)
+{
+	struct broker *broker = container_of(question, struct child, start)->broker;
+
+	(void)ret_fd;
+	ret->view = (struct ipc_view){
+		.uid = broker->view.uid,
+		.gid = broker->view.gid,
+		.n_files = broker->conns.size,
+		.log_level = broker->config.log_level,
+	};
+	return 0;
+}
+
+/* Take over a new child: its pidfd and our end of its link. */
+static int
+adopt(struct child *child, int *fds)
+{
+	static const struct link_ops ops = {
+		.message = child_message, .end = child_end, .writable = child_writable};
+	struct loop *loop = &child->broker->loop;
+	int r;
+
+	child->pidfd = take_fd(&fds[1]);
+	r = link_start(&child->link, loop, take_fd(&fds[0]), IPC_LINK_CHILD, IPC_SIDE_BROKER, &ops);
+	if (r == 0)
+		r = io_start(loop, &child->end_io, child->pidfd, EPOLLIN, 0, process_ended);
+	if (r < 0) {
+		kill_process(child);
+		link_stop(&child->link);
+		fd_close(&child->pidfd);
+	}
+	return r;
+}
+
+static void
+start_answered(struct question *question, int err, const void *body, int *fds)
+{
+	struct child *child = container_of(question, struct child, start);
+	const struct ipc_started *started = body;
+
+	if (err == 0) {
+		child->pid = started->pid;
+		err = adopt(child, fds);
+	}
+	if (err < 0) {
+		child->state = CHILD_ABSENT;
+		log_error("%s of uid=%" PRIu32 " cannot be started: %s", name(child), uid_of(child),
+			strerror(-err));
+		give_up_all(child, strerror(-err));
+		child_next(child);
+		if (!child->user)
+			broker_refuser_failed(child->broker);
+		return;
+	}
+	log_info("%s started uid=%" PRIu32 " pid=%" PRIu32, name(child), uid_of(child), child->pid);
+	child->state = CHILD_STARTING;
+	child->state_deadline_ns = now(child) + LOOP_S(CHILD_HELLO_S);
+	child->has_taken = false;
+	child->broker->n_children++;
+	if (child->broker->stopping)
+		child_stop(child);
+	child_next(child);
+}
+
+static const struct question_ops worker_ops = {
+	.type = IPC_WORKER, .fill = fill_worker, .answered = start_answered};
+static const struct question_ops view_ops = {
+	.type = IPC_VIEW, .fill = fill_view, .answered = start_answered};
+
+/* --- what is next
+ * --------------------------------------------------------------------------------- */
+
+static void
+pass_waiting(struct child *child)
+{
+	while (child->waiting.first && child->passed.n < CHILD_UNTAKEN_MAX) {
+		struct conn *conn = child->waiting.first;
+
+		/* Full: more when it is writable. Gone: its end is about to be told. */
+		if (link_ask(&child->link, IPC_CONN_PASS, &conn->pass, &conn->fd,
+			    conn->pass.conn_id) != 0)
+			return;
+		conn_append(&child->passed, conn);
+	}
+}
+
+static void
+child_due(struct timer *timer)
+{
+	struct child *child = container_of(timer, struct child, timer);
+	bool due = child->state_deadline_ns <= now(child);
+
+	if (due && child->state == CHILD_ENDED) {
+		finish(child);
+	} else if (due && (child->state == CHILD_STARTING || child->state == CHILD_LEAVING)) {
+		log_warning("%s uid=%" PRIu32 " pid=%" PRIu32 " is killed: it did not %s in time",
+			name(child), uid_of(child), child->pid,
+			child->state == CHILD_STARTING ? "say HELLO" : "end");
+		link_stop(&child->link);
+		kill_process(child);
+	}
+	give_up_late(child);
+	child_next(child);
+}
+
+static void
+set_timer(struct child *child)
+{
+	bool state_due = child->state == CHILD_STARTING || child->state == CHILD_LEAVING ||
+			 child->state == CHILD_ENDED;
+	uint64_t due_ns = state_due ? child->state_deadline_ns : UINT64_MAX;
+	struct conn *first = child->waiting.first;
+
+	if (first && first->deadline_ns < due_ns)
+		due_ns = first->deadline_ns;
+	if (first && child->state == CHILD_ABSENT) {
+		uint64_t ready_ns = bucket_ready(&child->starts, now(child), start_size);
+
+		if (ready_ns < due_ns)
+			due_ns = ready_ns;
+	}
+	if (due_ns == UINT64_MAX)
+		timer_stop(&child->timer);
+	else
+		timer_set(&child->broker->loop, &child->timer, due_ns, child_due);
+}
+
+/* After anything has happened to it: do what can be done now, and wake up for the rest. */
+static void
+child_next(struct child *child)
+{
+	if (child->state == CHILD_SERVING)
+		pass_waiting(child);
+	if (child->state == CHILD_ABSENT && child->waiting.first && !child->broker->stopping) {
+		if (is_vain(child))
+			give_up_all(child, "it ended several times without taking a connection");
+		else if (bucket_take(&child->starts, now(child), start_size))
+			ask_for(child);
+	}
+	set_timer(child);
+}
+
+int
+child_give(struct child *child, struct conn *conn)
+{
+	if (child->waiting.n >= (child->user ? CHILD_WAITING_MAX : CHILD_REFUSALS_MAX))
+		return CHILD_E_FULL;
+	conn->deadline_ns = now(child) + LOOP_S(CHILD_WAIT_S);
+	conn_append(&child->waiting, conn);
+	child_next(child);
+	return 0;
+}
+
+void
+child_start(struct child *child)
+{
+	if (child->state == CHILD_ABSENT)
+		ask_for(child);
+}
+
+void
+child_stop(struct child *child)
+{
+	if (child->state != CHILD_STARTING && child->state != CHILD_SERVING &&
+		child->state != CHILD_LEAVING)
+		return;
+	/* A child that cannot be told sees the end of its link, which says the same. */
+	if (link_notify(&child->link, IPC_STOP, NULL) != 0)
+		link_stop(&child->link);
+	child->state = CHILD_LEAVING;
+	child->state_deadline_ns = now(child) + LOOP_S(CHILD_LEAVE_S);
+	child_next(child);
+}

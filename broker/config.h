@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * config.h: qemud.conf, read once at the start.
+ *
+ * Runs in the broker, as root, before it is boxed. `key = value` (lib/keyval.h); an unknown key, a
+ * bad value and a repeated key are errors, told with file and line.
+ */
+#ifndef BROKER_CONFIG_H
+#define BROKER_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/log.h"
+#include "protocol/ipc/account.h"
+
+/* So that RUNTIME_DIR/qemud-sock-ro fits into a socket's address, 108 bytes with its NUL. */
+enum { CONFIG_PATH_MAX = 92, CONFIG_ERROR_MAX = 512, CONFIG_FILE_MAX = 64 * 1024 };
+
+struct config {
+	char runtime_dir[CONFIG_PATH_MAX];
+	char state_dir[CONFIG_PATH_MAX];
+	char cgroup[CONFIG_PATH_MAX]; /* "auto", "none" or an absolute path */
+	char system_account[ACCOUNT_NAME_MAX];
+	char view_account[ACCOUNT_NAME_MAX];
+	uint32_t max_users;
+	uint32_t max_connections;
+	uint32_t user_connections;
+	uint32_t user_connections_per_second;
+	uint32_t idle_seconds;
+	uint32_t log_level; /* enum log_level */
+};
+
+enum config_error { CONFIG_E_BAD = 1 };
+
+/** The built-in values. */
+void config_default(struct config *ret);
+
+/**
+ * Change config by the text of a file; file is its name for the error. Returns 0, or CONFIG_E_BAD
+ * with "FILE:LINE: what is wrong" in error.
+ */
+int config_read(struct config *config, const char *file, const char *text, size_t size,
+	char error[static CONFIG_ERROR_MAX]);
+
+/**
+ * Built-in values changed by the file at path; NULL: by the default file, which may be missing.
+ * Returns 0 or CONFIG_E_BAD with the error in words.
+ */
+int config_load(struct config *ret, const char *path, char error[static CONFIG_ERROR_MAX]);
+
+#endif

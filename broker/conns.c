@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conns.c: every connection that the broker knows: waiting, on its way to a child, or with one.
+ *
+ * Runs in the broker, as root. Must never read from a connection, nor look at what is in it.
+ */
+#include "broker/conns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/err.h"
+#include "lib/fd.h"
+
+int
+conns_init(struct conns *conns, uint32_t size)
+{
+	*conns = (struct conns){.size = size, .slot_bits = 1};
+	while ((uint64_t)1 << conns->slot_bits < size)
+		conns->slot_bits++;
+	conns->slots = calloc(size, sizeof *conns->slots);
+	return conns->slots ? 0 : -ENOMEM;
+}
+
+void
+conns_fini(struct conns *conns)
+{
+	for (uint32_t i = 0; i < conns->n_touched; i++)
+		fd_close(&conns->slots[i].fd);
+	free(conns->slots);
+	*conns = (struct conns){.size = 0};
+}
+
+struct conn *
+conns_add(struct conns *conns, int fd, const struct peer *peer, enum ipc_socket socket,
+	struct budget *payer)
+{
+	struct conn *conn = conns->free;
+
+	if (conn)
+		conns->free = conn->next;
+	else if (conns->n_touched < conns->size)
+		conn = &conns->slots[conns->n_touched++];
+	else
+		return NULL;
+	*conn = (struct conn){
+		.fd = fd,
+		.generation = conn->generation + 1,
+		.pass = {.uid = peer->uid,
+			.gid = peer->gid,
+			.pid = peer->pid,
+			.socket = (uint8_t)socket,
+			.origin = IPC_ORIGIN_UNIX},
+	};
+	conn->pass.conn_id = conn->generation << conns->slot_bits | (uint64_t)(conn - conns->slots);
+	conns->n_used++;
+	conn_charge(conn, payer);
+	return conn;
+}
+
+struct conn *
+conns_find(const struct conns *conns, uint64_t id)
+{
+	uint64_t slot = id & (((uint64_t)1 << conns->slot_bits) - 1);
+
+	if (id == 0 || slot >= conns->n_touched || conns->slots[slot].pass.conn_id != id)
+		return NULL;
+	return &conns->slots[slot];
+}
+
+static void
+leave_list(struct conn *conn)
+{
+	struct conn_list *list = conn->list;
+
+	if (!list)
+		return;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		list->first = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	else
+		list->last = conn->prev;
+	list->n--;
+	conn->prev = conn->next = NULL;
+	conn->list = NULL;
+}
+
+void
+conns_remove(struct conns *conns, struct conn *conn)
+{
+	ASSERT(conn->pass.conn_id != 0);
+	leave_list(conn);
+	fd_close(&conn->fd);
+	conn_charge(conn, NULL);
+	conn->pass.conn_id = 0;
+	conn->next = conns->free;
+	conns->free = conn;
+	conns->n_used--;
+}
+
+void
+conn_charge(struct conn *conn, struct budget *payer)
+{
+	if (conn->payer)
+		conn->payer->n_conns--;
+	conn->payer = payer;
+	if (payer)
+		payer->n_conns++;
+}
+
+void
+conn_append(struct conn_list *list, struct conn *conn)
+{
+	leave_list(conn);
+	conn->list = list;
+	conn->prev = list->last;
+	if (list->last)
+		list->last->next = conn;
+	else
+		list->first = conn;
+	list->last = conn;
+	list->n++;
+}
+
+void
+conn_list_prepend(struct conn_list *list, struct conn_list *from)
+{
+	if (!from->first)
+		return;
+	for (struct conn *conn = from->first; conn; conn = conn->next)
+		conn->list = list;
+	from->last->next = list->first;
+	if (list->first)
+		list->first->prev = from->last;
+	else
+		list->last = from->last;
+	list->first = from->first;
+	list->n += from->n;
+	*from = (struct conn_list){.n = 0};
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * launch.c: the broker's asks and what becomes of them; see launch.h.
+ */
+#include "broker/launch/launch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/launch/process.h"
+#include "broker/launch/userdir.h"
+#include "lib/log.h"
+#include "lib/memfd.h"
+#include "lib/packet.h"
+#include "lib/take.h"
+#include "protocol/ipc/account.h"
+
+enum { NUMBER_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
+
+static const char leaf_worker[] = "worker", leaf_view[] = "view";
+
+static char arg_idle[] = "--idle", arg_log[] = "--log", arg_refuse[] = "--refuse";
+static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
+
+static char *
+level_name(uint32_t level)
+{
+	static char names[][8] = {[LEVEL_ERROR] = "error",
+		[LEVEL_WARNING] = "warning",
+		[LEVEL_INFO] = "info",
+		[LEVEL_DEBUG] = "debug"};
+
+	return names[level]; /* ipc_check() has seen its range */
+}
+
+static void
+leave_worker(struct process *child, int code, int status)
+{
+	const struct launch *starter = child->arg;
+
+	(void)code;
+	(void)status;
+	ledger_leave(&starter->ledger, child->uid, leaf_worker);
+}
+
+static void
+leave_view(struct process *child, int code, int status)
+{
+	const struct launch *starter = child->arg;
+
+	(void)code;
+	(void)status;
+	ledger_leave(&starter->ledger, child->uid, leaf_view);
+}
+
+/*
+ * Start a program that has a link, in its leaf, and give the broker its end of that link and a
+ * pidfd. Answers the ask unless it fails. Returns 0 or a negative errno.
+ */
+static int
+start_linked(struct launch *starter, struct spawn *spawn, enum program program, const char *leaf,
+	enum ipc_type answer, uint32_t serial)
+{
+	fd_auto int cgroup_fd = -1;
+	fd_auto int broker_fd = -1;
+	fd_auto int child_fd = -1;
+	struct process *child = NULL;
+	struct ipc_started body = {0};
+	int pair[2], r;
+
+	r = packet_pair(pair);
+	if (r < 0)
+		return r;
+	broker_fd = pair[0];
+	child_fd = pair[1];
+	r = ledger_enter(&starter->ledger, spawn->uid, leaf, &cgroup_fd);
+	if (r < 0) {
+		log_error("uid=%" PRIu32 " %s: its control group cannot be made: %s", spawn->uid,
+			program_name(program), strerror(-r));
+		return r;
+	}
+	spawn->program_fd = starter->programs.fds[program];
+	spawn->cgroup_fd = cgroup_fd;
+	spawn->null_fd = starter->null_fd;
+	spawn->output_fd = -1;
+	spawn->link_fd = child_fd;
+	r = process_start(starter->loop, spawn, program_name(program),
+		program == PROGRAM_WORKER ? leave_worker : leave_view, starter, &child);
+	if (r < 0) {
+		log_error("uid=%" PRIu32 " %s: cannot be started%s: %s", spawn->uid,
+			program_name(program), cgroup_fd >= 0 ? " in its control group" : "",
+			strerror(-r));
+		ledger_leave(&starter->ledger, spawn->uid, leaf);
+		return r;
+	}
+	log_info("uid=%" PRIu32 " pid=%d %s: started", child->uid, child->pid, child->name);
+	body.pid = (uint32_t)child->pid;
+	if (link_answer(
+		    &starter->link, answer, serial, 0, &body, (int[]){broker_fd, child->pidfd})) {
+		/* Nobody would ever talk to it. */
+		log_error("uid=%" PRIu32 " pid=%d %s: ended again, the broker takes no answer",
+			child->uid, child->pid, child->name);
+		process_kill(child);
+	}
+	return 0;
+}
+
+/* The account in a memfd from the broker. Returns 0 or a negative errno; what failed is told. */
+static int
+read_account(int fd, uint32_t uid, struct account *ret)
+{
+	free_auto char *text = NULL;
+	const char *why = NULL;
+	size_t size = 0;
+	int r = memfd_read(fd, MEMFD_TEXT_MAX, &text, &size);
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		why = "not a sealed memfd of a permitted size";
+	else if (account_read(text, size, ret, &why) == 0) {
+		if (ret->uid == uid)
+			return 0;
+		why = "it is another uid's";
+	}
+	log_error("uid=%" PRIu32 " op=worker: the account is refused: %s", uid, why);
+	return -EINVAL;
+}
+
+static int
+ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	const struct ipc_worker *ask = message->body;
+	char idle[NUMBER_MAX], program[] = "qemud-worker";
+	char *argv[] = {program, arg_idle, idle, arg_log, level_name(ask->log_level), NULL};
+	char home[ENTRY_MAX], user[ENTRY_MAX], logname[ENTRY_MAX];
+	char *environment[] = {home, user, logname, entry_path, entry_lang, NULL};
+	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
+	struct spawn spawn = {
+		.argv = argv,
+		.envp = environment,
+		.namespaces = CLONE_NEWNET | CLONE_NEWIPC,
+		.limits = limits,
+		.n_limits = sizeof(limits) / sizeof(*limits),
+	};
+	struct account account;
+	const char *why;
+	int r;
+
+	r = read_account(fds[0], ask->uid, &account);
+	if (r < 0)
+		return r;
+	r = userdir_make(starter->users_fd, account.uid, account.gid, &why);
+	if (r != 0) {
+		log_error("uid=%" PRIu32 " op=worker: %s/%" PRIu32 " %s%s", account.uid,
+			starter->users_path, account.uid,
+			why ? why : "cannot be made: ", why ? "" : strerror(-r));
+		return r < 0 ? r : -EPERM;
+	}
+	(void)snprintf(idle, sizeof(idle), "%" PRIu32, ask->idle_seconds);
+	(void)snprintf(home, sizeof(home), "HOME=%s", account.home);
+	(void)snprintf(user, sizeof(user), "USER=%s", account.name);
+	(void)snprintf(logname, sizeof(logname), "LOGNAME=%s", account.name);
+	spawn.uid = account.uid;
+	spawn.gid = account.gid;
+	spawn.groups = account.groups;
+	spawn.n_groups = account.n_groups;
+	return start_linked(
+		starter, &spawn, PROGRAM_WORKER, leaf_worker, IPC_WORKER_STARTED, message->serial);
+}
+
+static int
+ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	static char home[] = "HOME=/", user[] = "USER=qemud-view", logname[] = "LOGNAME=qemud-view";
+	static char *const environment[] = {home, user, logname, entry_path, entry_lang, NULL};
+	const struct ipc_view *ask = message->body;
+	char program[] = "qemud-view";
+	char *argv[] = {program, arg_refuse, arg_log, level_name(ask->log_level), NULL};
+	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
+	struct spawn spawn = {
+		.argv = argv,
+		.envp = environment,
+		.uid = ask->uid,
+		.gid = ask->gid,
+		.namespaces =
+			CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS,
+		.tree_at = starter->users_path,
+		.limits = limits,
+		.n_limits = sizeof(limits) / sizeof(*limits),
+	};
+
+	(void)fds;
+	return start_linked(
+		starter, &spawn, PROGRAM_VIEW, leaf_view, IPC_VIEW_STARTED, message->serial);
+}
+
+static int
+ask_resolve(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	(void)fds;
+	lookup_ask(&starter->lookups, message->serial, message->body);
+	return 0;
+}
+
+/* An ask is answered by its function, except when that returns a negative errno. */
+static const struct {
+	enum ipc_type ask, answer;
+	int (*fn)(struct launch *starter, const struct ipc_message *message, int *fds);
+} asks[] = {
+	{IPC_WORKER, IPC_WORKER_STARTED, ask_worker},
+	{IPC_VIEW, IPC_VIEW_STARTED, ask_view},
+	{IPC_RESOLVE, IPC_RESOLVED, ask_resolve},
+};
+
+static void
+on_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
+{
+	struct launch *starter = container_of(link, struct launch, link);
+
+	(void)cookie;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(*asks); i++) {
+		int r;
+
+		if (asks[i].ask != message->type)
+			continue;
+		r = asks[i].fn(starter, message, fds);
+		if (r < 0)
+			(void)link_answer(link, asks[i].answer, message->serial, r, NULL, NULL);
+		return;
+	}
+}
+
+static void
+on_end(struct link *link, enum ipc_fault fault, uint16_t type)
+{
+	struct launch *starter = container_of(link, struct launch, link);
+
+	if (fault == IPC_OK)
+		log_info("the broker has gone");
+	else
+		log_error("violation by the broker: %s: %s", ipc_type_name(type),
+			ipc_fault_text(fault));
+	loop_quit(starter->loop, fault == IPC_OK ? 0 : 1);
+}
+
+int
+launch_serve(struct launch *starter, int fd)
+{
+	static const struct link_ops ops = {.message = on_message, .end = on_end};
+
+	lookup_init(&starter->lookups, starter->loop, &starter->link,
+		starter->programs.fds[PROGRAM_RESOLVE], starter->null_fd);
+	return link_start(&starter->link, starter->loop, fd, IPC_LINK_STARTER, IPC_SIDE_PEER, &ops);
+}

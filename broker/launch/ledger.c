@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ledger.c: the tree of control groups in which every user's processes are counted; see ledger.h.
+ */
+#include "broker/launch/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "lib/take.h"
+
+static const char *const controllers[] = {"cpu", "memory", "pids"};
+
+enum { USER_NAME_MAX = 16, CONTROLLERS_TEXT_MAX = 512 };
+
+/* cgroup.controllers: names separated by blanks, one line. */
+static bool
+has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = text; *at; at += strspn(at, " \n")) {
+		size_t len = strcspn(at, " \n");
+
+		if (len == n && memcmp(at, word, n) == 0)
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+static ssize_t
+read_small(int dir_fd, const char *name, char *buf, size_t size)
+{
+	fd_auto int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/* Give the controllers to the folders below dir_fd. Returns how many of them work there. */
+static unsigned
+delegate(int dir_fd)
+{
+	char available[CONTROLLERS_TEXT_MAX];
+	unsigned n_working = 0;
+
+	if (read_small(dir_fd, "cgroup.controllers", available, sizeof(available)) < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
+		fd_auto int fd = -1;
+		char text[USER_NAME_MAX];
+		int n;
+
+		if (!has_word(available, controllers[i]))
+			continue;
+		fd = openat(dir_fd, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+		n = snprintf(text, sizeof(text), "+%s", controllers[i]);
+		/* One write each: a controller that refuses must not keep the others away. */
+		if (fd >= 0 && write(fd, text, (size_t)n) == n)
+			n_working++;
+	}
+	return n_working;
+}
+
+int
+ledger_open(struct ledger *ret, const char *dir, const char **ret_why, const char **ret_limits)
+{
+	fd_auto int fd = -1;
+	struct statfs fs;
+	struct stat st;
+
+	ret->dir_fd = -1;
+	*ret_why = NULL;
+	*ret_limits = NULL;
+	if (!dir)
+		return 0;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		*ret_why = "is not in a cgroup v2 file system";
+	else if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		*ret_why = "must be root's and not writable by others";
+	if (*ret_why)
+		return LEDGER_E_PLACE;
+
+	switch (delegate(fd)) {
+	case 0:
+		*ret_limits = "none of the controllers cpu, memory and pids works below it";
+		break;
+	case sizeof(controllers) / sizeof(*controllers):
+		break;
+	default:
+		*ret_limits = "not all of the controllers cpu, memory and pids work below it";
+		break;
+	}
+	ret->dir_fd = take_fd(&fd);
+	return 0;
+}
+
+static int
+make_folder(int dir_fd, const char *name, int *ret_fd)
+{
+	int fd;
+
+	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* The tree is public by design (monitoring reads it); the umask is not. */
+	if (fchmod(fd, 0755) < 0) {
+		int err = errno;
+
+		(void)close(fd);
+		return -err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static void
+user_name(char name[static USER_NAME_MAX], uint32_t uid)
+{
+	(void)snprintf(name, USER_NAME_MAX, "u%" PRIu32, uid);
+}
+
+int
+ledger_enter(const struct ledger *ledger, uint32_t uid, const char *leaf, int *ret_fd)
+{
+	fd_auto int user_fd = -1;
+	char name[USER_NAME_MAX];
+	int r;
+
+	*ret_fd = -1;
+	if (ledger->dir_fd < 0)
+		return 0;
+	user_name(name, uid);
+	r = make_folder(ledger->dir_fd, name, &user_fd);
+	if (r < 0)
+		return r;
+	(void)delegate(user_fd); /* what works here was said at ledger_open() */
+	return make_folder(user_fd, leaf, ret_fd);
+}
+
+void
+ledger_leave(const struct ledger *ledger, uint32_t uid, const char *leaf)
+{
+	fd_auto int user_fd = -1;
+	char name[USER_NAME_MAX];
+
+	if (ledger->dir_fd < 0)
+		return;
+	user_name(name, uid);
+	user_fd = openat(ledger->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* EBUSY: somebody is still in it, or the user's next worker already. */
+	if (user_fd >= 0 && unlinkat(user_fd, leaf, AT_REMOVEDIR) == 0)
+		(void)unlinkat(ledger->dir_fd, name, AT_REMOVEDIR);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * process.h: a process that the starter has started, until it has ended and is reaped.
+ *
+ * Runs in qemud-launch. The broker has a pidfd of its own for each; who ends a child is its
+ * matter. Here its stderr is relayed, its end is logged, and what it leaves in the ledger is
+ * removed.
+ */
+#ifndef BROKER_LAUNCH_PROCESS_H
+#define BROKER_LAUNCH_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "broker/launch/relay.h"
+#include "broker/launch/spawn.h"
+#include "lib/loop.h"
+
+struct process;
+
+/*
+ * The child has ended and been reaped; it is freed after this call. code is CLD_EXITED, CLD_KILLED
+ * or CLD_DUMPED, status the exit status or the signal.
+ */
+typedef void process_end_fn(struct process *child, int code, int status);
+
+struct process {
+	LIST_ENTRY(process) running; /* whatever runs is in one list, and reachable from it */
+	pid_t pid;
+	int pidfd; /* owned */
+	uint32_t uid;
+	const char *name; /* of the program */
+	bool quiet;       /* its end is its starter's to log */
+	struct io end_io;
+	struct relay relay;
+	struct deferred freeing;
+	process_end_fn *end;
+	void *arg; /* end's */
+};
+
+/**
+ * Start what spawn says (errors_fd is filled in here) and watch it. Returns 0 or a negative errno.
+ * The child frees itself after its end.
+ */
+int process_start(struct loop *loop, struct spawn *spawn, const char *name, process_end_fn *end,
+	void *arg, struct process **ret);
+
+/** SIGKILL; its end is told as ever. */
+void process_kill(const struct process *child);
+
+#endif

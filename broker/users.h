@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * users.h: every uid that the broker deals with: its account, its budget, its worker.
+ *
+ * Runs in the broker, as root. One table, sized at the start, whose pages are touched as entries
+ * are first used; who has no connection and no worker makes room for others.
+ *
+ * A stranger is a uid that never was granted anything: nobody knows yet whether it has an account.
+ * With subordinate uids one user can connect as 65,536 of these, so strangers share one budget, may
+ * have a quarter of the table, and leave it first: whatever they do costs strangers alone.
+ */
+#ifndef BROKER_USERS_H
+#define BROKER_USERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/budget.h"
+#include "broker/child.h"
+#include "broker/conns.h"
+#include "broker/starter.h"
+#include "lib/loop.h"
+#include "protocol/ipc/account.h"
+
+struct user {
+	struct user *next; /* in its bucket, or among the free ones */
+	uint32_t uid;
+	bool used, stranger;
+	struct budget budget;
+
+	/* What its uid resolves to; for root, what the system account's name does. */
+	bool has_account;
+	int lookup_err;           /* of the last look-up */
+	uint64_t lookup_again_ns; /* the answer is good until then */
+	struct question lookup;
+	struct account account;
+	struct conn_list pending; /* connections that wait for the answer */
+	struct timer timer;
+
+	struct child child;
+};
+
+struct users {
+	struct broker *broker;
+	struct user *table, **buckets, *free;
+	uint32_t size, n_touched, n_buckets, n_strangers, hand;
+	struct budget strangers;
+};
+
+/** Make room for size uids. Returns 0 or -ENOMEM. */
+int users_init(struct users *users, struct broker *broker, uint32_t size);
+void users_fini(struct users *users);
+
+/** The entry of that uid, or NULL. */
+struct user *users_find(const struct users *users, uint32_t uid);
+/** A new entry for a uid that has none; NULL when nobody makes room. */
+struct user *users_add(struct users *users, uint32_t uid, bool stranger);
+/** It was granted something (stranger is false), or lost its account. */
+void users_set_stranger(struct users *users, struct user *user, bool stranger);
+/** The entries in use, one after the other: NULL gives the first, the last gives NULL. */
+struct user *users_next(const struct users *users, const struct user *after);
+/** Who pays for its connections. */
+struct budget *users_budget(struct users *users, struct user *user);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * filter.h: a seccomp allow-list from its reviewable text, loaded for the rest of a process's life.
+ *
+ * Runs in every program, root's included; links libseccomp. The text is
+ * policy/seccomp/PROGRAM.list, one system call a line: `name  # function that needs it: why`.
+ * `name ERRNO` (for example `clone3 ENOSYS`) answers with that error instead of allowing it;
+ * `name N&BITS` (for example `clone 0&0x10000`) allows it when its Nth argument has all these bits.
+ * awk makes a table of it at build time (filter_PROGRAM in build/.../filters.c). Whatever is not
+ * in the list kills the process. Nothing at run time weakens a list; builds with AddressSanitizer
+ * add policy/seccomp/asan.list.
+ */
+#ifndef CONFINE_FILTER_H
+#define CONFINE_FILTER_H
+
+#include <stdint.h>
+
+struct filter_rule {
+	const char *syscall;
+	int err; /* 0: allowed; else the errno it answers with */
+	unsigned arg;
+	uint64_t bits; /* not 0: allowed only when argument number arg, from 0, has all of them */
+};
+
+struct filter {
+	const char *name;
+	unsigned n_rules;
+	const struct filter_rule *rules;
+};
+
+extern const struct filter filter_broker, filter_worker, filter_refuser, filter_qemu,
+	filter_qemu_img;
+
+/**
+ * Set no_new_privs, load the filter for this thread and its future. Returns 0 or a negative errno.
+ * A list with a system call that libseccomp does not know ends the process with a line that names
+ * it (die(), lib/err.h): it would otherwise allow less than was reviewed. Before the loop only.
+ */
+int filter_load(const struct filter *filter);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uplink.c: the child's end of its link to the broker; see uplink.h.
+ *
+ * The broker has at most LINK_ASKS_MAX asks open, so the answers that wait have a fixed place.
+ */
+#include "lib/uplink.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+#include "lib/take.h"
+
+static int
+answer(struct uplink *uplink, const struct uplink_answer *taken)
+{
+	struct ipc_conn_taken body = {.conn_id = taken->conn_id};
+
+	return link_answer(&uplink->link, IPC_CONN_TAKEN, taken->serial, taken->err, &body, NULL);
+}
+
+/* Tell the broker what it has not been told, as far as the link has room. */
+static void
+tell(struct uplink *uplink)
+{
+	while (uplink->n_answers > 0) {
+		if (answer(uplink, &uplink->answers[0]) == LINK_E_FULL)
+			return;
+		uplink->n_answers--;
+		memmove(&uplink->answers[0], &uplink->answers[1],
+			uplink->n_answers * sizeof uplink->answers[0]);
+	}
+	while (uplink->gone_first) {
+		struct uplink_conn *conn = uplink->gone_first;
+		struct ipc_conn_gone body = {.conn_id = conn->id};
+
+		if (link_notify(&uplink->link, IPC_CONN_GONE, &body) == LINK_E_FULL)
+			return;
+		uplink->gone_first = conn->next;
+		if (!conn->next)
+			uplink->gone_last = &uplink->gone_first;
+		uplink->ops->forget(uplink, conn);
+	}
+}
+
+static void
+telling(struct deferred *deferred)
+{
+	tell(container_of(deferred, struct uplink, telling));
+}
+
+static void
+take(struct uplink *uplink, const struct ipc_message *message, int *fds)
+{
+	const struct ipc_conn_pass *pass = message->body;
+	struct uplink_answer taken = {.conn_id = pass->conn_id, .serial = message->serial};
+
+	taken.err = uplink->ops->pass(uplink, pass, take_fd(&fds[0]));
+	if (answer(uplink, &taken) == LINK_E_FULL) {
+		ASSERT(uplink->n_answers < LINK_ASKS_MAX);
+		uplink->answers[uplink->n_answers++] = taken;
+	}
+}
+
+static void
+stop(struct uplink *uplink, enum ipc_fault fault, uint16_t type)
+{
+	if (uplink->stopped && fault == IPC_OK)
+		return;
+	uplink->stopped = true;
+	uplink->ops->stop(uplink, fault, type);
+}
+
+static void
+uplink_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
+{
+	struct uplink *uplink = container_of(link, struct uplink, link);
+
+	(void)cookie;
+	if (message->type == IPC_CONN_PASS)
+		take(uplink, message, fds);
+	else if (message->type == IPC_STOP)
+		stop(uplink, IPC_OK, IPC_STOP);
+	else if (message->type == IPC_IDLE_ANSWER)
+		uplink->ops->idle(
+			uplink, message->err == 0 &&
+					((const struct ipc_idle_answer *)message->body)->granted);
+}
+
+static void
+uplink_end(struct link *link, enum ipc_fault fault, uint16_t type)
+{
+	struct uplink *uplink = container_of(link, struct uplink, link);
+
+	/* Whoever waits to be forgotten is now, with nobody left to tell. */
+	loop_defer(uplink->loop, &uplink->telling, telling);
+	stop(uplink, fault, type);
+}
+
+static void
+uplink_writable(struct link *link)
+{
+	tell(container_of(link, struct uplink, link));
+}
+
+static const struct link_ops ops = {
+	.message = uplink_message, .end = uplink_end, .writable = uplink_writable};
+
+int
+uplink_start(struct uplink *uplink, struct loop *loop, int fd, const struct uplink_ops *uplink_ops)
+{
+	struct ipc_hello hello = {.pid = (uint32_t)getpid()};
+	int r;
+
+	*uplink =
+		(struct uplink){.loop = loop, .ops = uplink_ops, .gone_last = &uplink->gone_first};
+	r = link_start(&uplink->link, loop, fd, IPC_LINK_CHILD, IPC_SIDE_PEER, &ops);
+	if (r < 0)
+		return r;
+	/* A broker that is gone already is told by the link's end. */
+	(void)link_notify(&uplink->link, IPC_HELLO, &hello);
+	return 0;
+}
+
+void
+uplink_gone(struct uplink *uplink, struct uplink_conn *conn)
+{
+	conn->next = NULL;
+	*uplink->gone_last = conn;
+	uplink->gone_last = &conn->next;
+	loop_defer(uplink->loop, &uplink->telling, telling);
+}
+
+int
+uplink_ask_idle(struct uplink *uplink)
+{
+	return link_ask(&uplink->link, IPC_IDLE_ASK, NULL, NULL, 0);
+}
+
+void
+uplink_fini(struct uplink *uplink)
+{
+	link_stop(&uplink->link);
+	/* Nobody is left to tell: this forgets all that have gone. */
+	tell(uplink);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uplink.h: the child's end of its link to the broker: what worker and refuser have in common.
+ *
+ * Runs in the programs that are handed clients. Says HELLO, takes connections over, and tells the
+ * broker of each that has gone. A full link makes it wait, in memory that the connections bring
+ * along: one that ended is kept by its owner until the broker has been told.
+ */
+#ifndef LIB_UPLINK_H
+#define LIB_UPLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/link.h"
+#include "lib/loop.h"
+#include "protocol/ipc/ipc.h"
+
+enum { UPLINK_FD = 3 /* where the starter puts the link */ };
+
+struct uplink;
+
+/** One connection as the broker knows it; embedded in its owner. */
+struct uplink_conn {
+	struct uplink_conn *next;
+	uint64_t id;
+};
+
+struct uplink_ops {
+	/*
+	 * A client: fd is its socket, the callee's from here on, also on failure. Returns 0, or a
+	 * negative errno when it cannot be served; the broker is told which.
+	 */
+	int (*pass)(struct uplink *uplink, const struct ipc_conn_pass *pass, int fd);
+	/* The broker knows that this connection has gone, or is gone itself: free it. */
+	void (*forget)(struct uplink *uplink, struct uplink_conn *conn);
+	/*
+	 * Take no new call, finish, exit: the broker said so (fault is IPC_OK), or it is gone (the
+	 * same), or it broke this rule with that message and nothing it says can be trusted. Once,
+	 * and once more for a broken rule.
+	 */
+	void (*stop)(struct uplink *uplink, enum ipc_fault fault, uint16_t type);
+	/* What uplink_ask_idle() was answered. NULL where nobody asks. */
+	void (*idle)(struct uplink *uplink, bool granted);
+};
+
+struct uplink_answer {
+	uint64_t conn_id;
+	uint32_t serial;
+	int err;
+};
+
+struct uplink {
+	struct link link;
+	struct loop *loop;
+	const struct uplink_ops *ops;
+	bool stopped;
+	unsigned n_answers; /* that found the link full */
+	struct uplink_answer answers[LINK_ASKS_MAX];
+	struct uplink_conn *gone_first, **gone_last;
+	struct deferred telling;
+};
+
+/** Serve the link (taken over) and say HELLO. Returns 0 or a negative errno. */
+int uplink_start(struct uplink *uplink, struct loop *loop, int fd, const struct uplink_ops *ops);
+/** The connection has ended: tell the broker, then call forget(), both from the loop. */
+void uplink_gone(struct uplink *uplink, struct uplink_conn *conn);
+/** Ask whether this program may end; idle() has the answer. Returns 0 or LINK_E_*. */
+int uplink_ask_idle(struct uplink *uplink);
+/** Stop the link, and forget() every connection that has gone. */
+void uplink_fini(struct uplink *uplink);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check.c: the one place where a message between our programs is judged.
+ *
+ * Pure. Used by every program, root's included. Reads nothing behind the size that it is given, and
+ * believes no field before it is compared with the table.
+ */
+#include "protocol/ipc/check.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+#include "protocol/ipc/account.h"
+#include "protocol/verb.h"
+
+enum { ERRNO_MAX = 4095 /* the kernel's MAX_ERRNO */ };
+
+static bool
+is_zero(const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* Ended inside its array, zero behind the end, and without bytes that drive a terminal. */
+static bool
+is_string(const char *text, size_t size)
+{
+	size_t len = strnlen(text, size);
+
+	if (len == size || !is_zero(text + len, size - len))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((uint8_t)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* A uid or gid that a program may be given: never root's, never setuid()'s "leave it". */
+static bool
+is_unprivileged(uint32_t id)
+{
+	return id != 0 && id != UINT32_MAX;
+}
+
+static bool
+is_log_level(uint32_t level)
+{
+	return level >= LEVEL_ERROR && level <= LEVEL_DEBUG;
+}
+
+/* A set that contains whatever its verbs include, see protocol/verb.h. */
+static bool
+is_verb_set(uint32_t verbs)
+{
+	if (verbs & ~(uint32_t)VERBS_ALL)
+		return false;
+	if (verbs & VERB_MANAGE)
+		return verbs == VERBS_ALL;
+	return verbs == VERBS_NONE || (verbs & VERB_VIEW);
+}
+
+bool
+ipc_check_hello(const void *body)
+{
+	const struct ipc_hello *hello = body;
+
+	return hello->pid != 0 && hello->zero == 0;
+}
+
+bool
+ipc_check_conn_pass(const void *body)
+{
+	const struct ipc_conn_pass *pass = body;
+
+	if (pass->conn_id == 0 || !is_zero(pass->zero, sizeof pass->zero))
+		return false;
+	if (pass->socket != IPC_SOCKET_RW && pass->socket != IPC_SOCKET_RO)
+		return false;
+	if (pass->origin != IPC_ORIGIN_UNIX || pass->refusal > IPC_REFUSAL_WORKER)
+		return false;
+	if (!is_verb_set(pass->verbs) ||
+		(pass->verbs == VERBS_NONE) != (pass->refusal != IPC_REFUSAL_NONE))
+		return false;
+	if (pass->socket == IPC_SOCKET_RO && (pass->verbs & ~(uint32_t)VERBS_VIEW))
+		return false;
+	if (!is_string(pass->label, sizeof pass->label) || pass->label[0] == '\0')
+		return false;
+	return is_string(pass->reason, sizeof pass->reason) &&
+	       (pass->reason[0] == '\0') == (pass->refusal == IPC_REFUSAL_NONE);
+}
+
+bool
+ipc_check_conn_taken(const void *body)
+{
+	return ((const struct ipc_conn_taken *)body)->conn_id != 0;
+}
+
+bool
+ipc_check_conn_gone(const void *body)
+{
+	return ((const struct ipc_conn_gone *)body)->conn_id != 0;
+}
+
+bool
+ipc_check_idle_answer(const void *body)
+{
+	const struct ipc_idle_answer *answer = body;
+
+	return answer->granted <= 1 && is_zero(answer->zero, sizeof answer->zero);
+}
+
+static bool
+is_tool_kind(uint32_t kind)
+{
+	return kind == IPC_TOOL_PROBE;
+}
+
+bool
+ipc_check_tool(const void *body)
+{
+	const struct ipc_tool *tool = body;
+
+	return is_tool_kind(tool->kind) && tool->zero == 0;
+}
+
+bool
+ipc_check_worker(const void *body)
+{
+	const struct ipc_worker *worker = body;
+
+	return is_unprivileged(worker->uid) && worker->n_files != 0 &&
+	       is_log_level(worker->log_level);
+}
+
+bool
+ipc_check_view(const void *body)
+{
+	const struct ipc_view *view = body;
+
+	return is_unprivileged(view->uid) && is_unprivileged(view->gid) && view->n_files != 0 &&
+	       is_log_level(view->log_level);
+}
+
+bool
+ipc_check_started(const void *body)
+{
+	const struct ipc_started *started = body;
+
+	return started->pid != 0 && started->zero == 0;
+}
+
+bool
+ipc_check_resolve(const void *body)
+{
+	const struct ipc_resolve *resolve = body;
+
+	if (resolve->zero != 0 || !is_string(resolve->name, sizeof resolve->name))
+		return false;
+	return resolve->name[0] == '\0' || (resolve->uid == 0 && account_name_valid(resolve->name));
+}
+
+bool
+ipc_check_box(const void *body)
+{
+	const struct ipc_box *box = body;
+
+	return is_unprivileged(box->uid) && is_tool_kind(box->kind) && box->n_files != 0 &&
+	       box->zero == 0;
+}
+
+/* The fields of the header that the table fixes. */
+static enum ipc_fault
+check_header(const struct ipc_context *ctx, const struct ipc_rule *rule,
+	const struct ipc_header *header, size_t size, unsigned n_fds)
+{
+	bool answer = ipc_is_answer(header->type);
+
+	if (rule->sender != ctx->sender)
+		return IPC_FAULT_SENDER;
+	if (header->size != rule->size || size != sizeof *header + rule->size)
+		return IPC_FAULT_SIZE;
+	if (header->err > 0 || header->err < -ERRNO_MAX || (header->err != 0 && !answer))
+		return IPC_FAULT_ERR;
+	if (header->n_fds != n_fds || n_fds != (header->err ? 0u : rule->n_fds))
+		return IPC_FAULT_FDS;
+	if (!(rule->states & ctx->state))
+		return IPC_FAULT_STATE;
+	if ((header->serial != 0) != (answer || ipc_wants_answer(header->type)))
+		return IPC_FAULT_SERIAL;
+	return IPC_OK;
+}
+
+enum ipc_fault
+ipc_check(const struct ipc_context *ctx, const void *data, size_t size, unsigned n_fds,
+	struct ipc_message *ret)
+{
+	const uint8_t *body = (const uint8_t *)data + sizeof(struct ipc_header);
+	const struct ipc_rule *rule;
+	struct ipc_header header;
+	enum ipc_fault fault;
+	uint64_t bit;
+
+	if (size < sizeof header)
+		return IPC_FAULT_SHORT;
+	memcpy(&header, data, sizeof header);
+	if (header.version != IPC_VERSION)
+		return IPC_FAULT_VERSION;
+	rule = ipc_rule_find(header.type);
+	if (!rule || rule->link != ctx->link)
+		return IPC_FAULT_TYPE;
+	fault = check_header(ctx, rule, &header, size, n_fds);
+	if (fault != IPC_OK)
+		return fault;
+	bit = (uint64_t)1 << (rule - ipc_rules);
+	if (rule->once && (*ctx->seen & bit))
+		return IPC_FAULT_AGAIN;
+	if (header.err ? !is_zero(body, rule->size) : rule->check && !rule->check(body))
+		return IPC_FAULT_BODY;
+	*ctx->seen |= bit;
+	*ret = (struct ipc_message){.type = rule->type,
+		.serial = header.serial,
+		.err = header.err,
+		.body = rule->size > 0 ? body : NULL,
+		.n_fds = n_fds};
+	return IPC_OK;
+}
+
+enum ipc_state
+ipc_state_after(enum ipc_state state, const struct ipc_message *message)
+{
+	const struct ipc_idle_answer *answer;
+
+	if (message->type == IPC_HELLO && state == IPC_STATE_NEW)
+		return IPC_STATE_SERVING;
+	if (message->type == IPC_STOP)
+		return IPC_STATE_LEAVING;
+	if (message->type != IPC_IDLE_ANSWER)
+		return state;
+	answer = message->body;
+	return answer->granted ? IPC_STATE_LEAVING : state;
+}

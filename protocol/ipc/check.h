@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check.h: the checkers of the bodies, one a message struct, for the table in rules.c.
+ *
+ * Pure. Used by every program, root's included. Each says whether all fields are in their ranges,
+ * reserved bytes zero and strings ended; none is called for an answer that carries an error.
+ */
+#ifndef PROTOCOL_IPC_CHECK_H
+#define PROTOCOL_IPC_CHECK_H
+
+#include "protocol/ipc/ipc.h"
+
+ipc_checker ipc_check_hello, ipc_check_conn_pass, ipc_check_conn_taken, ipc_check_conn_gone,
+	ipc_check_idle_answer, ipc_check_tool, ipc_check_worker, ipc_check_view, ipc_check_started,
+	ipc_check_resolve, ipc_check_box;
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ipc.h: the messages between our own programs; this header is their specification.
+ *
+ * Pure: layout, table and checks, no I/O. Used by every program, root's included.
+ *
+ * A link is one SOCK_SEQPACKET pair between two programs. One message is one packet: a 16-byte
+ * header, a body of exactly the size that the table gives, and exactly the descriptors that it
+ * gives. Host byte order; both ends are from the same build. Asks are even, their answers are the
+ * number after; numbers are never reused. An answer repeats the serial of its ask; when it
+ * carries an error (-4095 <= err < 0) it has the same body size, all zero, and no descriptor.
+ *
+ * Strings are NUL-terminated inside their array and zero behind the NUL; reserved bytes are zero.
+ * Whatever breaks a rule is a violation: by a child, the broker kills it through its pidfd; by
+ * the broker, the child exits. ipc_check() is the one place where that is decided.
+ */
+#ifndef PROTOCOL_IPC_IPC_H
+#define PROTOCOL_IPC_IPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Changed with every change of this file; a mismatch ends the link. */
+enum { IPC_VERSION = 1 };
+
+enum { IPC_MESSAGE_MAX = 512, IPC_FDS_MAX = 2 };
+
+/* Which pair of programs a link joins, seen from the broker. */
+enum ipc_link {
+	IPC_LINK_STARTER = 1, /* broker and qemud-launch */
+	IPC_LINK_CHILD = 2    /* broker and a worker or the refuser */
+};
+
+enum ipc_side { IPC_SIDE_BROKER = 1, IPC_SIDE_PEER = 2 };
+
+/*
+ * The life of a link; both ends advance it by the messages that they send and receive, see
+ * ipc_state_after(). A link to the starter serves from the first. Whatever a child may have on its
+ * way when a STOP crosses it is allowed while leaving, so that no race is a violation.
+ */
+enum ipc_state {
+	IPC_STATE_NEW = 1,     /* until the peer's HELLO */
+	IPC_STATE_SERVING = 2, /* from HELLO on */
+	IPC_STATE_LEAVING = 4  /* after STOP, or a granted IDLE_ASK: no new connection is passed */
+};
+
+struct ipc_header {
+	uint16_t version; /* IPC_VERSION */
+	uint16_t type;    /* enum ipc_type */
+	uint16_t size;    /* of the body */
+	uint16_t n_fds;
+	uint32_t serial; /* asks: chosen by the asker, never 0; answers: the ask's; others: 0 */
+	int32_t err;     /* answers: 0 or a negative errno; asks and notices: 0 */
+};
+
+enum ipc_type {
+	/* child -> broker: first message, once. */
+	IPC_HELLO = 2,
+	/* broker -> child, 1 descriptor: a client's socket, already accepted. */
+	IPC_CONN_PASS = 4,
+	/*
+	 * child -> broker: it is yours no more; until then the broker keeps a copy of the socket.
+	 * With an error: the child cannot serve it.
+	 */
+	IPC_CONN_TAKEN = 5,
+	/* child -> broker: that client has gone. */
+	IPC_CONN_GONE = 6,
+	/* child -> broker: I have nothing to do; may I end? */
+	IPC_IDLE_ASK = 8,
+	IPC_IDLE_ANSWER = 9,
+	/* broker -> child: no new calls, five seconds for running jobs, then exit. */
+	IPC_STOP = 10,
+	/* child -> broker, a worker's alone: a box for one of QEMU's tools. */
+	IPC_TOOL = 12,
+	/*
+	 * broker -> child, 1 descriptor: the socket of a new seed (worker/box/plan.h says what goes
+	 * over it). The seed ends with the worker, and in its time. -EDQUOT: the user has as many
+	 * as she may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving; else the starter's.
+	 */
+	IPC_TOOL_READY = 13,
+
+	/* broker -> starter, 1 descriptor (the account, see account.h): start that user's worker.
+	 */
+	IPC_WORKER = 32,
+	/* starter -> broker, 2 descriptors: the broker's end of the new child's link, its pidfd. */
+	IPC_WORKER_STARTED = 33,
+	/* broker -> starter: start the refuser (qemud-view --refuse). */
+	IPC_VIEW = 34,
+	IPC_VIEW_STARTED = 35,
+	/* broker -> starter: who is that? By uid, or by name. */
+	IPC_RESOLVE = 36,
+	/* starter -> broker, 1 descriptor: a sealed memfd, see account.h. -ENOENT: no such account.
+	 */
+	IPC_RESOLVED = 37,
+	/* broker -> starter, 1 descriptor (the account): the outer half of a box, qemud-box in it.
+	 */
+	IPC_BOX = 38,
+	/* starter -> broker, 2 descriptors: the other end of the seed's socket, its pidfd. */
+	IPC_BOXED = 39
+};
+
+enum ipc_socket { IPC_SOCKET_RW = 1, IPC_SOCKET_RO = 2 };
+enum ipc_origin { IPC_ORIGIN_UNIX = 1 };
+
+/* Why a connection is refused; IPC_REFUSAL_NONE on connections that are served. */
+enum ipc_refusal {
+	IPC_REFUSAL_NONE = 0,
+	IPC_REFUSAL_NOBODY,      /* the uid belongs to no account that may use this host */
+	IPC_REFUSAL_POLICY,      /* policy gives this account nothing */
+	IPC_REFUSAL_CONNECTIONS, /* the account has as many connections as it may have */
+	IPC_REFUSAL_RATE,        /* the account connects more often than it may */
+	IPC_REFUSAL_HOST,        /* the host has no room for one more connection */
+	IPC_REFUSAL_WORKER       /* the account's worker cannot be started */
+};
+
+/* What a box is for. */
+enum ipc_tool_kind {
+	IPC_TOOL_PROBE = 1 /* what can this QEMU do? */
+};
+
+enum { IPC_LABEL_MAX = 64, IPC_REASON_MAX = 240, IPC_NAME_MAX = 64 };
+
+struct ipc_hello {
+	uint32_t pid; /* as the child sees itself, for logs */
+	uint32_t zero;
+};
+
+struct ipc_conn_pass {
+	uint64_t conn_id;  /* never 0, never used twice while the broker lives */
+	uint32_t uid, gid; /* SO_PEERCRED at accept */
+	uint32_t pid;      /* the same; for logs only */
+	uint32_t verbs;    /* over one's own VMs, protocol/verb.h; 0 when refused */
+	uint8_t socket;    /* enum ipc_socket */
+	uint8_t origin;    /* enum ipc_origin */
+	uint8_t refusal;   /* enum ipc_refusal */
+	uint8_t zero[5];
+	char label[IPC_LABEL_MAX];   /* the principal for people: account name or "uid N" */
+	char reason[IPC_REASON_MAX]; /* refused: what, by which line, who can change it */
+};
+
+struct ipc_conn_taken {
+	uint64_t conn_id;
+};
+
+struct ipc_conn_gone {
+	uint64_t conn_id;
+};
+
+struct ipc_idle_answer {
+	uint8_t granted; /* 0: something is on its way to you; 1: end now */
+	uint8_t zero[7];
+};
+
+struct ipc_tool {
+	uint32_t kind; /* enum ipc_tool_kind */
+	uint32_t zero;
+};
+
+struct ipc_worker {
+	uint32_t uid;
+	uint32_t n_files;      /* RLIMIT_NOFILE of the worker */
+	uint32_t idle_seconds; /* without clients and VMs before it asks to end */
+	uint32_t log_level;    /* enum log_level */
+};
+
+struct ipc_view {
+	uint32_t uid, gid; /* of the account qemud-view */
+	uint32_t n_files;
+	uint32_t log_level;
+};
+
+struct ipc_started {
+	uint32_t pid; /* as the starter sees it, for logs */
+	uint32_t zero;
+};
+
+struct ipc_resolve {
+	uint32_t uid; /* 0 when there is a name */
+	uint32_t zero;
+	char name[IPC_NAME_MAX]; /* see account_name_valid(); empty: by uid */
+};
+
+struct ipc_box {
+	uint32_t uid;
+	uint32_t kind;    /* enum ipc_tool_kind */
+	uint32_t n_files; /* RLIMIT_NOFILE; the inner half goes further down, see plan.h */
+	uint32_t zero;
+};
+
+/* One message as it came out of ipc_check(): body points into the packet. */
+struct ipc_message {
+	enum ipc_type type;
+	uint32_t serial;
+	int err;          /* answers: 0 or a negative errno */
+	const void *body; /* of the type's struct, zero with an error; NULL when it has none */
+	unsigned n_fds;
+};
+
+/* A checker says whether the fields of a body are in their ranges. */
+typedef bool ipc_checker(const void *body);
+
+struct ipc_rule {
+	enum ipc_type type;
+	const char *name;
+	uint16_t size;  /* exact size of the body */
+	uint8_t n_fds;  /* exact count, when err is 0 */
+	uint8_t link;   /* enum ipc_link */
+	uint8_t sender; /* enum ipc_side */
+	uint8_t states; /* enum ipc_state, or'ed */
+	bool once;      /* at most once on a link */
+	ipc_checker *check;
+};
+
+extern const struct ipc_rule ipc_rules[];
+extern const size_t ipc_n_rules;
+
+/* Bits of ipc_context.seen. */
+enum { IPC_RULES_MAX = 64 };
+
+/** The rule of a type, or NULL. */
+const struct ipc_rule *ipc_rule_find(uint16_t type);
+/** "CONN_PASS" for IPC_CONN_PASS; "?" for what is not in the table. */
+const char *ipc_type_name(uint16_t type);
+static inline bool
+ipc_is_answer(uint16_t type)
+{
+	return type & 1;
+}
+/** Does the table have an answer to this ask? */
+bool ipc_wants_answer(uint16_t type);
+
+/* Which rule a message breaks; ipc_fault_text() says it for people. */
+enum ipc_fault {
+	IPC_OK = 0,
+	IPC_FAULT_PACKET,  /* truncated, or with other control data than a few descriptors */
+	IPC_FAULT_SHORT,   /* no whole header */
+	IPC_FAULT_VERSION, /* from another build */
+	IPC_FAULT_TYPE,    /* not in the table, or not on this kind of link */
+	IPC_FAULT_SENDER,  /* the other end's message */
+	IPC_FAULT_SIZE,    /* the body's size, by header or by packet */
+	IPC_FAULT_FDS,     /* the number of descriptors, by header or by packet */
+	IPC_FAULT_STATE,   /* not allowed now */
+	IPC_FAULT_AGAIN,   /* once only, and it was there already */
+	IPC_FAULT_SERIAL,  /* an ask without one, a notice with one, an answer to no open ask */
+	IPC_FAULT_ERR,     /* err that is no negative errno, or on what is not an answer */
+	IPC_FAULT_BODY     /* a field outside its range, a string without its NUL, dirt behind it */
+};
+
+const char *ipc_fault_text(enum ipc_fault fault);
+
+/* What a receiver knows of its link when it judges a message. */
+struct ipc_context {
+	enum ipc_link link;
+	enum ipc_side sender; /* who sent what is being judged */
+	enum ipc_state state;
+	uint64_t *seen; /* one bit a rule, for `once`; set by ipc_check() */
+};
+
+/**
+ * Judge one packet of size bytes (aligned to 8) that came with n_fds descriptors. On IPC_OK, *ret
+ * points into data; otherwise nothing is changed. That an answer belongs to an open ask is the
+ * link's to check (lib/link.h).
+ */
+enum ipc_fault ipc_check(const struct ipc_context *ctx, const void *data, size_t size,
+	unsigned n_fds, struct ipc_message *ret);
+/** The state of a link after a message that passed in state, whichever end sent it. */
+enum ipc_state ipc_state_after(enum ipc_state state, const struct ipc_message *message);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rules.c: the table of the messages between our programs, and the names of what breaks it.
+ *
+ * Pure. Used by every program, root's included. What is not in the table is a violation.
+ */
+#include "protocol/ipc/ipc.h"
+
+#include "protocol/ipc/check.h"
+
+enum {
+	NEW = IPC_STATE_NEW,
+	SERVING = IPC_STATE_SERVING,
+	LEAVING = IPC_STATE_LEAVING,
+	CHILD = IPC_LINK_CHILD,
+	STARTER = IPC_LINK_STARTER,
+	BROKER = IPC_SIDE_BROKER,
+	PEER = IPC_SIDE_PEER,
+};
+
+#define RULE(name_, size_, n_fds_, link_, sender_, states_, once_, check_)           \
+	{                                                                            \
+		.type = IPC_##name_, .name = #name_, .size = size_, .n_fds = n_fds_, \
+		.link = link_, .sender = sender_, .states = states_, .once = once_,  \
+		.check = check_                                                      \
+	}
+
+/* clang-format off */
+const struct ipc_rule ipc_rules[] = {
+	/* message, body, descriptors, link, sender, states, once, checker */
+	/* HELLO while leaving: a STOP has crossed it. */
+	RULE(HELLO, sizeof(struct ipc_hello), 0, CHILD, PEER, NEW | LEAVING, true, ipc_check_hello),
+	RULE(CONN_PASS, sizeof(struct ipc_conn_pass), 1, CHILD, BROKER, SERVING, false,
+		ipc_check_conn_pass),
+	RULE(CONN_TAKEN, sizeof(struct ipc_conn_taken), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_conn_taken),
+	RULE(CONN_GONE, sizeof(struct ipc_conn_gone), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_conn_gone),
+	RULE(IDLE_ASK, 0, 0, CHILD, PEER, SERVING | LEAVING, false, NULL),
+	RULE(IDLE_ANSWER, sizeof(struct ipc_idle_answer), 0, CHILD, BROKER, SERVING | LEAVING,
+		false, ipc_check_idle_answer),
+	RULE(STOP, 0, 0, CHILD, BROKER, NEW | SERVING | LEAVING, true, NULL),
+	RULE(TOOL, sizeof(struct ipc_tool), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_tool),
+	RULE(TOOL_READY, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
+
+	RULE(WORKER, sizeof(struct ipc_worker), 1, STARTER, BROKER, SERVING, false,
+		ipc_check_worker),
+	RULE(WORKER_STARTED, sizeof(struct ipc_started), 2, STARTER, PEER, SERVING, false,
+		ipc_check_started),
+	RULE(VIEW, sizeof(struct ipc_view), 0, STARTER, BROKER, SERVING, false, ipc_check_view),
+	RULE(VIEW_STARTED, sizeof(struct ipc_started), 2, STARTER, PEER, SERVING, false,
+		ipc_check_started),
+	RULE(RESOLVE, sizeof(struct ipc_resolve), 0, STARTER, BROKER, SERVING, false,
+		ipc_check_resolve),
+	RULE(RESOLVED, 0, 1, STARTER, PEER, SERVING, false, NULL),
+	RULE(BOX, sizeof(struct ipc_box), 1, STARTER, BROKER, SERVING, false, ipc_check_box),
+	RULE(BOXED, sizeof(struct ipc_started), 2, STARTER, PEER, SERVING, false,
+		ipc_check_started),
+};
+/* clang-format on */
+
+const size_t ipc_n_rules = sizeof ipc_rules / sizeof *ipc_rules;
+
+_Static_assert(sizeof ipc_rules / sizeof *ipc_rules <= IPC_RULES_MAX, "a bit in seen for each");
+_Static_assert(sizeof(struct ipc_header) == 16, "the header is 16 bytes");
+_Static_assert(sizeof(struct ipc_header) + sizeof(struct ipc_conn_pass) <= IPC_MESSAGE_MAX,
+	"the largest message fits");
+
+const struct ipc_rule *
+ipc_rule_find(uint16_t type)
+{
+	for (size_t i = 0; i < ipc_n_rules; i++)
+		if (ipc_rules[i].type == type)
+			return &ipc_rules[i];
+	return NULL;
+}
+
+const char *
+ipc_type_name(uint16_t type)
+{
+	const struct ipc_rule *rule = ipc_rule_find(type);
+
+	return rule ? rule->name : "?";
+}
+
+bool
+ipc_wants_answer(uint16_t type)
+{
+	return !ipc_is_answer(type) && ipc_rule_find((uint16_t)(type + 1)) != NULL;
+}
+
+const char *
+ipc_fault_text(enum ipc_fault fault)
+{
+	static const char *const texts[] = {
+		[IPC_OK] = "no rule is broken",
+		[IPC_FAULT_PACKET] = "the packet is truncated, or carries more than descriptors",
+		[IPC_FAULT_SHORT] = "the packet is shorter than a header",
+		[IPC_FAULT_VERSION] = "the message is from another build",
+		[IPC_FAULT_TYPE] = "there is no such message on this link",
+		[IPC_FAULT_SENDER] = "this end may not send that message",
+		[IPC_FAULT_SIZE] = "the body does not have the size of its type",
+		[IPC_FAULT_FDS] = "the message does not have its number of descriptors",
+		[IPC_FAULT_STATE] = "the message is not allowed in this state of the link",
+		[IPC_FAULT_AGAIN] = "the message is allowed once, and was there already",
+		[IPC_FAULT_SERIAL] = "the serial is missing, not wanted, or of no open ask",
+		[IPC_FAULT_ERR] = "the error field is out of range, or not in an answer",
+		[IPC_FAULT_BODY] = "a field of the body is out of its range",
+	};
+
+	return (size_t)fault < sizeof texts / sizeof *texts ? texts[fault] : "?";
+}

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Property: what the kernel says of every process is what its trust domain allows, and no more: ids,
+# groups, capabilities, promises, descriptors, environment, namespaces, limits.
+# test: native
+import os
+import re
+
+import host
+import proc
+import rpc
+import tap
+
+KILL, SETGID, SETUID, SETPCAP, SYS_ADMIN, SYS_RESOURCE, CHOWN = 5, 6, 7, 8, 21, 24, 0
+
+
+def bits(*capabilities):
+    return sum(1 << n for n in capabilities)
+
+
+# SYS_RESOURCE only where the machine has it: containers often do not.
+STARTER = bits(CHOWN, KILL, SETGID, SETUID, SETPCAP, SYS_ADMIN, SYS_RESOURCE) & \
+    proc.Process(os.getpid()).capabilities()["Bnd"]
+NONE = {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": 0, "Amb": 0}
+
+
+def only(mask):
+    return {"Inh": 0, "Prm": mask, "Eff": mask, "Bnd": mask, "Amb": 0}
+
+
+def kind(link):
+    """A descriptor without the numbers that differ each time."""
+    return re.sub(r":\[\d+\]$", "", link)
+
+
+def table(process):
+    """What it has open: the first four as they are, the others sorted."""
+    descriptors = {n: kind(link) for n, link in process.descriptors().items()}
+    return ([descriptors.get(n) for n in range(4)],
+            sorted(link for n, link in descriptors.items() if n > 3))
+
+
+# Without --seccomp-bpf: strace's own filter would count among theirs, and sets no_new_privs.
+broker = host.start_broker(quick_trace=False)
+alice, bob = host.client_as("alice").open(), host.client_as("bob").open()
+PROCESSES = {
+    "qemud": broker.process,
+    "qemud-launch": broker.starter,
+    "qemud-worker": host.worker_of("alice"),
+    "qemud-view": proc.one("qemud-view"),
+}
+
+# --- what each has ------------------------------------------------------------------------------
+
+IDS = {
+    "qemud": (0, 0, None),
+    "qemud-launch": (0, 0, None),
+    "qemud-worker": (2001, 2001, host.GROUPS["alice"]),
+    "qemud-view": (992, 992, []),
+}
+CAPABILITIES = {
+    "qemud": {**only(bits(KILL)), "Bnd": 0},
+    "qemud-launch": only(STARTER),
+    "qemud-worker": NONE,
+    "qemud-view": NONE,
+}
+# no_new_privs, mode of seccomp, number of filters
+PROMISES = {
+    "qemud": ("1", "2", "1"),
+    "qemud-launch": ("0", "0", "0"),
+    "qemud-worker": ("1", "2", "1"),
+    "qemud-view": ("1", "2", "1"),
+}
+DEV_NULL, PIPE, SOCKET = "/dev/null", "pipe", "socket"
+EPOLL, SIGNALS, PIDFD = "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon_inode:[pidfd]"
+EVENT = "anon_inode:[eventfd]"
+STARTED = ("resolve", "view", "worker")
+DESCRIPTORS = {
+    "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS, SOCKET]),
+    "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),
+}
+COMMON = ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
+ENVIRONMENT = {
+    "qemud-worker": sorted([*COMMON, "HOME=/home/alice", "USER=alice", "LOGNAME=alice"]),
+    "qemud-view": sorted([*COMMON, "HOME=/", "USER=qemud-view", "LOGNAME=qemud-view"]),
+}
+# Namespaces of its own; all others are the host's.
+OWN = {
+    "qemud": set(),
+    "qemud-launch": set(),
+    "qemud-worker": {"net", "ipc"},
+    "qemud-view": {"net", "ipc", "uts", "pid", "mnt"},
+}
+ARGUMENTS = {
+    "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug"],
+    "qemud-view": ["qemud-view", "--refuse", "--log", "debug"],
+}
+
+for name, process in PROCESSES.items():
+    @tap.test(f"{name}: the four uids, the four gids, and the groups")
+    def _(name=name, process=process):
+        uid, gid, groups = IDS[name]
+        tap.equal(process.ids("Uid"), [uid] * 4, "uids")
+        tap.equal(process.ids("Gid"), [gid] * 4, "gids")
+        if groups is not None:
+            tap.equal(process.groups(), groups, "groups")
+
+    @tap.test(f"{name}: the five sets of capabilities")
+    def _(name=name, process=process):
+        tap.equal(process.capabilities(), CAPABILITIES[name], "capabilities")
+
+    @tap.test(f"{name}: no_new_privs and seccomp")
+    def _(name=name, process=process):
+        status = process.status()
+        got = status["NoNewPrivs"], status["Seccomp"], status["Seccomp_filters"]
+        tap.equal(got, PROMISES[name], "no_new_privs, mode, filters")
+
+    @tap.test(f"{name}: a process of the same user cannot look inside, nor dump it")
+    def _(process=process):
+        tap.true(not process.open_to_its_uid(), "it is dumpable")
+
+    @tap.test(f"{name}: namespaces")
+    def _(name=name, process=process):
+        kinds = {k for k in os.listdir("/proc/self/ns") if not k.endswith("_for_children")}
+        own = {k for k in kinds if process.namespace(k) != proc.Process(os.getpid()).namespace(k)}
+        tap.equal(own, OWN[name], "namespaces of its own")
+
+    if name in DESCRIPTORS:
+        @tap.test(f"{name}: descriptors")
+        def _(name=name, process=process):
+            tap.equal(table(process), DESCRIPTORS[name], "descriptors")
+
+        @tap.test(f"{name}: arguments, environment, working folder, core dumps, parent, session")
+        def _(name=name, process=process):
+            tap.equal(process.arguments(), ARGUMENTS[name], "arguments")
+            tap.equal(process.environment(), ENVIRONMENT[name], "environment")
+            tap.equal(os.readlink(f"/proc/{process.pid}/cwd"), "/", "working folder")
+            tap.equal(process.limit("Max core file size"), "0", "core dumps")
+            tap.equal(process.parent().pid, broker.starter.pid, "parent")
+            tap.equal(os.getsid(process.pid), process.pid, "session")
+            tap.equal(process.status()["Umask"], "0077", "umask")
+
+# --- the broker's and the starter's descriptors ---------------------------------------------------
+
+CHILDREN = 3  # alice's and bob's worker, the refuser
+FILES = {
+    # lock and folders of its own, a spare for when there is no other, two listeners, a link each
+    "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/lock", "/var/lib/qemud/users",
+                     EPOLL, SIGNALS, EVENT, EVENT] + [SOCKET] * (2 + 1 + CHILDREN) + [PIDFD] * CHILDREN),
+    # what it may execute, where it may make folders, one link; a child's log and end each
+    "qemud-launch": sorted([DEV_NULL, DEV_NULL, DEV_NULL, PIPE, SOCKET, EPOLL, "/run/qemud/users",
+                            *(f"/srv/qemud/libexec/qemud-{name}" for name in STARTED)]
+                           + [folder for folder in [os.environ["TEST_CGROUP"]] if folder != "none"]
+                           + [PIPE, PIDFD] * CHILDREN),
+}
+
+for name, files in FILES.items():
+    @tap.test(f"{name}: descriptors: no client's, and what it works with")
+    def _(name=name, files=files):
+        tap.equal(sorted(kind(link) for link in PROCESSES[name].descriptors().values()), files, "descriptors")
+
+
+@tap.test("no process of another account sees anything of alice's connection")
+def _():
+    mine = {link for link in PROCESSES["qemud-worker"].descriptors().values()
+            if link.startswith("socket:")}
+    for other in (host.worker_of("bob"), PROCESSES["qemud-view"], broker.starter, broker.process):
+        shared = mine & set(other.descriptors().values())
+        tap.equal(shared, set(), f"sockets in common with {other.name}")
+
+
+@tap.test("qemud-view sees no file but the loader's")
+def _():
+    root = f"/proc/{PROCESSES['qemud-view'].pid}/root"
+    tap.true(set(os.listdir(root)) <= {"lib", "lib64", "usr"}, f"{os.listdir(root)}")
+    mounts = PROCESSES["qemud-view"].mounts()
+    tap.true(all("ro" in options for _, options in mounts), f"{mounts}")
+
+
+@tap.test("each user's processes are in her own control group")
+def _():
+    folder = os.environ["TEST_CGROUP"]
+    if folder == "none":
+        tap.note("this machine has no cgroup v2")
+        return
+    for process, leaf in ((PROCESSES["qemud-worker"], "u2001/worker"),
+                          (host.worker_of("bob"), "u2002/worker"),
+                          (PROCESSES["qemud-view"], "u992/view")):
+        with open(f"{folder}/{leaf}/cgroup.procs", encoding="ascii") as file:
+            tap.equal([int(line) for line in file], [process.pid], leaf)
+        tap.equal(os.stat(f"{folder}/{leaf}/cgroup.procs").st_uid, 0, f"owner of {leaf}")
+
+
+@tap.test("root's worker is that of qemud-vm, with its groups and home")
+def _():
+    with host.client_as("root") as client:
+        client.open()
+        worker = host.worker_of("qemud-vm")
+        tap.equal((worker.ids("Uid"), worker.groups()), ([991] * 4, [991]), "uids and groups")
+        tap.true("HOME=/var/lib/qemud/system" in worker.environment(), "home")
+
+
+@tap.test("programs are root's and of mode 0711")
+def _():
+    for name in PROCESSES:
+        st = os.stat(f"/proc/{PROCESSES[name].pid}/exe")
+        tap.equal((st.st_uid, st.st_mode & 0o7777), (0, 0o711), name)
+
+
+host.finish()

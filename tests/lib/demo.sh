@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# demo.sh: what ./demo shows, in the throw-away host. It ends with an error as soon as something is
+# not as it says.
+set -eu
+
+rw='qemu+unix:///session?socket=/run/qemud/qemud-sock'
+ro='qemu+unix:///session?socket=/run/qemud/qemud-sock-ro'
+log=/srv/out/qemud.log
+
+if [ -t 1 ]; then
+	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+else
+	bold='' plain=''
+fi
+
+# --- telling -----------------------------------------------------------------------------------
+
+n=0
+# What the next commands show.
+step() {
+	n=$((n + 1))
+	printf '\n%s%d. %s%s\n' "$bold" "$n" "$1" "$plain"
+}
+fail() {
+	printf '\ndemo: %s\n--- the log of the broker ---\n' "$1" >&2
+	cat $log >&2
+	exit 1
+}
+# as USER COMMAND...: show the command line and what it prints, run as that user; it must succeed
+as() {
+	refused "$@" && return
+	fail "$* failed"
+}
+# The same where it must fail; what it printed is in /srv/said.
+refused() {
+	user=$1
+	shift
+	printf '  %s$ %s\n' "$user" "$*"
+	status=0
+	# Without a terminal virsh does not look for a polkit agent, which this host has not.
+	setsid --wait setpriv --reuid="$user" --regid="$user" "$(groups_of "$user")" --reset-env -- "$@" \
+		>/srv/said 2>&1 || status=$?
+	sed '/^$/d; s/^/    /' /srv/said
+	return $status
+}
+# A number has no account, so no groups.
+groups_of() {
+	case $1 in
+	[0-9]*) echo --clear-groups ;;
+	*) echo --init-groups ;;
+	esac
+}
+# The pid of that user's worker.
+worker_of() {
+	for status in /proc/[0-9]*/status; do
+		[ "$(awk '$1 == "Uid:" { print $2 }' "$status" 2>/dev/null)" = "$(id -u "$1")" ] || continue
+		case $(readlink "${status%/status}/exe") in
+		*/qemud-worker)
+			status=${status%/status}
+			echo "${status#/proc/}"
+			;;
+		esac
+	done
+}
+
+# --- the broker ----------------------------------------------------------------------------------
+
+step 'root starts the broker; it says when it is ready'
+mkfifo /srv/log
+: >$log
+sbin/qemud --libexec libexec 2>/srv/log &
+broker=$!
+exec 3</srv/log
+while read -r line <&3; do
+	echo "    $line"
+	echo "$line" >>$log
+	case $line in *ready) break ;; esac
+done
+cat <&3 >>$log &
+case ${line-} in *ready) ;; *) fail 'the broker did not start' ;; esac
+
+# --- two accounts --------------------------------------------------------------------------------
+
+step 'stock virsh, as two users of this host: each is answered, and sees her own'
+for user in alice bob; do
+	as "$user" virsh -c "$rw" uri
+	as "$user" virsh -c "$rw" list --all
+done
+
+step 'each was answered by a worker that runs under her own uid; the broker read no byte of theirs'
+ps -eo user:12,pid,args | sed -n '/[q]emud/s/^/    /p'
+for user in alice bob; do
+	[ -n "$(worker_of $user)" ] || fail "$user has no worker"
+done
+
+step "what the kernel says of alice's worker"
+pid=$(worker_of alice)
+grep -E '^(Uid|Groups|Cap(Eff|Bnd)|NoNewPrivs|Seccomp):' "/proc/$pid/status" | sed 's/^/    /'
+for want in 'CapEff:	0000000000000000' 'CapBnd:	0000000000000000' 'NoNewPrivs:	1' 'Seccomp:	2'; do
+	grep -qx "$want" "/proc/$pid/status" || fail "expected $want"
+done
+
+# --- the read-only socket ------------------------------------------------------------------------
+
+step 'the read-only socket: she sees the same'
+as alice virsh -c "$ro" list --all
+
+step 'and can change nothing: a client that does not say it is read-only calls domain_destroy'
+refused alice python3 tests/lib/rpc.py /run/qemud/qemud-sock-ro 12 && fail 'it was not refused'
+grep -q 'read only access prevents virDomainDestroy' /srv/said || fail 'it was refused otherwise'
+
+# --- nobody --------------------------------------------------------------------------------------
+
+step 'a uid that no account has is told why it is not served'
+refused 4242 virsh -c "$rw" list && fail 'it was served'
+grep -q 'uid 4242 has no account' /srv/said || fail 'it was refused otherwise'
+
+# --- survival ----------------------------------------------------------------------------------------
+
+step "alice's worker is killed; her next command is served by another"
+kill -9 "$pid"
+as alice virsh -c "$rw" list --all
+after=$(worker_of alice)
+echo "    worker $pid is gone, worker $after serves"
+case $after in '' | "$pid") fail 'no new worker' ;; esac
+
+# --- the end -------------------------------------------------------------------------------------------
+
+step 'root stops the broker; everything ends with it'
+kill -TERM $broker
+status=0
+wait $broker || status=$?
+[ $status -eq 0 ] || fail "the broker ended with status $status"
+ps -eo user:12,pid,args | sed -n '/[q]emud-/s/^/    /p'
+printf '\n%sAll was as it says. Nothing of it is left on this host.%s\n' "$bold" "$plain"

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""host.py: the broker under test, and the people who use it, in the throw-away host of host.sh.
+
+Every broker runs under strace; finish() ends it and lets audit.py judge what it did. Programs with
+AddressSanitizer run without (TEST_TRACE=no): under strace its leak detector gives up with an error.
+"""
+import os
+import re
+import subprocess
+import threading
+from contextlib import contextmanager
+
+import audit
+import proc
+import rpc
+import tap
+
+OUT = "/srv/out"
+UID = {"root": 0, "alice": 2001, "bob": 2002, "carol": 2003, "dave": 2004,
+       "qemud-vm": 991, "qemud-view": 992}
+GROUPS = {"alice": [2001, 2100, 2101], "bob": [2002, 2101], "carol": [2003, 2100], "dave": [2004],
+          "qemud-vm": [991], "qemud-view": [992]}
+URI = f"qemu+unix:///session?socket={rpc.SOCKET}"
+URI_RO = f"qemu+unix:///session?socket={rpc.SOCKET_RO}"
+
+TRACED = os.environ.get("TEST_TRACE") != "no"
+LONG = bool(os.environ.get("TEST_LONG"))
+
+
+def count(full, long):
+    """How often, in the full set and in the long one; TEST_N says otherwise."""
+    return int(os.environ.get("TEST_N", long if LONG else full))
+
+
+class Log:
+    """Lines as a program writes them; whoever waits for one is woken by it."""
+
+    def __init__(self, stream, path):
+        self.lines = []
+        self.ended = False
+        self.changed = threading.Condition()
+        self.stream, self.path = stream, path
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        with open(self.path, "w", encoding="utf-8") as copy:
+            for line in self.stream:
+                copy.write(line)
+                copy.flush()
+                with self.changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def find(self, pattern, start=0):
+        return [line for line in self.lines[start:] if re.search(pattern, line)]
+
+    def wait(self, pattern, seconds=30, start=0):
+        """The first line that matches, from line number start on."""
+        def seen():
+            return self.find(pattern, start) or self.ended
+        with self.changed:
+            if not self.changed.wait_for(seen, seconds):
+                raise AssertionError(f"no line {pattern!r} within {seconds} s; the last: "
+                                     f"{self.lines[-5:]}")
+            found = self.find(pattern, start)
+        if not found:
+            raise AssertionError(f"the log ended without {pattern!r}; the last: {self.lines[-5:]}")
+        return found[0]
+
+
+# What no log of any run may have in it: a call outside a list, a broken invariant, a sanitizer's report.
+FATAL = r"ended by signal (31|6|11)\b|invariant|Sanitizer|runtime error:"
+
+
+class Broker:
+    """qemud, from start to end. Its log is OUT/qemud.N.log, its calls OUT/strace.N.PID."""
+
+    running = []
+    logs = []
+    number = 0
+
+    def __init__(self, config=None, quick_trace=True, wait=True, umask=0o022, **settings):
+        """config: its file; or settings: the keys in it. quick_trace=False leaves seccomp to qemud."""
+        Broker.number += 1
+        if config is None:
+            config = f"{OUT}/qemud.{Broker.number}.conf"
+            settings.setdefault("cgroup", os.environ["TEST_CGROUP"])
+            settings.setdefault("log_level", "debug")
+            with open(config, "w", encoding="utf-8") as file:
+                file.writelines(f"{key} = {value}\n" for key, value in settings.items())
+        self.trace = f"{OUT}/strace.{Broker.number}"
+        command = ["strace", "-qq", "-y", "-f", "-ff", "-e", "trace=" + audit.TRACE,
+                   "-o", self.trace]
+        if quick_trace:
+            command.append("--seccomp-bpf")
+        if not TRACED:
+            command = []
+        command += ["/srv/qemud/sbin/qemud", "--config", config,
+                    "--libexec", "/srv/qemud/libexec"]
+        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                       text=True, errors="backslashreplace", umask=umask,
+                                       env={"PATH": os.environ["PATH"]})
+        self.log = Log(self.child.stderr, f"{OUT}/qemud.{Broker.number}.log")
+        self.process = self.starter = None
+        Broker.logs.append(self.log)
+        Broker.running.append(self)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self):
+        self.log.wait(r"\bready$")
+        self.process = next(p for p in proc.find("qemud")
+                            if self.child.pid in (p.pid, p.parent().pid))
+        self.starter = next(p for p in proc.find("qemud-launch")
+                            if p.parent().pid == self.process.pid)
+
+    def settle(self, seconds=20):
+        """Waits until every connection that was let in has gone again."""
+        def settled():
+            return len(self.log.find("accepted conn=")) == len(self.log.find("gone conn="))
+        with self.log.changed:
+            tap.true(self.log.changed.wait_for(settled, seconds), f"connections go within {seconds} s")
+
+    def kill(self):
+        """kill -9; its children may live on for a while."""
+        end = proc.End(self.process)
+        os.kill(self.process.pid, 9)
+        end.wait(10)
+
+    def stop(self):
+        """SIGTERM, and the end of everything that it started. Returns its exit status."""
+        if self.process and self.child.poll() is None:
+            try:
+                os.kill(self.process.pid, 15)
+            except ProcessLookupError:
+                pass
+        status = self.child.wait(30)
+        self.log.thread.join(10)
+        Broker.running.remove(self)
+        return status
+
+
+def start_broker(**settings):
+    """The broker that a test works with; a test of its own, because nothing goes without it."""
+    broker = None
+
+    @tap.test("the broker starts and says that it is ready")
+    def _():
+        nonlocal broker
+        broker = Broker(**settings)
+    if not broker:
+        tap.end()
+    return broker
+
+
+def finish():
+    """Ends every broker that still runs, lets the logs be judged, and ends the test."""
+    for broker in list(Broker.running):
+        @tap.test("the broker ends when it is told to")
+        def _(broker=broker):
+            tap.equal(broker.stop(), 0, "exit status")
+    if Broker.number:
+        @tap.test("no process stepped outside its list of system calls or broke an invariant")
+        def _():
+            tap.equal([line for log in Broker.logs for line in log.find(FATAL)], [], "lines")
+    if Broker.number and TRACED:
+        @tap.test(f"broker and starter read no client's byte and touch no user's path, in {Broker.number} runs")
+        def _():
+            for number in range(1, Broker.number + 1):
+                violations, _, _ = audit.read(f"{OUT}/strace.{number}")
+                tap.equal(violations, [], f"violations in run {number}")
+    tap.end()
+
+
+# --- people ---------------------------------------------------------------------------------
+
+
+def command_as(user, *command):
+    """The command line that runs command as that user, as from a login."""
+    if user == "root":
+        return list(command)
+    return ["setpriv", f"--reuid={UID[user]}", f"--regid={UID[user]}", "--init-groups",
+            "--reset-env", "--", *command]
+
+
+def run_as(user, *command, timeout=60):
+    return subprocess.run(command_as(user, *command), capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+
+
+def run_as_uid(uid, *command):
+    """The same for a uid that nobody has."""
+    return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--",
+                           *command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          timeout=60, check=False)
+
+
+def virsh(user, *words, uri=URI, options=()):
+    """Stock virsh as that user; returns what it printed, or raises with what it said."""
+    result = run_as(user, "virsh", *options, "-c", uri, *words)
+    if result.returncode != 0:
+        raise AssertionError(f"virsh {' '.join(words)} as {user}: {result.stderr.strip()}")
+    return result.stdout.strip()
+
+
+def virsh_fails(user, *words, uri=URI, options=()):
+    """The same where it must fail; returns what it said."""
+    result = run_as(user, "virsh", *options, "-c", uri, *words)
+    if result.returncode == 0:
+        raise AssertionError(f"virsh {' '.join(words)} as {user} succeeded: {result.stdout}")
+    return result.stderr.strip()
+
+
+@contextmanager
+def identity(uid, groups=()):
+    """This process connects as that uid (a name or a number) meanwhile: what SO_PEERCRED tells."""
+    if isinstance(uid, str):
+        uid, groups = UID[uid], GROUPS.get(uid, [])
+    kept = os.getgroups()
+    os.setgroups(groups)
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(kept)
+
+
+def client_as(user, path=rpc.SOCKET):
+    """A raw connection of that user, nothing said yet."""
+    with identity(user):
+        return rpc.Client(path)
+
+
+def worker_of(user):
+    return proc.one("qemud-worker", UID[user])

@@ -1,0 +1,131 @@
+#!/bin/sh
+# Property: each trust domain includes, links and calls only what is its own to use.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Folder by folder, and after linking: what a file may touch is visible in its path, and what came
+# out of the linker proves it. Reads the programs of build/.
+. tests/lib/tap.sh
+
+# folder -> folders whose headers its files may include, besides its own
+includes() {
+	cat <<'TABLE'
+lib              protocol/ipc
+protocol         lib
+protocol/ipc     lib protocol
+protocol/rpc     lib protocol
+policy           lib protocol protocol/ipc
+confine          lib
+broker           lib protocol protocol/ipc policy confine
+broker/launch    lib protocol/ipc
+broker/resolve   lib protocol/ipc
+worker           lib protocol protocol/ipc protocol/rpc confine worker/*
+worker/rpc       lib protocol protocol/ipc protocol/rpc worker worker/*
+view             lib protocol protocol/ipc protocol/rpc confine
+TABLE
+}
+# program -> libraries it names, besides libc
+libraries() {
+	cat <<'TABLE'
+qemud          libseccomp libcap-ng
+qemud-launch   libcap-ng libseccomp
+qemud-resolve
+qemud-worker   libseccomp libxml2 libjansson
+qemud-view     libseccomp
+TABLE
+}
+
+# may_include HEADER FOLDER "FOLDER..."
+may_include() {
+	set -f # folders are patterns, and not yet files
+	for other in $2 $3; do
+		# shellcheck disable=SC2254 # a pattern
+		case ${1%/*} in $other) return 0 ;; esac
+	done
+	return 1
+}
+foreign_includes() {
+	includes | while read -r folder others; do
+		find "$folder" -maxdepth 1 -name '*.[ch]' -exec grep -H '^#include "' {} + |
+			sed 's/:#include "\(.*\)"/ \1/' | while read -r file header; do
+			may_include "$header" "$folder" "$others" || echo "$file: $header"
+		done
+	done
+}
+# A folder that the table does not know has no rule, and so may not be.
+unknown_folders() {
+	find lib protocol policy confine broker worker view -name '*.[ch]' | sed 's|/[^/]*$||' |
+		sort -u | while read -r folder; do
+		includes | grep -q "^$folder " || echo "$folder"
+	done
+}
+# has HEADER-PATTERN FOLDER...: includes of system headers
+has() {
+	pattern=$1
+	shift
+	for folder; do
+		grep -nE "^#include <($pattern)>" "$folder"/*.[ch] 2>/dev/null
+	done
+	true
+}
+parsers_outside() {
+	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine broker \
+		broker/launch broker/resolve view
+	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine broker \
+		broker/launch broker/resolve view worker worker/rpc
+}
+names_as_root() {
+	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' lib protocol protocol/ipc protocol/rpc policy confine \
+		broker broker/launch
+}
+foreign_libraries() {
+	libraries | while read -r program allowed; do
+		readelf -d "build/$program" | sed -n 's/.*(NEEDED).*\[\(lib[^.]*\)\..*/\1/p' |
+			while read -r library; do
+				case " libc $allowed " in
+				*" $library "*) ;;
+				*) echo "$program links $library" ;;
+				esac
+			done
+	done
+}
+# calls PATTERN FILE...: undefined symbols
+calls() {
+	pattern=$1
+	shift
+	for file; do
+		nm --undefined-only "$file" | sed 's/@.*//' | awk '{ print $NF }' |
+			grep -xE "$pattern" | sed "s|^|$file calls |"
+	done
+	true
+}
+root_calls() {
+	calls '(get|set|end)(pw(ent|nam|uid)|gr(ent|nam|gid)|host|serv|addrinfo|nameinfo|sp)[a-z_]*|initgroups|getgrouplist|nss_.*|dlopen|dlsym|xml.*|json_.*|SSL_.*' \
+		build/qemud build/qemud-launch
+	calls 'system|popen|execvp|execlp|posix_spawnp' build/qemud build/qemud-launch \
+		build/qemud-worker build/qemud-view
+}
+worker_calls() {
+	calls 'fork|vfork|posix_spawn.*|ptrace|system|popen|pthread_create' \
+		build/qemud-worker build/qemud-view
+	# qemud-box becomes QEMU or a tool; that is what it is for.
+	calls 'exec.*|fexecve' build/qemud-worker build/qemud-view
+}
+# What is pure takes values and gives values.
+pure_calls() {
+	# shellcheck disable=SC2046 # a list of files
+	calls 'open(at|at2)?(64)?|creat(64)?|f?open(64)?|fdopen|read|readv|pread(64)?|write|writev|pwrite(64)?|socket|socketpair|connect|accept4?|bind|send(to|msg)?|recv(from|msg)?|ioctl|poll|epoll_.*|fork|exec.*|kill|v?f?printf|puts|putchar|fputs|fwrite|getenv|time|clock_gettime|log_(error|warning|info|debug)' \
+		$(find protocol policy -name '*.c' | sed 's|\(.*\)c$|build/\1o|') build/gen/protocol/rpc/*.o
+}
+
+check 'headers come from folders that the domain may know' foreign_includes
+check 'each folder has a rule' unknown_folders
+check 'parsers are included by the worker alone, TLS by nobody' parsers_outside
+check 'nothing that runs as root asks for names' names_as_root
+for program in $(libraries | awk '{ print $1 }'); do
+	[ -f "build/$program" ] || check "build/$program is there (make)" false
+done
+check 'programs link what their domain allows' foreign_libraries
+check 'root programs look up no name, load no code, parse no document' root_calls
+check 'the worker and the view start nothing' worker_calls
+check 'protocol and policy do no I/O' pure_calls
+tap_end

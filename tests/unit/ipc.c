@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ipc.c: each message is accepted exactly as specified, and refused with the right fault for each
+ * deviation: type, link, sender, state, size, descriptors, serial, error, once, every field.
+ */
+#include "protocol/ipc/ipc.h"
+
+#include "lib/log.h"
+#include "tests/unit/messages.h"
+#include "tests/unit/test.h"
+
+static uint64_t seen;
+static struct ipc_message message;
+
+static enum ipc_fault
+judge_as(const struct raw *raw, unsigned link, unsigned sender, unsigned state, unsigned n_fds)
+{
+	struct ipc_context ctx = {.link = (enum ipc_link)link,
+		.sender = (enum ipc_side)sender,
+		.state = (enum ipc_state)state,
+		.seen = &seen};
+	/* Of the exact size, so that a sanitizer sees one byte too many. */
+	void *data = malloc(raw->size ? raw->size : 1);
+	enum ipc_fault fault;
+
+	memcpy(data, raw, raw->size);
+	message = (struct ipc_message){.serial = 99};
+	fault = ipc_check(&ctx, data, raw->size, n_fds, &message);
+	CHECK((fault == IPC_OK) == (message.serial != 99));
+	if (fault == IPC_OK && message.body)
+		CHECK(message.body == (uint8_t *)data + sizeof(struct ipc_header));
+	free(data);
+	return fault;
+}
+
+static unsigned
+good_state(const struct expected *expected)
+{
+	return expected->states & S ? S : N;
+}
+
+/* Judge with everything right but what raw says. */
+static enum ipc_fault
+judge(const struct raw *raw, const struct expected *expected)
+{
+	seen = 0;
+	return judge_as(
+		raw, expected->link, expected->sender, good_state(expected), raw->header.n_fds);
+}
+
+static const struct expected *
+find(unsigned type)
+{
+	for (unsigned i = 0; i < N_MESSAGES; i++)
+		if (messages[i].type == type)
+			return &messages[i];
+	return NULL;
+}
+
+static void
+is_complete(void)
+{
+	CHECK(ipc_n_rules == N_MESSAGES);
+	for (unsigned type = 0; type <= UINT16_MAX; type++) {
+		const struct ipc_rule *rule = ipc_rule_find((uint16_t)type);
+		const struct expected *expected = find(type);
+
+		CHECK((rule != NULL) == (expected != NULL));
+		if (!rule || !expected) {
+			CHECK_STR(ipc_type_name((uint16_t)type), "?");
+			continue;
+		}
+		CHECK(rule->type == type);
+		CHECK_STR(rule->name, expected->name);
+		CHECK_STR(ipc_type_name((uint16_t)type), expected->name);
+		CHECK(rule->size == expected->size && rule->n_fds == expected->n_fds);
+		CHECK(rule->link == expected->link && rule->sender == expected->sender);
+		CHECK(rule->states == expected->states && rule->once == expected->once);
+		CHECK((rule->check != NULL) == (rule->size > 0));
+		CHECK(rule->n_fds <= IPC_FDS_MAX);
+		CHECK(ipc_wants_answer((uint16_t)type) == (expected->kind == ASK));
+		CHECK(ipc_is_answer((uint16_t)type) == (expected->kind == ANSWER));
+	}
+}
+
+/*
+ * The compiler's own list of the types: with -Wswitch-enum a type that is missing here is a
+ * warning, and one that is here and not in the table fails.
+ */
+static bool
+is_in_enum(enum ipc_type type)
+{
+	switch (type) {
+	case IPC_HELLO:
+	case IPC_CONN_PASS:
+	case IPC_CONN_TAKEN:
+	case IPC_CONN_GONE:
+	case IPC_IDLE_ASK:
+	case IPC_IDLE_ANSWER:
+	case IPC_STOP:
+	case IPC_TOOL:
+	case IPC_TOOL_READY:
+	case IPC_WORKER:
+	case IPC_WORKER_STARTED:
+	case IPC_VIEW:
+	case IPC_VIEW_STARTED:
+	case IPC_RESOLVE:
+	case IPC_RESOLVED:
+	case IPC_BOX:
+	case IPC_BOXED:
+		return true;
+	}
+	return false;
+}
+
+static void
+is_consistent(void)
+{
+	for (unsigned type = 0; type <= UINT16_MAX; type++)
+		CHECK(is_in_enum((enum ipc_type)type) == (ipc_rule_find((uint16_t)type) != NULL));
+	for (size_t i = 0; i < ipc_n_rules; i++) {
+		const struct ipc_rule *rule = &ipc_rules[i];
+
+		for (size_t j = 0; j < i; j++) {
+			CHECK(ipc_rules[j].type != rule->type);
+			CHECK(strcmp(ipc_rules[j].name, rule->name) != 0);
+		}
+		if (rule->type & 1) {
+			const struct ipc_rule *ask = ipc_rule_find((uint16_t)(rule->type - 1));
+
+			/* An answer has its ask, on the same link, from the other end. */
+			CHECK(ask && ask->link == rule->link && ask->sender != rule->sender);
+			/* Where the ask may be, the answer may be when it arrives. */
+			CHECK(ask && (ask->states & ~rule->states) == 0);
+		}
+		CHECK(sizeof(struct ipc_header) + rule->size <= IPC_MESSAGE_MAX);
+	}
+	CHECK(sizeof(struct ipc_header) == 16);
+}
+
+static void
+crosses(void)
+{
+	/* Each message in each state, link and direction. */
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+		struct raw raw = good_raw(e);
+
+		for (unsigned link = 1; link <= 2; link++)
+			for (unsigned sender = 1; sender <= 2; sender++)
+				for (unsigned state = 1; state <= 4; state *= 2) {
+					enum ipc_fault want =
+						link != e->link        ? IPC_FAULT_TYPE
+						: sender != e->sender  ? IPC_FAULT_SENDER
+						: !(state & e->states) ? IPC_FAULT_STATE
+								       : IPC_OK;
+
+					seen = 0;
+					CHECK(judge_as(&raw, link, sender, state, e->n_fds) ==
+						want);
+					CHECK((seen != 0) == (want == IPC_OK));
+				}
+		CHECK(judge(&raw, e) == IPC_OK && message.type == e->type);
+		CHECK(message.serial == raw.header.serial && message.err == 0);
+		CHECK(message.n_fds == e->n_fds && (message.body != NULL) == (e->size > 0));
+	}
+}
+
+static void
+wants_sizes(void)
+{
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+
+		for (size_t size = 0; size <= IPC_MESSAGE_MAX; size++) {
+			struct raw raw = good_raw(e), lying = raw;
+
+			/* The packet and its header agree on a wrong size; the header lies. */
+			raw.size = size;
+			raw.header.size = (uint16_t)(size - sizeof raw.header);
+			CHECK(judge(&raw, e) == (size < sizeof raw.header ? IPC_FAULT_SHORT
+							: size == sizeof raw.header + e->size
+								? IPC_OK
+								: IPC_FAULT_SIZE));
+			lying.header.size = (uint16_t)size;
+			CHECK(judge(&lying, e) == (size == e->size ? IPC_OK : IPC_FAULT_SIZE));
+			lying = good_raw(e);
+			lying.size = size;
+			CHECK(judge(&lying, e) == (size < sizeof raw.header ? IPC_FAULT_SHORT
+							  : size == sizeof raw.header + e->size
+								  ? IPC_OK
+								  : IPC_FAULT_SIZE));
+		}
+	}
+}
+
+static void
+wants_descriptors(void)
+{
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+
+		for (unsigned told = 0; told <= 5; told++)
+			for (unsigned came = 0; came <= 5; came++) {
+				struct raw raw = good_raw(e);
+				bool good = told == e->n_fds && came == e->n_fds;
+
+				raw.header.n_fds = (uint16_t)told;
+				seen = 0;
+				CHECK(judge_as(&raw, e->link, e->sender, good_state(e), came) ==
+					(good ? IPC_OK : IPC_FAULT_FDS));
+			}
+		for (unsigned told = 1; told < 1u << 16; told <<= 1) {
+			struct raw raw = good_raw(e);
+
+			raw.header.n_fds = (uint16_t)(raw.header.n_fds ^ told);
+			seen = 0;
+			CHECK(judge_as(&raw, e->link, e->sender, good_state(e), e->n_fds) ==
+				IPC_FAULT_FDS);
+		}
+	}
+}
+
+static void
+wants_version(void)
+{
+	for (unsigned i = 0; i < N_MESSAGES; i++)
+		for (unsigned version = 0; version <= UINT16_MAX; version += 1 + version / 8) {
+			struct raw raw = good_raw(&messages[i]);
+
+			raw.header.version = (uint16_t)version;
+			CHECK(judge(&raw, &messages[i]) ==
+				(version == IPC_VERSION ? IPC_OK : IPC_FAULT_VERSION));
+		}
+}
+
+static void
+wants_known_types(void)
+{
+	for (unsigned type = 0; type <= UINT16_MAX; type++) {
+		struct raw raw = {
+			.header = {.version = IPC_VERSION, .type = (uint16_t)type, .serial = 1},
+			.size = sizeof raw.header};
+
+		for (unsigned link = 1; link <= 2; link++) {
+			seen = 0;
+			if (!find(type) || find(type)->link != link)
+				CHECK(judge_as(&raw, link, IPC_SIDE_PEER, S, 0) == IPC_FAULT_TYPE);
+		}
+	}
+}
+
+static void
+wants_serials(void)
+{
+	static const uint32_t serials[] = {0, 1, 2, 1u << 31, UINT32_MAX};
+
+	for (unsigned i = 0; i < N_MESSAGES; i++)
+		for (unsigned j = 0; j < sizeof serials / sizeof *serials; j++) {
+			struct raw raw = good_raw(&messages[i]);
+			bool good = (messages[i].kind == NOTICE) == (serials[j] == 0);
+
+			raw.header.serial = serials[j];
+			CHECK(judge(&raw, &messages[i]) == (good ? IPC_OK : IPC_FAULT_SERIAL));
+			CHECK(!good || message.serial == serials[j]);
+		}
+}
+
+static void
+wants_errors(void)
+{
+	static const int32_t errors[] = {
+		-1, -2, -110, -4095, -4096, 1, 2, 4095, INT32_MIN, INT32_MAX};
+
+	for (unsigned i = 0; i < N_MESSAGES; i++)
+		for (unsigned j = 0; j < sizeof errors / sizeof *errors; j++) {
+			const struct expected *e = &messages[i];
+			struct raw raw = good_raw(e);
+			bool good = e->kind == ANSWER && errors[j] < 0 && errors[j] >= -4095;
+
+			raw.header.err = errors[j];
+			raw.header.n_fds = 0;
+			memset(raw.body, 0, sizeof raw.body);
+			CHECK(judge(&raw, e) == (good ? IPC_OK : IPC_FAULT_ERR));
+			if (!good)
+				continue;
+			CHECK(message.err == errors[j] && message.n_fds == 0);
+			/* With an error: no descriptor, and no dirt anywhere in the body. */
+			for (unsigned n_fds = 1; n_fds <= 3; n_fds++) {
+				raw.header.n_fds = (uint16_t)n_fds;
+				CHECK(judge(&raw, e) == IPC_FAULT_FDS);
+			}
+			raw.header.n_fds = 0;
+			for (size_t at = 0; at < e->size; at++) {
+				raw.body[at] = 1;
+				CHECK(judge(&raw, e) == IPC_FAULT_BODY);
+				raw.body[at] = 0;
+			}
+		}
+}
+
+static void
+counts_once(void)
+{
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+		struct raw raw = good_raw(e);
+
+		seen = 0;
+		for (unsigned times = 0; times < 3; times++)
+			CHECK(judge_as(&raw, e->link, e->sender, good_state(e), e->n_fds) ==
+				(times > 0 && e->once ? IPC_FAULT_AGAIN : IPC_OK));
+	}
+	/* A refused message was not there. */
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		struct raw raw = good_raw(&messages[i]);
+
+		raw.header.version++;
+		CHECK(judge(&raw, &messages[i]) == IPC_FAULT_VERSION && seen == 0);
+	}
+}
+
+/* One field of one message with one value: is it in its range? */
+struct field {
+	size_t at, width;
+	uint64_t value;
+	enum ipc_type type;
+	bool good;
+};
+
+#define FIELD(type, body, field, value, good)                                                  \
+	{                                                                                      \
+		offsetof(struct body, field), sizeof((struct body *)NULL)->field, value, type, \
+			good                                                                   \
+	}
+
+static const struct field fields[] = {
+	FIELD(IPC_HELLO, ipc_hello, pid, 0, false),
+	FIELD(IPC_HELLO, ipc_hello, pid, UINT32_MAX, true),
+	FIELD(IPC_HELLO, ipc_hello, zero, 1, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, conn_id, 0, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, conn_id, UINT64_MAX, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, uid, 0, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, gid, 0, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, pid, 0, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 0, false), /* nothing, and no refusal */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 1, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 2, false), /* console without view */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 3, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 4, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 5, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 6, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 7, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 8, false), /* manage includes all */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 9, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 14, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 16, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 31, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, verbs, 0x8000000fu, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, socket, 0, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, socket, IPC_SOCKET_RO, false), /* with all verbs */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, socket, 3, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, origin, 0, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, origin, 2, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, refusal, IPC_REFUSAL_NOBODY, false), /* with verbs */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, refusal, 255, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, zero[0], 1, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, zero[4], 1, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[0], 0, false), /* empty, and dirt behind it */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[1], 0, false), /* dirt behind the end */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[1], '\n', false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[1], 0x7f, false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[1], 0xc3, true),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[6], 'x', false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, label[63], 'x', false),
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, reason[0], 'x', false), /* without a refusal */
+	FIELD(IPC_CONN_PASS, ipc_conn_pass, reason[239], 'x', false),
+	FIELD(IPC_CONN_TAKEN, ipc_conn_taken, conn_id, 0, false),
+	FIELD(IPC_CONN_TAKEN, ipc_conn_taken, conn_id, UINT64_MAX, true),
+	FIELD(IPC_CONN_GONE, ipc_conn_gone, conn_id, 0, false),
+	FIELD(IPC_CONN_GONE, ipc_conn_gone, conn_id, UINT64_MAX, true),
+	FIELD(IPC_IDLE_ANSWER, ipc_idle_answer, granted, 1, true),
+	FIELD(IPC_IDLE_ANSWER, ipc_idle_answer, granted, 2, false),
+	FIELD(IPC_IDLE_ANSWER, ipc_idle_answer, zero[0], 1, false),
+	FIELD(IPC_IDLE_ANSWER, ipc_idle_answer, zero[6], 1, false),
+	FIELD(IPC_TOOL, ipc_tool, kind, 0, false),
+	FIELD(IPC_TOOL, ipc_tool, kind, IPC_TOOL_PROBE, true),
+	FIELD(IPC_TOOL, ipc_tool, kind, IPC_TOOL_PROBE + 1, false),
+	FIELD(IPC_TOOL, ipc_tool, zero, 1, false),
+	FIELD(IPC_WORKER, ipc_worker, uid, 0, false), /* root has no worker of its own */
+	FIELD(IPC_WORKER, ipc_worker, uid, UINT32_MAX, false),
+	FIELD(IPC_WORKER, ipc_worker, uid, UINT32_MAX - 1, true),
+	FIELD(IPC_WORKER, ipc_worker, n_files, 0, false),
+	FIELD(IPC_WORKER, ipc_worker, idle_seconds, 0, true),
+	FIELD(IPC_WORKER, ipc_worker, log_level, 0, false),
+	FIELD(IPC_WORKER, ipc_worker, log_level, LEVEL_ERROR, true),
+	FIELD(IPC_WORKER, ipc_worker, log_level, LEVEL_DEBUG, true),
+	FIELD(IPC_WORKER, ipc_worker, log_level, LEVEL_DEBUG + 1, false),
+	FIELD(IPC_VIEW, ipc_view, uid, 0, false),
+	FIELD(IPC_VIEW, ipc_view, uid, UINT32_MAX, false),
+	FIELD(IPC_VIEW, ipc_view, gid, 0, false),
+	FIELD(IPC_VIEW, ipc_view, gid, UINT32_MAX, false),
+	FIELD(IPC_VIEW, ipc_view, n_files, 0, false),
+	FIELD(IPC_VIEW, ipc_view, log_level, 0, false),
+	FIELD(IPC_VIEW, ipc_view, log_level, LEVEL_DEBUG + 1, false),
+	FIELD(IPC_WORKER_STARTED, ipc_started, pid, 0, false),
+	FIELD(IPC_WORKER_STARTED, ipc_started, zero, 1, false),
+	FIELD(IPC_VIEW_STARTED, ipc_started, pid, 0, false),
+	FIELD(IPC_VIEW_STARTED, ipc_started, zero, 1, false),
+	FIELD(IPC_RESOLVE, ipc_resolve, uid, 0, true),
+	FIELD(IPC_RESOLVE, ipc_resolve, uid, UINT32_MAX, true),
+	FIELD(IPC_RESOLVE, ipc_resolve, zero, 1, false),
+	FIELD(IPC_RESOLVE, ipc_resolve, name[0], 'x', false), /* a uid and a name */
+	FIELD(IPC_RESOLVE, ipc_resolve, name[1], 'x', false),
+	FIELD(IPC_RESOLVE, ipc_resolve, name[63], 'x', false),
+	FIELD(IPC_BOX, ipc_box, uid, 0, false),
+	FIELD(IPC_BOX, ipc_box, uid, UINT32_MAX, false),
+	FIELD(IPC_BOX, ipc_box, kind, 0, false),
+	FIELD(IPC_BOX, ipc_box, kind, IPC_TOOL_PROBE + 1, false),
+	FIELD(IPC_BOX, ipc_box, n_files, 0, false),
+	FIELD(IPC_BOX, ipc_box, n_files, UINT32_MAX, true),
+	FIELD(IPC_BOX, ipc_box, zero, 1, false),
+	FIELD(IPC_BOXED, ipc_started, pid, 0, false),
+	FIELD(IPC_BOXED, ipc_started, zero, 1, false),
+};
+
+static void
+wants_ranges(void)
+{
+	for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++) {
+		const struct expected *e = find(fields[i].type);
+		struct raw raw = good_raw(e);
+
+		memcpy(raw.body + fields[i].at, &fields[i].value, fields[i].width);
+		if ((judge(&raw, e) == IPC_OK) != fields[i].good)
+			printf("# field %u: %s at %zu\n", i, e->name, fields[i].at);
+		CHECK(judge(&raw, e) == (fields[i].good ? IPC_OK : IPC_FAULT_BODY));
+	}
+	/* No byte of any body is unknown to this test's list or free to be anything. */
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+		struct raw raw = good_raw(e);
+
+		if (e->size == 0)
+			continue;
+		memset(raw.body, 0xff, e->size);
+		CHECK(judge(&raw, e) == (e->type == IPC_CONN_TAKEN || e->type == IPC_CONN_GONE
+							? IPC_OK
+							: IPC_FAULT_BODY));
+	}
+}
+
+static enum ipc_fault
+judge_pass(const struct ipc_conn_pass *pass)
+{
+	struct expected e = *find(IPC_CONN_PASS);
+	struct raw raw;
+
+	e.body = pass;
+	raw = good_raw(&e);
+	return judge(&raw, &e);
+}
+
+static void
+ties_refusals(void)
+{
+	struct ipc_conn_pass pass = good_conn_pass;
+
+	for (uint8_t refusal = 0; refusal < 9; refusal++)
+		for (unsigned verbs = 0; verbs <= 15; verbs += 15)
+			for (unsigned reason = 0; reason < 2; reason++) {
+				bool refused = refusal >= 1 && refusal <= IPC_REFUSAL_WORKER;
+				bool good = verbs ? refusal == 0 && !reason : refused && reason;
+
+				pass.refusal = refusal;
+				pass.verbs = verbs;
+				(void)strncpy(pass.reason, reason ? "why" : "", sizeof pass.reason);
+				CHECK(judge_pass(&pass) == (good ? IPC_OK : IPC_FAULT_BODY));
+			}
+	/* The read-only socket keeps view alone; a refusal may come by either. */
+	pass = good_conn_pass;
+	pass.socket = IPC_SOCKET_RO;
+	for (unsigned verbs = 1; verbs <= 15; verbs++) {
+		pass.verbs = verbs;
+		CHECK(judge_pass(&pass) == (verbs == 1 ? IPC_OK : IPC_FAULT_BODY));
+	}
+	pass.verbs = 0;
+	pass.refusal = IPC_REFUSAL_RATE;
+	memset(pass.reason, 'r', sizeof pass.reason - 1);
+	CHECK(judge_pass(&pass) == IPC_OK);
+	pass.reason[sizeof pass.reason - 1] = 'r';
+	CHECK(judge_pass(&pass) == IPC_FAULT_BODY);
+	pass = good_conn_pass;
+	memset(pass.label, 0, sizeof pass.label);
+	CHECK(judge_pass(&pass) == IPC_FAULT_BODY);
+	memset(pass.label, 'l', sizeof pass.label - 1);
+	CHECK(judge_pass(&pass) == IPC_OK);
+	pass.label[sizeof pass.label - 1] = 'l';
+	CHECK(judge_pass(&pass) == IPC_FAULT_BODY);
+}
+
+static void
+checks_names(void)
+{
+	static const struct {
+		const char *name;
+		bool good;
+	} names[] = {{"alice", true}, {"a.b_c-d@example.org", true}, {"host$", true},
+		{"ali ce", false}, {"a/b", false}, {"-x", false}, {"$", false}, {"a$b", false},
+		{"a:b", false}, {"gr\xc3\xbc", false}, {"a\nb", false}};
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+		struct ipc_resolve resolve = {.uid = 0};
+		struct expected e = *find(IPC_RESOLVE);
+		struct raw raw;
+
+		memcpy(resolve.name, names[i].name, strlen(names[i].name));
+		e.body = &resolve;
+		raw = good_raw(&e);
+		CHECK(judge(&raw, &e) == (names[i].good ? IPC_OK : IPC_FAULT_BODY));
+	}
+}
+
+static enum ipc_state
+after(enum ipc_state state, enum ipc_type type, uint8_t granted, int err)
+{
+	struct ipc_idle_answer answer = {.granted = granted};
+	struct ipc_message m = {.type = type, .err = err, .body = &answer};
+
+	return ipc_state_after(state, &m);
+}
+
+static void
+advances(void)
+{
+	for (unsigned state = N; state <= L; state *= 2)
+		for (unsigned i = 0; i < N_MESSAGES; i++) {
+			enum ipc_type type = messages[i].type;
+			enum ipc_state now = (enum ipc_state)state, want = now;
+
+			if (type == IPC_HELLO && now == IPC_STATE_NEW)
+				want = IPC_STATE_SERVING;
+			if (type == IPC_STOP)
+				want = IPC_STATE_LEAVING;
+			CHECK(after(now, type, 0, 0) == want);
+			CHECK(after(now, type, 0, -5) == want);
+		}
+	CHECK(after(IPC_STATE_SERVING, IPC_IDLE_ANSWER, 1, 0) == IPC_STATE_LEAVING);
+	CHECK(after(IPC_STATE_LEAVING, IPC_HELLO, 0, 0) == IPC_STATE_LEAVING);
+}
+
+static void
+says_faults(void)
+{
+	for (int fault = IPC_OK; fault <= IPC_FAULT_BODY; fault++)
+		for (int other = IPC_OK; other <= fault; other++)
+			CHECK((strcmp(ipc_fault_text((enum ipc_fault)fault),
+				       ipc_fault_text((enum ipc_fault)other)) == 0) ==
+				(fault == other));
+	CHECK_STR(ipc_fault_text((enum ipc_fault)(IPC_FAULT_BODY + 1)), "?");
+}
+
+int
+main(void)
+{
+	TEST("the table has each message as it is specified, and no other", is_complete);
+	TEST("types are unique; each answer has its ask, from the other end", is_consistent);
+	TEST("each message passes on its link, from its end, in its states alone", crosses);
+	TEST("each other size of packet or header is refused", wants_sizes);
+	TEST("each other number of descriptors is refused", wants_descriptors);
+	TEST("each other version is refused", wants_version);
+	TEST("each other type is refused on each link", wants_known_types);
+	TEST("asks and answers have a serial, notices none", wants_serials);
+	TEST("answers alone carry errors, and then nothing else", wants_errors);
+	TEST("what is allowed once is refused the second time", counts_once);
+	TEST("each field is held to its range", wants_ranges);
+	TEST("refusals, verbs, sockets and reasons fit together", ties_refusals);
+	TEST("names to resolve are account names", checks_names);
+	TEST("HELLO, STOP and a granted IDLE_ASK advance the state, nothing else does", advances);
+	TEST("each fault has its own text", says_faults);
+	return TEST_END();
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * messages.h: the messages between our programs as the tests expect them, written down a second
+ * time (the table of the programs is protocol/ipc/rules.c), each with a body that must be accepted.
+ */
+#ifndef TESTS_UNIT_MESSAGES_H
+#define TESTS_UNIT_MESSAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "protocol/ipc/ipc.h"
+
+enum { NOTICE, ASK, ANSWER };
+
+struct expected {
+	enum ipc_type type;
+	unsigned kind;
+	const char *name;
+	size_t size;
+	unsigned n_fds;
+	unsigned link;   /* enum ipc_link */
+	unsigned sender; /* enum ipc_side */
+	unsigned states; /* enum ipc_state, or'ed */
+	bool once;
+	const void *body;
+};
+
+static const struct ipc_hello good_hello = {.pid = 77};
+static const struct ipc_conn_pass good_conn_pass = {.conn_id = 1,
+	.uid = 1000,
+	.gid = 1000,
+	.pid = 5,
+	.verbs = 15,
+	.socket = IPC_SOCKET_RW,
+	.origin = IPC_ORIGIN_UNIX,
+	.label = "alice"};
+static const struct ipc_conn_taken good_conn_taken = {.conn_id = 1};
+static const struct ipc_conn_gone good_conn_gone = {.conn_id = 1};
+static const struct ipc_idle_answer good_idle_answer = {.granted = 0};
+static const struct ipc_tool good_tool = {.kind = IPC_TOOL_PROBE};
+static const struct ipc_worker good_worker = {
+	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3};
+static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
+static const struct ipc_started good_started = {.pid = 77};
+static const struct ipc_resolve good_resolve = {.uid = 1000};
+static const struct ipc_box good_box = {.uid = 1000, .kind = IPC_TOOL_PROBE, .n_files = 1024};
+
+enum {
+	N = IPC_STATE_NEW,
+	S = IPC_STATE_SERVING,
+	L = IPC_STATE_LEAVING,
+	BROKER = IPC_SIDE_BROKER,
+	PEER = IPC_SIDE_PEER,
+	CHILD = IPC_LINK_CHILD,
+	STARTER = IPC_LINK_STARTER
+};
+
+/* clang-format off */
+static const struct expected messages[] = {
+	{2, NOTICE, "HELLO", 8, 0, CHILD, PEER, N | L, true, &good_hello},
+	{4, ASK, "CONN_PASS", 336, 1, CHILD, BROKER, S, false, &good_conn_pass},
+	{5, ANSWER, "CONN_TAKEN", 8, 0, CHILD, PEER, S | L, false, &good_conn_taken},
+	{6, NOTICE, "CONN_GONE", 8, 0, CHILD, PEER, S | L, false, &good_conn_gone},
+	{8, ASK, "IDLE_ASK", 0, 0, CHILD, PEER, S | L, false, NULL},
+	{9, ANSWER, "IDLE_ANSWER", 8, 0, CHILD, BROKER, S | L, false, &good_idle_answer},
+	{10, NOTICE, "STOP", 0, 0, CHILD, BROKER, N | S | L, true, NULL},
+	{12, ASK, "TOOL", 8, 0, CHILD, PEER, S | L, false, &good_tool},
+	{13, ANSWER, "TOOL_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{32, ASK, "WORKER", 16, 1, STARTER, BROKER, S, false, &good_worker},
+	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
+	{34, ASK, "VIEW", 16, 0, STARTER, BROKER, S, false, &good_view},
+	{35, ANSWER, "VIEW_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
+	{36, ASK, "RESOLVE", 72, 0, STARTER, BROKER, S, false, &good_resolve},
+	{37, ANSWER, "RESOLVED", 0, 1, STARTER, PEER, S, false, NULL},
+	{38, ASK, "BOX", 16, 1, STARTER, BROKER, S, false, &good_box},
+	{39, ANSWER, "BOXED", 8, 2, STARTER, PEER, S, false, &good_started},
+};
+/* clang-format on */
+
+enum { N_MESSAGES = sizeof messages / sizeof *messages };
+
+struct raw {
+	struct ipc_header header;
+	uint8_t body[IPC_MESSAGE_MAX];
+	size_t size; /* of the packet */
+};
+
+static inline struct raw
+good_raw(const struct expected *expected)
+{
+	struct raw raw = {.header = {.version = IPC_VERSION,
+				  .type = (uint16_t)expected->type,
+				  .size = (uint16_t)expected->size,
+				  .n_fds = (uint16_t)expected->n_fds,
+				  .serial = expected->kind == NOTICE ? 0 : 1},
+		.size = sizeof raw.header + expected->size};
+
+	if (expected->body)
+		memcpy(raw.body, expected->body, expected->size);
+	return raw;
+}
+
+#endif

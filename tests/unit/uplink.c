@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A child tells its broker of every connection once, however full the link is, and forgets it then.
+ */
+#include "lib/uplink.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "tests/unit/test.h"
+
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/packet.h"
+#include "lib/take.h"
+#include "tests/unit/descriptors.h"
+
+enum { MANY = 2000 };
+
+static struct loop loop;
+static struct uplink uplink;
+static int broker_fd;
+static uint32_t serial;
+
+static struct uplink_conn conns[MANY + 1]; /* by id */
+static unsigned n_passed, n_forgotten, n_stopped, n_idle;
+static bool idle_granted;
+static enum ipc_fault stop_fault;
+static int pass_result;
+
+static int
+passed(struct uplink *up, const struct ipc_conn_pass *pass, int fd)
+{
+	(void)up;
+	CHECK(fd >= 0);
+	fd_close(&fd);
+	n_passed++;
+	conns[pass->conn_id].id = pass->conn_id;
+	return pass_result;
+}
+
+static void
+forget(struct uplink *up, struct uplink_conn *conn)
+{
+	(void)up;
+	CHECK(conn->id != 0);
+	conn->id = 0;
+	n_forgotten++;
+}
+
+static void
+stopped(struct uplink *up, enum ipc_fault fault, uint16_t type)
+{
+	(void)up;
+	(void)type;
+	n_stopped++;
+	stop_fault = fault;
+}
+
+static void
+idle(struct uplink *up, bool granted)
+{
+	(void)up;
+	n_idle++;
+	idle_granted = granted;
+}
+
+static const struct uplink_ops ops = {
+	.pass = passed, .forget = forget, .stop = stopped, .idle = idle};
+
+static void
+start(void)
+{
+	int fds[2];
+
+	n_passed = n_forgotten = n_stopped = n_idle = 0;
+	pass_result = 0;
+	serial = 0;
+	ASSERT(loop_init(&loop) == 0 && packet_pair(fds) == 0);
+	broker_fd = fds[0];
+	ASSERT(uplink_start(&uplink, &loop, fds[1], &ops) == 0);
+}
+
+static void
+stop(void)
+{
+	uplink_fini(&uplink);
+	loop_fini(&loop);
+	fd_close(&broker_fd);
+}
+
+/* What the broker receives next; type 0 when there is nothing. */
+static struct ipc_header
+broker_receives(uint64_t *ret_conn_id)
+{
+	struct ipc_header header = {.type = 0};
+	struct packet packet;
+
+	*ret_conn_id = 0;
+	if (packet_recv(broker_fd, &packet) != 0)
+		return header;
+	memcpy(&header, packet.data, sizeof header);
+	if (header.size == sizeof *ret_conn_id)
+		memcpy(ret_conn_id, packet.data + sizeof header, sizeof *ret_conn_id);
+	packet_fini(&packet);
+	return header;
+}
+
+static void
+broker_sends(struct ipc_header header, const void *body, size_t size, const int *fd)
+{
+	uint8_t data[PACKET_SIZE_MAX];
+
+	header.version = IPC_VERSION;
+	header.size = (uint16_t)size;
+	header.n_fds = fd != NULL;
+	memcpy(data, &header, sizeof header);
+	if (size > 0)
+		memcpy(data + sizeof header, body, size);
+	ASSERT(packet_send(broker_fd, data, sizeof header + size, fd, fd != NULL) == 0);
+	ASSERT(loop_once(&loop, 100) == 0);
+}
+
+static void
+broker_passes(uint64_t conn_id)
+{
+	struct ipc_conn_pass pass = {.conn_id = conn_id,
+		.uid = 1000,
+		.verbs = 15,
+		.socket = IPC_SOCKET_RW,
+		.origin = IPC_ORIGIN_UNIX,
+		.label = "alice"};
+
+	broker_sends((struct ipc_header){.type = IPC_CONN_PASS, .serial = ++serial}, &pass,
+		sizeof pass, &broker_fd);
+}
+
+static void
+test_hello(void)
+{
+	uint64_t body;
+	struct ipc_header header;
+
+	start();
+	header = broker_receives(&body);
+	CHECK(header.type == IPC_HELLO && (uint32_t)body == (uint32_t)getpid());
+	CHECK(broker_receives(&body).type == 0);
+	stop();
+}
+
+static void
+test_taken_and_gone(void)
+{
+	struct ipc_header header;
+	uint64_t id;
+
+	start();
+	(void)broker_receives(&id);
+	broker_passes(5);
+	header = broker_receives(&id);
+	CHECK(header.type == IPC_CONN_TAKEN && header.serial == serial && header.err == 0);
+	CHECK(id == 5 && n_passed == 1);
+	uplink_gone(&uplink, &conns[5]);
+	CHECK(n_forgotten == 0);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_forgotten == 1);
+	header = broker_receives(&id);
+	CHECK(header.type == IPC_CONN_GONE && id == 5);
+	stop();
+}
+
+static void
+test_not_taken(void)
+{
+	struct ipc_header header;
+	uint64_t id;
+
+	start();
+	(void)broker_receives(&id);
+	pass_result = -ENOMEM;
+	broker_passes(5);
+	header = broker_receives(&id);
+	CHECK(header.type == IPC_CONN_TAKEN && header.serial == serial && header.err == -ENOMEM);
+	stop();
+}
+
+/* A broker that does not read for a while hears of everything, in order, and once. */
+static void
+test_full_link(void)
+{
+	struct ipc_header header;
+	uint64_t id, next = 1;
+
+	start();
+	(void)broker_receives(&id);
+	for (unsigned i = 1; i <= MANY; i++) {
+		conns[i].id = i;
+		uplink_gone(&uplink, &conns[i]);
+	}
+	ASSERT(loop_once(&loop, 0) == 0);
+	CHECK(n_forgotten > 0 && n_forgotten < MANY);
+	/* A connection is taken meanwhile; it is answered as soon as there is room. */
+	pass_result = -ENOMEM;
+	broker_passes(MANY);
+	CHECK(uplink.n_answers == 1);
+	while (next <= MANY) {
+		header = broker_receives(&id);
+		if (header.type == 0) {
+			ASSERT(loop_once(&loop, 100) == 0);
+		} else if (header.type == IPC_CONN_TAKEN) {
+			CHECK(next < MANY && header.err == -ENOMEM && header.serial == serial);
+		} else {
+			CHECK(header.type == IPC_CONN_GONE && id == next);
+			next++;
+		}
+	}
+	CHECK(uplink.n_answers == 0 && n_forgotten == MANY);
+	CHECK(broker_receives(&id).type == 0);
+	stop();
+}
+
+static void
+test_idle(void)
+{
+	struct ipc_idle_answer answer = {.granted = 0};
+	struct ipc_header header;
+	uint64_t body;
+
+	start();
+	(void)broker_receives(&body);
+	for (uint8_t granted = 0; granted < 2; granted++) {
+		CHECK(uplink_ask_idle(&uplink) == 0);
+		header = broker_receives(&body);
+		CHECK(header.type == IPC_IDLE_ASK);
+		answer.granted = granted;
+		broker_sends((struct ipc_header){.type = IPC_IDLE_ANSWER, .serial = header.serial},
+			&answer, sizeof answer, NULL);
+		CHECK(n_idle == granted + 1u && idle_granted == granted);
+	}
+	stop();
+}
+
+static void
+test_stop_and_end(void)
+{
+	uint64_t body;
+
+	start();
+	(void)broker_receives(&body);
+	broker_sends((struct ipc_header){.type = IPC_STOP}, NULL, 0, NULL);
+	CHECK(n_stopped == 1 && stop_fault == IPC_OK);
+	/* The broker's end after that is nothing new. */
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_stopped == 1);
+	stop();
+}
+
+static void
+test_broker_gone(void)
+{
+	start();
+	conns[1].id = 1;
+	fd_close(&broker_fd);
+	uplink_gone(&uplink, &conns[1]);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_stopped == 1 && stop_fault == IPC_OK);
+	/* Nobody is left to tell: what goes is forgotten. */
+	CHECK(n_forgotten == 1);
+	conns[2].id = 2;
+	uplink_gone(&uplink, &conns[2]);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_forgotten == 2);
+	CHECK(uplink_ask_idle(&uplink) == LINK_E_GONE);
+	/* What has not been forgotten at the end is, then. */
+	conns[3].id = 3;
+	uplink_gone(&uplink, &conns[3]);
+	stop();
+	CHECK(n_forgotten == 3);
+}
+
+/* The broker goes while it had still to be told of many. */
+static void
+test_full_and_gone(void)
+{
+	start();
+	for (unsigned i = 1; i <= MANY; i++) {
+		conns[i].id = i;
+		uplink_gone(&uplink, &conns[i]);
+	}
+	ASSERT(loop_once(&loop, 0) == 0);
+	CHECK(n_forgotten < MANY);
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_stopped == 1 && n_forgotten == MANY);
+	stop();
+}
+
+static void
+test_violation(void)
+{
+	struct ipc_conn_gone wrong = {.conn_id = 1};
+
+	start();
+	broker_sends((struct ipc_header){.type = IPC_CONN_GONE}, &wrong, sizeof wrong, NULL);
+	CHECK(n_stopped == 1 && stop_fault == IPC_FAULT_SENDER);
+	stop();
+	/* Also after a STOP. */
+	start();
+	broker_sends((struct ipc_header){.type = IPC_STOP}, NULL, 0, NULL);
+	broker_sends((struct ipc_header){.type = IPC_STOP}, NULL, 0, NULL);
+	CHECK(n_stopped == 2 && stop_fault == IPC_FAULT_AGAIN);
+	stop();
+}
+
+static unsigned n_at_start;
+
+static void
+test_nothing_left(void)
+{
+	CHECK(n_descriptors() == n_at_start);
+}
+
+int
+main(void)
+{
+	n_at_start = n_descriptors();
+	TEST("the first message is HELLO", test_hello);
+	TEST("a connection is taken, and told when it has gone", test_taken_and_gone);
+	TEST("a connection that cannot be served is told", test_not_taken);
+	TEST("a full link loses nothing", test_full_link);
+	TEST("whether it may end is asked and answered", test_idle);
+	TEST("STOP, and then the broker's end, are told once", test_stop_and_end);
+	TEST("without a broker connections are forgotten untold", test_broker_gone);
+	TEST("a full link may end", test_full_and_gone);
+	TEST("a broker that breaks a rule is told", test_violation);
+	TEST("no descriptor is left", test_nothing_left);
+	return TEST_END();
+}

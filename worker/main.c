@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c of qemud-worker: one user's clients, served as that user.
+ *
+ * The starter runs it as the user, without a capability, in an empty network namespace, with its
+ * link to the broker as descriptor 3, and nothing else open but /dev/null and a pipe for its log.
+ * The broker decides who may do what and passes connected sockets (CONN_PASS) with the verbs that
+ * each may use; the worker reads what the clients say, which nothing with more rights than the
+ * user's ever does. It never forks, never executes a program, and believes the broker and the
+ * kernel, and nobody else.
+ *
+ * Its life:
+ *   1. set-up: arguments, loop, signals.   Nothing of a client has been read yet.
+ *   2. the filter (policy/seccomp/worker.list).   From here on no system call beyond it.
+ *   3. HELLO; connections come and go (rpc/).
+ *   4. No client for --idle seconds: it asks whether it may end, because a connection may be on
+ *      its way; if so it ends, if not it asks again that much later.
+ *   5. STOP, SIGTERM, or the broker's end: no new call is served, what is answered is still
+ *      sent, for DRAIN_S seconds at most. A broker that breaks the rules of the link: it exits.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "confine/filter.h"
+#include "lib/err.h"
+#include "lib/keyval.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/take.h"
+#include "lib/uplink.h"
+#include "worker/rpc/server.h"
+
+enum { DRAIN_S = 5, IDLE_MAX_S = 86400 };
+
+struct worker {
+	struct loop loop;
+	struct uplink uplink;
+	struct server server;
+	struct timer idle; /* runs while there is no client */
+	uint64_t idle_s;
+	struct timer deadline; /* runs while it is leaving */
+	bool leaving;
+};
+
+static void
+deadline_due(struct timer *timer)
+{
+	struct worker *worker = container_of(timer, struct worker, deadline);
+
+	log_info(
+		"%u clients did not read their replies in %d s", worker->server.n_clients, DRAIN_S);
+	loop_quit(&worker->loop, EXIT_SUCCESS);
+}
+
+static void
+leave(struct worker *worker)
+{
+	if (worker->leaving)
+		return;
+	worker->leaving = true;
+	timer_stop(&worker->idle);
+	timer_set(&worker->loop, &worker->deadline, loop_now(&worker->loop) + LOOP_S(DRAIN_S),
+		deadline_due);
+	server_drain(&worker->server);
+	if (worker->server.n_clients == 0)
+		loop_quit(&worker->loop, EXIT_SUCCESS);
+}
+
+/* --- idle ---------------------------------------------------------------------------------------
+ */
+
+static void idle_due(struct timer *timer);
+
+static void
+idle_begins(struct worker *worker)
+{
+	timer_set(&worker->loop, &worker->idle, loop_now(&worker->loop) + LOOP_S(worker->idle_s),
+		idle_due);
+}
+
+static void
+idle_due(struct timer *timer)
+{
+	struct worker *worker = container_of(timer, struct worker, idle);
+
+	if (uplink_ask_idle(&worker->uplink) == LINK_E_FULL)
+		idle_begins(worker);
+}
+
+static void
+occupied(struct server *server, bool occupied)
+{
+	struct worker *worker = container_of(server, struct worker, server);
+
+	if (occupied)
+		timer_stop(&worker->idle);
+	else if (worker->leaving)
+		loop_quit(&worker->loop, EXIT_SUCCESS);
+	else
+		idle_begins(worker);
+}
+
+/* --- the broker ---------------------------------------------------------------------------------
+ */
+
+static int
+uplink_pass(struct uplink *uplink, const struct ipc_conn_pass *pass, int fd)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	return client_start(&worker->server, pass, fd);
+}
+
+static void
+uplink_forget(struct uplink *uplink, struct uplink_conn *conn)
+{
+	(void)uplink;
+	client_free(container_of(conn, struct client, conn));
+}
+
+static void
+uplink_idle(struct uplink *uplink, bool granted)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	if (granted)
+		leave(worker);
+	else if (worker->server.n_clients == 0 && !worker->leaving)
+		idle_begins(worker);
+}
+
+static void
+uplink_stop(struct uplink *uplink, enum ipc_fault fault, uint16_t type)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	if (fault == IPC_OK) {
+		leave(worker);
+		return;
+	}
+	log_error("violation by the broker in %s: %s", ipc_type_name(type), ipc_fault_text(fault));
+	loop_quit(&worker->loop, EXIT_FAILURE);
+}
+
+static const struct uplink_ops uplink_ops = {
+	.pass = uplink_pass, .forget = uplink_forget, .idle = uplink_idle, .stop = uplink_stop};
+
+/* --- begin and end ------------------------------------------------------------------------------
+ */
+
+static void
+signalled(void *arg, int signo)
+{
+	(void)signo;
+	leave(arg);
+}
+
+static _Noreturn void
+usage(void)
+{
+	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug (it is started by "
+	    "qemud-launch)");
+}
+
+static void
+read_arguments(struct worker *worker, int argc, char **argv)
+{
+	static const struct option options[] = {{"idle", required_argument, NULL, 'i'},
+		{"log", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
+	enum log_level level = 0;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'i' && keyval_number(optarg, 1, IDLE_MAX_S, &worker->idle_s) < 0)
+			usage();
+		if (option == 'l')
+			level = log_level_read(optarg);
+		if (option == '?')
+			usage();
+	}
+	if (optind != argc || worker->idle_s == 0 || level == 0)
+		usage();
+	log_open("qemud-worker", level);
+}
+
+static void
+set_up(struct worker *worker)
+{
+	sigset_t signals;
+	int r = loop_init(&worker->loop);
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	if (r == 0)
+		r = loop_signals(&worker->loop, &signals, signalled, worker);
+	if (r < 0)
+		die("cannot set up: %s", strerror(-r));
+	server_init(&worker->server, &worker->loop, &worker->uplink, occupied);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct worker worker;
+	int r;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		die("prctl: %s", strerror(errno));
+	(void)umask(077);
+	log_open("qemud-worker", LEVEL_INFO);
+	read_arguments(&worker, argc, argv);
+	set_up(&worker);
+	r = filter_load(&filter_worker);
+	if (r < 0)
+		die("the system call filter cannot be loaded: %s", strerror(-r));
+	r = uplink_start(&worker.uplink, &worker.loop, UPLINK_FD, &uplink_ops);
+	if (r < 0)
+		die("descriptor %d is no link to a broker: %s", UPLINK_FD, strerror(-r));
+	idle_begins(&worker);
+	r = loop_run(&worker.loop);
+	server_fini(&worker.server);
+	uplink_fini(&worker.uplink);
+	loop_fini(&worker.loop);
+	if (r < 0)
+		die("the loop failed: %s", strerror(-r));
+	return r;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client.h: one connection of a client: bytes in, packets, replies out.
+ *
+ * Runs in the worker; the only place that reads a client's socket. What it may do (verbs) is what
+ * the broker said when it passed the connection; nothing a client sends adds to it.
+ *
+ * Reading goes in batches: one receive, all whole packets in it, one send. An idle connection
+ * holds no buffer. Nothing is read while more than OUTPUT_ENOUGH bytes wait to be sent, while
+ * LATER_MAX calls wait for their answer, or while a large packet waits for room (inflow.h): a
+ * client that does not read, or asks too much at once, waits, and only that client.
+ */
+#ifndef WORKER_RPC_CLIENT_H
+#define WORKER_RPC_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "lib/loop.h"
+#include "lib/uplink.h"
+#include "protocol/rpc/buffer.h"
+#include "protocol/rpc/keepalive.h"
+#include "worker/rpc/call.h"
+#include "worker/rpc/inflow.h"
+#include "worker/rpc/subscription.h"
+
+struct descriptors;
+struct server;
+
+enum { CLIENT_OUTPUT_ENOUGH = 1024 * 1024, CLIENT_LATER_MAX = 32 };
+
+struct client {
+	struct server *server;
+	LIST_ENTRY(client) entry;
+	struct uplink_conn conn;
+	struct io io;
+	int fd;         /* owned; -1 when the connection has ended */
+	uint32_t uid;   /* who connected */
+	uint32_t verbs; /* protocol/verb.h */
+	char *uri;      /* that was opened; NULL: none yet */
+	bool closing;   /* the client said so: end when all is sent */
+
+	struct rpc_buffer in; /* what is not a whole packet yet, or waits for its turn */
+	struct rpc_buffer out;
+	uint64_t served; /* bytes of the stream before `in` */
+	size_t expected; /* length of the unfinished packet at the front of `in`; 0: not known */
+	struct inflow_claim claim;
+	struct descriptors *descriptors;
+
+	struct rpc_keepalive keepalive;
+	struct timer pulse; /* runs when keepalive is armed */
+
+	struct rpc_calls later; /* calls that are answered later */
+	unsigned n_later;
+	bool touched;
+	LIST_ENTRY(client) touched_entry; /* of the server's touched clients */
+
+	struct subscriptions subscriptions;
+};
+
+LIST_HEAD(clients, client);
+
+/**
+ * Serve a connection that the broker passed. fd is owned from here on, also on failure. Returns 0
+ * or a negative errno.
+ */
+int client_start(struct server *server, const struct ipc_conn_pass *pass, int fd);
+/** End the connection now. The object lives until the broker has been told. */
+void client_end(struct client *client);
+/** Release an ended connection. */
+void client_free(struct client *client);
+
+/** Send what is queued, serve what waits, end what is over. Call it outside of any handler. */
+void client_proceed(struct client *client);
+
+/** The client asked for keepalive: it answers pings from now on. */
+void client_arm_keepalive(struct client *client);
+/** This call is answered later: client_answer_later() queues its reply and takes it off again. */
+void client_await(struct client *client, struct rpc_call *call);
+void client_answer_later(struct client *client, struct rpc_call *call, enum rpc_handled handled);
+
+/** The owner of a claim (inflow.h): it may go on; it stalls. */
+void client_claim_granted(struct inflow_claim *claim);
+void client_claim_stalled(struct inflow_claim *claim);
+
+#endif

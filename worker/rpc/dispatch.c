@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * dispatch.c: from a client's packet to its handler; see dispatch.h.
+ */
+#include "worker/rpc/dispatch.h"
+
+#include <inttypes.h>
+
+#include "lib/take.h"
+#include "protocol/rpc/keepalive.h"
+#include "protocol/verb.h"
+#include "worker/rpc/call.h"
+#include "worker/rpc/client.h"
+#include "worker/rpc/server.h"
+
+static int
+unknown_procedure(struct rpc_call *call)
+{
+	/* Clients look for the first two words: libvirt 9.0.0, virnetclientprogram.c. */
+	return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC, "unknown procedure: %" PRId32,
+		call->header.procedure);
+}
+
+static int
+refuse(struct rpc_call *call, const char *how)
+{
+	return rpc_error_set(&call->error, VIR_ERR_OPERATION_DENIED, VIR_FROM_DOMAIN,
+		"operation forbidden: read only access prevents %s%s", call->procedure->api, how);
+}
+
+/* What can be said without the arguments. */
+static int
+check_header(struct rpc_call *call, unsigned verbs)
+{
+	const struct rpc_header *header = &call->header;
+	const struct rpc_procedure *procedure;
+
+	if (!rpc_program_is_known(header->program, header->version))
+		return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
+			"Cannot find program %" PRIu32 " version %" PRIu32, header->program,
+			header->version);
+	if (header->status != RPC_OK)
+		return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
+			"Unexpected message status %" PRIu32, header->status);
+	procedure = rpc_procedure_find(header->program, header->procedure);
+	if (!procedure)
+		return unknown_procedure(call);
+	call->procedure = procedure;
+	if (procedure->verb & ~verbs)
+		return refuse(call, "");
+	/* Neither is an event, which needs no verb. */
+	return rpc_procedure_is_implemented(procedure) ? RPC_DONE : unknown_procedure(call);
+}
+
+static int
+decode(struct rpc_call *call, const struct rpc_frame *frame, void **ret_args)
+{
+	const struct rpc_procedure *procedure = call->procedure;
+	int r = RPC_CODEC_E_FULL;
+
+	*ret_args = NULL;
+	if (!procedure->args)
+		return RPC_DONE;
+	*ret_args = rpc_arena_array(&call->arena, 1, procedure->args->size);
+	if (*ret_args)
+		r = rpc_decode(
+			procedure->args, frame->payload, frame->size, &call->arena, *ret_args);
+	if (r == RPC_CODEC_E_BAD)
+		return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
+			"Unable to decode message payload");
+	return r == 0 ? RPC_DONE : call_out_of_memory(call);
+}
+
+/* All checks in their order, then the handler. */
+static int
+handle(struct rpc_call *call, const struct rpc_frame *frame)
+{
+	const struct client *client = call->client;
+	void *args;
+	int r = check_header(call, client->verbs);
+
+	if (r == RPC_DONE)
+		r = decode(call, frame, &args);
+	if (r != RPC_DONE)
+		return r;
+	if (call->procedure->verb != 0 && !client->uri)
+		return call_not_open(call);
+	if (rpc_procedure_verbs(call->procedure, args) & ~client->verbs)
+		return refuse(call, " with these arguments");
+	if (call->procedure->ret) {
+		call->ret = rpc_arena_array(&call->arena, 1, call->procedure->ret->size);
+		if (!call->ret)
+			return call_out_of_memory(call);
+	}
+	return call->procedure->call(call, args, call->ret);
+}
+
+bool
+dispatch_reply(struct client *client, struct rpc_call *call, int handled)
+{
+	struct rpc_header header = rpc_header_reply(&call->header, RPC_OK);
+
+	if (handled == RPC_DONE) {
+		if (rpc_encode_frame(&header, 0, call->procedure->ret, call->ret, &client->out) ==
+			0)
+			return true;
+		(void)rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
+			"Unable to encode message payload");
+	}
+	return rpc_error_reply(&call->error, &call->header, &client->out) == 0;
+}
+
+static bool
+dispatch_call(struct client *client, const struct rpc_frame *frame, int *fds)
+{
+	struct server *server = client->server;
+	struct rpc_call *call = server->call;
+	bool ok;
+	int r;
+
+	if (!call)
+		call = server->call = call_new();
+	if (!call)
+		return false;
+	call->client = client;
+	call->header = frame->header;
+	for (; call->n_fds < frame->n_fds; call->n_fds++)
+		call->fds[call->n_fds] = take_fd(&fds[call->n_fds]);
+	r = handle(call, frame);
+	if (r == RPC_LATER) {
+		client_await(client, take_ptr(server->call));
+		return true;
+	}
+	ok = dispatch_reply(client, call, r);
+	call_reset(call);
+	return ok;
+}
+
+static bool
+dispatch_keepalive(struct client *client, const struct rpc_header *header)
+{
+	uint8_t *pong;
+
+	if (header->procedure != RPC_KEEPALIVE_PING)
+		return true;
+	pong = rpc_buffer_grow(&client->out, RPC_FRAME_MIN);
+	if (pong)
+		rpc_keepalive_frame(RPC_KEEPALIVE_PONG, pong);
+	return pong != NULL;
+}
+
+bool
+dispatch_frame(struct client *client, const struct rpc_frame *frame, int *fds)
+{
+	if (rpc_keepalive_is(&frame->header))
+		return dispatch_keepalive(client, &frame->header);
+	if (frame->header.type != RPC_CALL && frame->header.type != RPC_CALL_WITH_FDS)
+		return true;
+	return dispatch_call(client, frame, fds);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * server.c: all connections of a worker; see server.h.
+ */
+#include "worker/rpc/server.h"
+
+#include "lib/take.h"
+
+static const struct inflow_ops inflow_ops = {
+	.granted = client_claim_granted, .stalled = client_claim_stalled};
+
+void
+server_init(struct server *server, struct loop *loop, struct uplink *uplink,
+	void (*occupied)(struct server *server, bool occupied))
+{
+	*server = (struct server){.loop = loop, .uplink = uplink, .occupied = occupied};
+	LIST_INIT(&server->clients);
+	LIST_INIT(&server->touched);
+	inflow_init(&server->inflow, loop, &inflow_ops);
+}
+
+void
+server_drain(struct server *server)
+{
+	struct client *client = LIST_FIRST(&server->clients), *next;
+
+	server->draining = true;
+	for (; client; client = next) {
+		next = LIST_NEXT(client, entry);
+		client_proceed(client);
+	}
+}
+
+void
+server_fini(struct server *server)
+{
+	while (!LIST_EMPTY(&server->clients))
+		client_end(LIST_FIRST(&server->clients));
+	server->call = call_free(server->call);
+}
+
+static void
+attend(struct deferred *deferred)
+{
+	struct server *server = container_of(deferred, struct server, attending);
+	struct client *client;
+
+	while ((client = LIST_FIRST(&server->touched))) {
+		client->touched = false;
+		LIST_REMOVE(client, touched_entry);
+		client_proceed(client);
+	}
+}
+
+void
+server_touch(struct server *server, struct client *client)
+{
+	if (client->touched)
+		return;
+	client->touched = true;
+	LIST_INSERT_HEAD(&server->touched, client, touched_entry);
+	loop_defer(server->loop, &server->attending, attend);
+}
