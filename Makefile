@@ -60,7 +60,7 @@ $(error VARIANT is gcc, clang, asan or fuzz)
 endif
 
 CFLAGS	?= -g
-INCLUDE := -I. -I$(B)/gen
+INCLUDE := -I. -I$(B)/gen -isystem /usr/include/libxml2
 DEFINE	:= -DQEMUD_LIBEXECDIR='"$(LIBEXECDIR)"' -DQEMUD_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	   -DQEMUD_VERSION='"$(VERSION)"'
 # One line a file; `make V=1` shows the commands.
@@ -71,29 +71,31 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 
 # --- folders ---------------------------------------------------------------------------------
 
-WORKER_DIRS := worker/rpc
+WORKER_DIRS := worker/rpc worker/domain
 # The main file of each program; everything else of its folder also goes into tests.
-MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c \
+MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
 	    view/main.c
 
 objects	  = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 GEN_RPC	 := $(addprefix $(B)/gen/protocol/rpc/,types.h handlers.h tables.c)
 GEN_FILT := $(B)/gen/policy/filters.c
+GEN_LAND := $(B)/gen/policy/landlock.c
 
 OBJ_LIB	    := $(call objects,lib)
 OBJ_IPC	    := $(call objects,protocol/ipc)
 OBJ_RPC	    := $(call objects,protocol/rpc) $(B)/gen/protocol/rpc/tables.o
 OBJ_POLICY  := $(call objects,policy)
-OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o
+OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o $(B)/gen/policy/landlock.o
 OBJ_BROKER  := $(call objects,broker)
 OBJ_LAUNCH  := $(call objects,broker/launch)
 OBJ_RESOLVE := $(call objects,broker/resolve)
 OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d)))
+OBJ_BOX	    := $(call objects,worker/box)
 OBJ_VIEW    := $(call objects,view)
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
-	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_VIEW)
+	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_VIEW)
 
-PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-view
+PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-view
 
 # --- programs: what root links besides libc is libcap-ng and libseccomp -------------------------
 
@@ -105,7 +107,9 @@ $(B)/qemud-launch: $(B)/broker/launch/main.o $(OBJ_LAUNCH) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-launch: LIBS := -lcap-ng
 $(B)/qemud-resolve: $(B)/broker/resolve/main.o $(OBJ_RESOLVE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-worker: $(B)/worker/main.o $(OBJ_WORKER) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
-$(B)/qemud-worker: LIBS := -lseccomp
+$(B)/qemud-worker: LIBS := -lseccomp -lxml2
+$(B)/qemud-box: $(B)/worker/box/main.o $(OBJ_BOX) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-box: LIBS := -lseccomp
 $(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-view: LIBS := -lseccomp
 
@@ -143,12 +147,19 @@ $(GEN_FILT): confine/filters.awk $(SECCOMP_LISTS)
 	$(Q)awk -f confine/filters.awk -v asan=$(if $(filter asan,$(VARIANT)),1,0) $(SECCOMP_LISTS) > $@.new
 	@mv $@.new $@
 
+LANDLOCK_LISTS := $(sort $(wildcard policy/landlock/*.list))
+$(GEN_LAND): confine/landlock.awk $(LANDLOCK_LISTS)
+	@mkdir -p $(@D)
+	$(call say,AWK)
+	$(Q)awk -f confine/landlock.awk $(LANDLOCK_LISTS) > $@.new
+	@mv $@.new $@
+
 # --- tests: a C test is one file in tests/unit, linked with every folder's objects --------------
 
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 TESTLIB	:= $(B)/tests/objects.a
-TESTLIBS := -lseccomp -lcap-ng
-$(TESTLIB): $(OBJ_ALL)
+TESTLIBS := -lxml2 -lseccomp -lcap-ng
+$(TESTLIB): $(sort $(OBJ_ALL))
 	@mkdir -p $(@D)
 	@rm -f $@
 	@# Appended one by one: files of one name in several folders are all kept.

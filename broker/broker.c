@@ -35,8 +35,8 @@ int
 broker_init(struct broker *broker)
 {
 	const struct config *config = &broker->config;
-	unsigned long own =
-		OWN_FDS + BROKER_SPARE_CONNS + (config->max_users + 2UL) * FDS_PER_CHILD;
+	unsigned long own = OWN_FDS + BROKER_SPARE_CONNS + TOOLS_MAX +
+			    (config->max_users + 2UL) * FDS_PER_CHILD;
 	struct rlimit files;
 	int r = fd_limit_raise(own + config->max_connections);
 
@@ -60,6 +60,7 @@ broker_init(struct broker *broker)
 	};
 	broker->worker_files = config->user_connections * 2 + WORKER_OWN_FDS;
 	child_init(&broker->refuser, broker, NULL);
+	tools_init(&broker->tools, broker);
 	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
 	r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
 	if (r == 0)
@@ -73,6 +74,7 @@ void
 broker_fini(struct broker *broker)
 {
 	starter_stop(&broker->starter);
+	tools_fini(&broker->tools);
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
 		child_fini(&user->child);
 	child_fini(&broker->refuser);
@@ -101,6 +103,15 @@ broker_read_account(int fd, struct account *ret)
 	if (r < 0)
 		return r;
 	return r == 0 && account_read(text, size, ret, &why) == 0 ? 0 : -EBADMSG;
+}
+
+int
+broker_account_fd(const struct account *account)
+{
+	char text[MEMFD_TEXT_MAX];
+	int n = account_format(account, text, sizeof text);
+
+	return n < 0 ? n : memfd_make("account", text, (size_t)n);
 }
 
 static int

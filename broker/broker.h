@@ -19,6 +19,7 @@
 #include "broker/pace.h"
 #include "broker/places.h"
 #include "broker/starter.h"
+#include "broker/tools.h"
 #include "broker/users.h"
 #include "lib/loop.h"
 #include "protocol/ipc/account.h"
@@ -44,6 +45,7 @@ struct broker {
 	struct conns conns;
 	struct users users;
 	struct starter starter;
+	struct tools tools;
 	struct listener listeners[2];
 
 	struct child refuser;
@@ -74,6 +76,9 @@ void broker_fini(struct broker *broker);
 /** The account in a sealed memfd (borrowed). Returns 0 or a negative errno; -EBADMSG: it is none.
  */
 int broker_read_account(int fd, struct account *ret);
+
+/** The account in a sealed memfd, which is the caller's. Returns it or a negative errno. */
+int broker_account_fd(const struct account *account);
 
 /* What its parts report. */
 void broker_system_known(struct broker *broker);   /* root's look-up was answered */

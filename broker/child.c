@@ -21,7 +21,6 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/log.h"
-#include "lib/memfd.h"
 #include "lib/take.h"
 
 /* Starts of one child: ten at once, then one a second. */
@@ -134,6 +133,8 @@ finish(struct child *child)
 {
 	log_info("%s ended uid=%" PRIu32 " pid=%" PRIu32, name(child), uid_of(child), child->pid);
 	link_stop(&child->link);
+	if (child->user)
+		tools_end(&child->broker->tools, child->user);
 	while (child->taken.first)
 		conns_remove(&child->broker->conns, child->taken.first);
 	conn_list_prepend(&child->waiting, &child->passed);
@@ -256,6 +257,33 @@ on_idle(struct child *child, const struct ipc_message *message)
 	}
 }
 
+int
+child_answer_tool(struct child *child, uint32_t serial, int err, int fd)
+{
+	int r = link_answer(&child->link, IPC_TOOL_READY, serial, err, NULL, &fd);
+
+	if (r == LINK_E_FULL)
+		violation(child, IPC_TOOL, "it does not read what it is answered");
+	return r;
+}
+
+static void
+on_tool(struct child *child, const struct ipc_message *message)
+{
+	const struct ipc_tool *ask = message->body;
+	int r = -ESHUTDOWN;
+
+	if (!child->user) {
+		violation(child, IPC_TOOL, "it is a worker's to ask for");
+		return;
+	}
+	if (child->state == CHILD_SERVING)
+		r = tools_ask(&child->broker->tools, child->user, (enum ipc_tool_kind)ask->kind,
+			message->serial);
+	if (r < 0)
+		(void)child_answer_tool(child, message->serial, r, -1);
+}
+
 static void
 child_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
 {
@@ -271,6 +299,8 @@ child_message(struct link *link, const struct ipc_message *message, int *fds, ui
 		on_gone(child, message);
 	else if (message->type == IPC_IDLE_ASK)
 		on_idle(child, message);
+	else if (message->type == IPC_TOOL)
+		on_tool(child, message);
 	child_next(child);
 }
 
@@ -312,17 +342,13 @@ fill_worker(struct question *question, union question_body *ret, int *ret_fd)
 {
 	struct child *child = container_of(question, struct child, start);
 	struct broker *broker = child->broker;
-	char text[MEMFD_TEXT_MAX];
-	int n;
+	int r;
 
-	n = registry_keep(broker->places.registry_fd, &child->user->account, (uint64_t)time(NULL));
-	if (n < 0)
+	r = registry_keep(broker->places.registry_fd, &child->user->account, (uint64_t)time(NULL));
+	if (r < 0)
 		log_warning(
-			"uid=%" PRIu32 " cannot be registered: %s", child->user->uid, strerror(-n));
-	n = account_format(&child->user->account, text, sizeof text);
-	if (n < 0)
-		return n;
-	*ret_fd = memfd_make("account", text, (size_t)n);
+			"uid=%" PRIu32 " cannot be registered: %s", child->user->uid, strerror(-r));
+	*ret_fd = broker_account_fd(&child->user->account);
 	ret->worker = (struct ipc_worker){
 		.uid = child->user->uid,
 		.n_files = broker->worker_files,

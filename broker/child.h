@@ -80,6 +80,11 @@ int child_give(struct child *child, struct conn *conn);
 
 /** Start the child though nobody waits for it. */
 void child_start(struct child *child);
+/**
+ * Answer a worker's ask for a tool, with the seed's socket (which stays the caller's) or an error.
+ * Returns 0, or LINK_E_* when the worker does not have the answer, and never will.
+ */
+int child_answer_tool(struct child *child, uint32_t serial, int err, int fd);
 /** Tell it to end, at the broker's own. */
 void child_stop(struct child *child);
 /** Forget it: close what is open. The process, if any, sees the end of its link. */

@@ -25,6 +25,7 @@ union question_body {
 	struct ipc_worker worker;
 	struct ipc_view view;
 	struct ipc_resolve resolve;
+	struct ipc_box box;
 };
 
 struct question_ops {

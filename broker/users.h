@@ -19,6 +19,7 @@
 #include "broker/child.h"
 #include "broker/conns.h"
 #include "broker/starter.h"
+#include "broker/tools.h"
 #include "lib/loop.h"
 #include "protocol/ipc/account.h"
 
@@ -38,6 +39,7 @@ struct user {
 	struct timer timer;
 
 	struct child child;
+	struct tools_share tools; /* its worker's */
 };
 
 struct users {

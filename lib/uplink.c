@@ -6,6 +6,7 @@
  */
 #include "lib/uplink.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,7 +78,6 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 {
 	struct uplink *uplink = container_of(link, struct uplink, link);
 
-	(void)cookie;
 	if (message->type == IPC_CONN_PASS)
 		take(uplink, message, fds);
 	else if (message->type == IPC_STOP)
@@ -86,6 +86,9 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 		uplink->ops->idle(
 			uplink, message->err == 0 &&
 					((const struct ipc_idle_answer *)message->body)->granted);
+	else if (message->type == IPC_TOOL_READY)
+		uplink->ops->tool(
+			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
 }
 
 static void
@@ -95,6 +98,9 @@ uplink_end(struct link *link, enum ipc_fault fault, uint16_t type)
 
 	/* Whoever waits to be forgotten is now, with nobody left to tell. */
 	loop_defer(uplink->loop, &uplink->telling, telling);
+	for (unsigned i = 0; i < LINK_ASKS_MAX; i++)
+		if (link->asks[i].serial != 0 && link->asks[i].type == IPC_TOOL)
+			uplink->ops->tool(uplink, link->asks[i].cookie, -EPIPE, -1);
 	stop(uplink, fault, type);
 }
 
@@ -136,6 +142,14 @@ int
 uplink_ask_idle(struct uplink *uplink)
 {
 	return link_ask(&uplink->link, IPC_IDLE_ASK, NULL, NULL, 0);
+}
+
+int
+uplink_ask_tool(struct uplink *uplink, enum ipc_tool_kind kind, uint64_t cookie)
+{
+	struct ipc_tool body = {.kind = kind};
+
+	return link_ask(&uplink->link, IPC_TOOL, &body, NULL, cookie);
 }
 
 void

@@ -42,6 +42,12 @@ struct uplink_ops {
 	void (*stop)(struct uplink *uplink, enum ipc_fault fault, uint16_t type);
 	/* What uplink_ask_idle() was answered. NULL where nobody asks. */
 	void (*idle)(struct uplink *uplink, bool granted);
+	/*
+	 * What uplink_ask_tool() was answered, once for each ask: err is 0 and fd the seed's
+	 * socket, the callee's from here on; or err is a negative errno (see IPC_TOOL_READY;
+	 * -EPIPE: the broker has gone) and fd is -1. NULL where nobody asks.
+	 */
+	void (*tool)(struct uplink *uplink, uint64_t cookie, int err, int fd);
 };
 
 struct uplink_answer {
@@ -67,6 +73,8 @@ int uplink_start(struct uplink *uplink, struct loop *loop, int fd, const struct 
 void uplink_gone(struct uplink *uplink, struct uplink_conn *conn);
 /** Ask whether this program may end; idle() has the answer. Returns 0 or LINK_E_*. */
 int uplink_ask_idle(struct uplink *uplink);
+/** Ask for a box; tool() has the answer, with cookie. Returns 0 or LINK_E_*: no answer then. */
+int uplink_ask_tool(struct uplink *uplink, enum ipc_tool_kind kind, uint64_t cookie);
 /** Stop the link, and forget() every connection that has gone. */
 void uplink_fini(struct uplink *uplink);
 

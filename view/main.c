@@ -133,6 +133,9 @@ set_up(struct view *view)
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
+	/* A log that nobody reads any more is no reason to end. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		r = -errno;
 	if (r == 0)
 		r = loop_signals(&view->loop, &signals, signalled, view);
 	if (r < 0)

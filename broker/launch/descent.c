@@ -8,11 +8,12 @@
  * Stages, in this order:
  *
  *   1. descriptors    Should: 0, 1, 2 and the link at their numbers, so that whatever fails later
- *                     can be told. Mustn't: leave anything else open across exec.
+ *                     can be told; the program's behind them. Mustn't: leave anything else open.
  *   2. signals        Should: every disposition default, nothing blocked. Mustn't: let the
  *                     starter's own habits (it ignores SIGTERM) go on in the program.
- *   3. surroundings   Should: a session of its own, umask 077, its own file tree where it gets one,
- *                     / as working folder. Mustn't: keep the broker's terminal or folder.
+ *   3. surroundings   Should: a session of its own, umask 077, its own file tree and host name
+ *                     where it gets them, / as working folder. Mustn't: keep the broker's terminal
+ *                     or folder.
  *   4. limits         Should: be as high as asked, or as high as the host lets them. Needs
  *                     SYS_RESOURCE, so before 5. Mustn't: leave core dumps possible.
  *   5. no way back    Should: lock root's special treatment off and empty the bounding set. Needs
@@ -21,7 +22,8 @@
  *                     a group of root's.
  *   7. capabilities   Should: empty permitted, effective, inheritable and ambient. Mustn't: trust
  *                     that 6 did it.
- *   8. promises       Should: no_new_privs, not dumpable. Mustn't: come later than exec.
+ *   8. promises       Should: no_new_privs, not dumpable, an end with the starter where that is
+ *                     wanted (6 would take it back). Mustn't: come later than exec.
  *   9. read back      Should: ask the kernel about every one of them. Mustn't: execute anything
  *                     when an answer differs.
  *  10. exec           Should: run the file that was opened and checked at the starter's start.
@@ -33,7 +35,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -46,6 +49,8 @@
 #include "broker/launch/tree.h"
 #include "lib/log.h"
 
+enum { PROGRAM_FD = SPAWN_LINK_FD + 1 /* until exec */ };
+
 /* A stage returns what failed, with errno, or NULL. */
 typedef const char *stage_fn(const struct spawn *spawn);
 
@@ -53,20 +58,16 @@ static const char *
 descriptors(const struct spawn *spawn)
 {
 	int output_fd = spawn->output_fd >= 0 ? spawn->output_fd : spawn->null_fd;
-	unsigned first_unwanted = SPAWN_LINK_FD;
 
 	if (dup2(spawn->errors_fd, STDERR_FILENO) < 0 || dup2(spawn->null_fd, STDIN_FILENO) < 0 ||
 		dup2(output_fd, STDOUT_FILENO) < 0)
 		return "dup2";
-	if (spawn->link_fd >= 0) {
-		if (dup2(spawn->link_fd, SPAWN_LINK_FD) < 0)
-			return "dup2";
-		first_unwanted++;
-	}
-	/* Closed by exec and not now: the program's own descriptor is among them. */
-	if (syscall(SYS_close_range, first_unwanted, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		return "close_range";
-	return NULL;
+	if (spawn->link_fd >= 0 ? dup2(spawn->link_fd, SPAWN_LINK_FD) < 0
+				: close(SPAWN_LINK_FD) < 0)
+		return "the link";
+	if (spawn->program_fd != PROGRAM_FD && dup3(spawn->program_fd, PROGRAM_FD, O_CLOEXEC) < 0)
+		return "dup3";
+	return syscall(SYS_close_range, PROGRAM_FD + 1, ~0u, 0) < 0 ? "close_range" : NULL;
 }
 
 static const char *
@@ -84,11 +85,16 @@ signals(const struct spawn *spawn)
 static const char *
 surroundings(const struct spawn *spawn)
 {
-	const char *failed = spawn->tree_at ? tree_make(spawn->tree_at) : NULL;
+	const char *failed = NULL;
 
+	if (spawn->tree != TREE_HOST)
+		failed = tree_make(spawn->tree, spawn->tree_at, spawn->uid, spawn->gid);
 	if (failed)
 		return failed;
 	(void)umask(077);
+	if ((spawn->namespaces & CLONE_NEWUTS) &&
+		sethostname(SPAWN_HOST_NAME, strlen(SPAWN_HOST_NAME)) < 0)
+		return "sethostname";
 	if (setsid() < 0)
 		return "setsid";
 	return chdir("/") < 0 ? "chdir" : NULL;
@@ -151,16 +157,20 @@ capabilities(const struct spawn *spawn)
 static const char *
 promises(const struct spawn *spawn)
 {
-	(void)spawn;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return "PR_SET_NO_NEW_PRIVS";
+	if (spawn->ends_with_starter && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return "PR_SET_PDEATHSIG";
+	/* Its log's reader closes before the signal is sent: who is late for one sees the other. */
+	if (spawn->ends_with_starter && poll(&(struct pollfd){.fd = STDERR_FILENO}, 1, 0) != 0)
+		return "the starter has ended";
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? "PR_SET_DUMPABLE" : NULL;
 }
 
 static const char *
 execute(const struct spawn *spawn)
 {
-	(void)syscall(SYS_execveat, spawn->program_fd, "", spawn->argv, spawn->envp, AT_EMPTY_PATH);
+	(void)syscall(SYS_execveat, PROGRAM_FD, "", spawn->argv, spawn->envp, AT_EMPTY_PATH);
 	return "execveat";
 }
 

@@ -18,9 +18,10 @@
 #include "lib/take.h"
 #include "protocol/ipc/account.h"
 
-enum { NUMBER_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
+/* A namespace of each kind, but not of users: that one would give the bounding set back. */
+enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS };
 
-static const char leaf_worker[] = "worker", leaf_view[] = "view";
+enum { NUMBER_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_refuse[] = "--refuse";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
@@ -37,23 +38,13 @@ level_name(uint32_t level)
 }
 
 static void
-leave_worker(struct process *child, int code, int status)
+leave(struct process *child, int code, int status)
 {
 	const struct launch *starter = child->arg;
 
 	(void)code;
 	(void)status;
-	ledger_leave(&starter->ledger, child->uid, leaf_worker);
-}
-
-static void
-leave_view(struct process *child, int code, int status)
-{
-	const struct launch *starter = child->arg;
-
-	(void)code;
-	(void)status;
-	ledger_leave(&starter->ledger, child->uid, leaf_view);
+	ledger_leave(&starter->ledger, child->uid, child->leaf);
 }
 
 /*
@@ -87,8 +78,7 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 	spawn->null_fd = starter->null_fd;
 	spawn->output_fd = -1;
 	spawn->link_fd = child_fd;
-	r = process_start(starter->loop, spawn, program_name(program),
-		program == PROGRAM_WORKER ? leave_worker : leave_view, starter, &child);
+	r = process_start(starter->loop, spawn, program_name(program), leave, starter, &child);
 	if (r < 0) {
 		log_error("uid=%" PRIu32 " %s: cannot be started%s: %s", spawn->uid,
 			program_name(program), cgroup_fd >= 0 ? " in its control group" : "",
@@ -96,6 +86,7 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 		ledger_leave(&starter->ledger, spawn->uid, leaf);
 		return r;
 	}
+	(void)snprintf(child->leaf, sizeof(child->leaf), "%s", leaf);
 	log_info("uid=%" PRIu32 " pid=%d %s: started", child->uid, child->pid, child->name);
 	body.pid = (uint32_t)child->pid;
 	if (link_answer(
@@ -110,7 +101,7 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 
 /* The account in a memfd from the broker. Returns 0 or a negative errno; what failed is told. */
 static int
-read_account(int fd, uint32_t uid, struct account *ret)
+read_account(int fd, uint32_t uid, const char *op, struct account *ret)
 {
 	free_auto char *text = NULL;
 	const char *why = NULL;
@@ -126,7 +117,7 @@ read_account(int fd, uint32_t uid, struct account *ret)
 			return 0;
 		why = "it is another uid's";
 	}
-	log_error("uid=%" PRIu32 " op=worker: the account is refused: %s", uid, why);
+	log_error("uid=%" PRIu32 " op=%s: the account is refused: %s", uid, op, why);
 	return -EINVAL;
 }
 
@@ -150,7 +141,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 	const char *why;
 	int r;
 
-	r = read_account(fds[0], ask->uid, &account);
+	r = read_account(fds[0], ask->uid, "worker", &account);
 	if (r < 0)
 		return r;
 	r = userdir_make(starter->users_fd, account.uid, account.gid, &why);
@@ -169,7 +160,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 	spawn.groups = account.groups;
 	spawn.n_groups = account.n_groups;
 	return start_linked(
-		starter, &spawn, PROGRAM_WORKER, leaf_worker, IPC_WORKER_STARTED, message->serial);
+		starter, &spawn, PROGRAM_WORKER, "worker", IPC_WORKER_STARTED, message->serial);
 }
 
 static int
@@ -186,8 +177,8 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 		.envp = environment,
 		.uid = ask->uid,
 		.gid = ask->gid,
-		.namespaces =
-			CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS,
+		.namespaces = ALL_NAMESPACES,
+		.tree = TREE_LIBRARIES,
 		.tree_at = starter->users_path,
 		.limits = limits,
 		.n_limits = sizeof(limits) / sizeof(*limits),
@@ -195,7 +186,39 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 
 	(void)fds;
 	return start_linked(
-		starter, &spawn, PROGRAM_VIEW, leaf_view, IPC_VIEW_STARTED, message->serial);
+		starter, &spawn, PROGRAM_VIEW, "view", IPC_VIEW_STARTED, message->serial);
+}
+
+static int
+ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	const struct ipc_box *ask = message->body;
+	char program[] = "qemud-box";
+	char *argv[] = {program, NULL}, *environment[] = {NULL};
+	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
+	struct spawn spawn = {
+		.argv = argv,
+		.envp = environment,
+		.namespaces = ALL_NAMESPACES,
+		.tree = TREE_BOX,
+		.tree_at = starter->users_path,
+		.ends_with_starter = true, /* a tool has nobody else who would end it */
+		.limits = limits,
+		.n_limits = sizeof(limits) / sizeof(*limits),
+	};
+	struct account account;
+	char leaf[LEDGER_LEAF_MAX];
+	int r;
+
+	r = read_account(fds[0], ask->uid, "box", &account);
+	if (r < 0)
+		return r;
+	(void)snprintf(leaf, sizeof(leaf), "tool-%" PRIu32, ++starter->n_tools);
+	spawn.uid = account.uid;
+	spawn.gid = account.gid;
+	spawn.groups = account.groups;
+	spawn.n_groups = account.n_groups;
+	return start_linked(starter, &spawn, PROGRAM_BOX, leaf, IPC_BOXED, message->serial);
 }
 
 static int
@@ -214,6 +237,7 @@ static const struct {
 	{IPC_WORKER, IPC_WORKER_STARTED, ask_worker},
 	{IPC_VIEW, IPC_VIEW_STARTED, ask_view},
 	{IPC_RESOLVE, IPC_RESOLVED, ask_resolve},
+	{IPC_BOX, IPC_BOXED, ask_box},
 };
 
 static void

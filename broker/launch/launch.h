@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * launch.h: the broker's asks (WORKER, VIEW, RESOLVE) and what becomes of them.
+ * launch.h: the broker's asks (WORKER, VIEW, RESOLVE, BOX) and what becomes of them.
  *
  * Runs in qemud-launch, as root. Every ask is answered, now or when a look-up has ended; what
  * fails costs that ask alone, and is told here, once, with what to do next. The end of the link is
@@ -24,6 +24,7 @@ struct launch {
 	const char *users_path; /* borrowed */
 	int users_fd;           /* O_PATH, the parent of the users' folders */
 	int null_fd;
+	uint32_t n_tools; /* boxes of tools so far */
 };
 
 /**

@@ -6,11 +6,16 @@
  * root's, and no descriptor of one ever leaves the starter: whoever holds a cgroup.procs that root
  * opened can move any process of the host. Controllers are switched on where the host has them;
  * where it has none the tree counts but does not limit.
+ *
+ * Leaves: worker, view, and tool-<n> for each box of a tool; n counts the boxes of this starter, so
+ * that one which outlives a starter may share its leaf with a later one.
  */
 #ifndef BROKER_LAUNCH_LEDGER_H
 #define BROKER_LAUNCH_LEDGER_H
 
 #include <stdint.h>
+
+enum { LEDGER_LEAF_MAX = 16 };
 
 struct ledger {
 	int dir_fd; /* -1: there is no ledger */

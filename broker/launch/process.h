@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "broker/launch/ledger.h"
 #include "broker/launch/relay.h"
 #include "broker/launch/spawn.h"
 #include "lib/loop.h"
@@ -31,8 +32,9 @@ struct process {
 	pid_t pid;
 	int pidfd; /* owned */
 	uint32_t uid;
-	const char *name; /* of the program */
-	bool quiet;       /* its end is its starter's to log */
+	const char *name;           /* of the program */
+	char leaf[LEDGER_LEAF_MAX]; /* of its user in the ledger; "": none */
+	bool quiet;                 /* its end is its starter's to log */
 	struct io end_io;
 	struct relay relay;
 	struct deferred freeing;

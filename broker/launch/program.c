@@ -14,6 +14,7 @@ static const char *const names[PROGRAM_N] = {
 	[PROGRAM_WORKER] = "qemud-worker",
 	[PROGRAM_VIEW] = "qemud-view",
 	[PROGRAM_RESOLVE] = "qemud-resolve",
+	[PROGRAM_BOX] = "qemud-box",
 };
 
 const char *

@@ -9,7 +9,7 @@
 #ifndef BROKER_LAUNCH_PROGRAM_H
 #define BROKER_LAUNCH_PROGRAM_H
 
-enum program { PROGRAM_WORKER, PROGRAM_VIEW, PROGRAM_RESOLVE, PROGRAM_N };
+enum program { PROGRAM_WORKER, PROGRAM_VIEW, PROGRAM_RESOLVE, PROGRAM_BOX, PROGRAM_N };
 
 struct program_set {
 	int fds[PROGRAM_N]; /* O_PATH, close-on-exec */

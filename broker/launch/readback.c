@@ -8,14 +8,17 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "broker/launch/descent.h"
@@ -89,14 +92,19 @@ capability_sets(void)
 }
 
 static const char *
-flags(void)
+flags(const struct spawn *spawn)
 {
+	int end_signal;
+
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return "no_new_privs is not set";
 	if (prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != DESCENT_SECUREBITS)
 		return "the securebits are not the ones asked for";
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return "the process is dumpable";
+	if (prctl(PR_GET_PDEATHSIG, &end_signal, 0, 0, 0) < 0 ||
+		end_signal != (spawn->ends_with_starter ? SIGKILL : 0))
+		return "its end is not bound to the starter's as asked for";
 	return NULL;
 }
 
@@ -131,17 +139,43 @@ signal_state(void)
 	return NULL;
 }
 
+/* What no tree has: where one of them is, the host's is. */
+static const char *const absent[] = {"/home", "/root", "/run", "/sys", "/var", "/etc/passwd",
+	"/proc/sys", "/dev/mem", "/dev/tty"};
+
 static const char *
 tree(const struct spawn *spawn)
 {
-	struct statvfs root;
+	struct statvfs fs;
+	struct stat st;
 
-	if (!spawn->tree_at)
+	if (spawn->tree == TREE_HOST)
 		return NULL;
-	if (statvfs("/", &root) < 0 || !(root.f_flag & ST_RDONLY))
+	if (statvfs("/", &fs) < 0 || !(fs.f_flag & ST_RDONLY))
 		return "its file tree can be written";
-	if (access("/etc", F_OK) == 0 || access("/run", F_OK) == 0)
-		return "the host's file tree is still there";
+	for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++)
+		if (access(absent[i], F_OK) == 0)
+			return "the host's file tree is still there";
+	if (spawn->tree == TREE_LIBRARIES)
+		return access("/etc", F_OK) == 0 ? "the host's file tree is still there" : NULL;
+	if (statvfs("/tmp", &fs) < 0 || !(fs.f_flag & ST_NOEXEC) || !(fs.f_flag & ST_NODEV))
+		return "its /tmp can hold programs or devices";
+	if (stat("/dev/null", &st) < 0 || !S_ISCHR(st.st_mode))
+		return "its /dev/null is no device";
+	return NULL;
+}
+
+static const char *
+namespaces(const struct spawn *spawn)
+{
+	struct utsname name;
+
+	/* clone3 makes all of them or none; these tell which. */
+	if ((spawn->namespaces & CLONE_NEWPID) && getpid() != 1)
+		return "it is not the first process of its pid namespace";
+	if ((spawn->namespaces & CLONE_NEWUTS) &&
+		(uname(&name) < 0 || strcmp(name.nodename, SPAWN_HOST_NAME) != 0))
+		return "its host name is not the one asked for";
 	return NULL;
 }
 
@@ -169,13 +203,15 @@ readback_differs(const struct spawn *spawn)
 	if (!differs)
 		differs = capability_sets();
 	if (!differs)
-		differs = flags();
+		differs = flags(spawn);
 	if (!differs)
 		differs = limits(spawn);
 	if (!differs)
 		differs = signal_state();
 	if (!differs)
 		differs = tree(spawn);
+	if (!differs)
+		differs = namespaces(spawn);
 	if (!differs)
 		differs = way_back(spawn);
 	return differs;

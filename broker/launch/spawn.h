@@ -10,11 +10,17 @@
 #ifndef BROKER_LAUNCH_SPAWN_H
 #define BROKER_LAUNCH_SPAWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "broker/launch/tree.h"
+
 enum { SPAWN_LINK_FD = 3 };
+
+/* What a program in a UTS namespace of its own takes for the name of its host. */
+#define SPAWN_HOST_NAME "qemud"
 
 struct spawn_limit {
 	int resource; /* RLIMIT_... */
@@ -32,11 +38,10 @@ struct spawn {
 
 	uint64_t namespaces; /* CLONE_NEW... */
 	int cgroup_fd;       /* its leaf; -1: the starter's own */
-	/*
-	 * With CLONE_NEWNS: an existing folder on which its own file tree is put together
-	 * (tree.h). NULL: it sees the host's files, as far as the user may.
-	 */
+	/* Other than TREE_HOST: with CLONE_NEWNS, put together on the existing folder tree_at. */
+	enum tree_kind tree;
 	const char *tree_at;
+	bool ends_with_starter; /* SIGKILL when the starter ends, however it does */
 
 	int null_fd;   /* becomes 0, and 1 where output_fd is -1 */
 	int output_fd; /* becomes 1 */

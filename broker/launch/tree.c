@@ -1,73 +1,171 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tree.c: the file tree of a program that has no business with files; see tree.h.
+ * tree.c: the file tree of a program that has no business with the host's files; see tree.h.
+ *
+ * Places are bound from the host and not copied, so that an upgrade of the host is seen; and one by
+ * one, so that what is mounted below a place of the host does not come along.
  */
 #include "broker/launch/tree.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/err.h"
+
+/* How a place gets into the tree. */
+enum how {
+	FOLDER = 1, /* made, for what is below it */
+	HOST,       /* as it is on the host, link, folder or file; left out where there is none */
+	DEVICE,     /* the host's, which can be opened as such */
+	PROC,
+	TMP
+};
+
+struct place {
+	const char *name; /* absolute on the host, below the working folder in the new tree */
+	enum how how;
+};
+
 /* Where the loader looks without its cache. On most hosts the last two are links to the first. */
-static const char *const library_folders[] = {"/usr/lib", "/usr/lib64", "/lib", "/lib64"};
+/* clang-format off */
+#define LIBRARIES {"/usr/lib", HOST}, {"/usr/lib64", HOST}, {"/lib", HOST}, {"/lib64", HOST}
 
-enum { TREE_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV };
+static const struct place libraries[] = {{"/usr", FOLDER}, LIBRARIES,
+#ifdef __SANITIZE_ADDRESS__
+	{"/proc", PROC}, /* AddressSanitizer reads its own map; only its builds have this */
+#endif
+	{NULL, 0}};
 
-/* name is absolute on the host, and relative to the working folder in the new tree. */
+static const struct place box[] = {{"/usr", FOLDER}, LIBRARIES,
+	{"/usr/bin", HOST},   /* QEMU; where /bin is another folder, nothing of it is needed */
+	{"/usr/share", HOST}, /* firmware, keymaps, time zones */
+	{"/etc", FOLDER},
+	{"/etc/ld.so.cache", HOST}, /* some libraries are in folders that only this names */
+	{"/etc/localtime", HOST},   /* a guest's clock in local time */
+	{"/dev", FOLDER},
+	{"/dev/null", DEVICE},
+	{"/dev/zero", DEVICE},
+	{"/dev/urandom", DEVICE},
+	{"/proc", PROC},
+	{"/tmp", TMP},
+	{NULL, 0}};
+
+static const struct place *const trees[] = {[TREE_LIBRARIES] = libraries, [TREE_BOX] = box};
+/* clang-format on */
+
+enum { READ_ONLY = MS_RDONLY | MS_NOSUID };
+
 static const char *
-add_libraries(const char *name)
+add_link(const char *name)
 {
 	char target[PATH_MAX];
-	struct stat st;
-	ssize_t n;
+	ssize_t n = readlink(name, target, sizeof(target) - 1);
 
-	if (lstat(name, &st) < 0)
-		return errno == ENOENT ? NULL : "lstat";
-	if (S_ISLNK(st.st_mode)) {
-		n = readlink(name, target, sizeof(target) - 1);
-		if (n < 0)
-			return "readlink";
-		target[n] = '\0';
-		return symlink(target, name + 1) < 0 ? "symlink" : NULL;
-	}
-	if (mkdir(name + 1, 0755) < 0)
-		return "mkdir";
+	if (n < 0)
+		return "readlink";
+	target[n] = '\0';
+	return symlink(target, name + 1) < 0 ? "symlink" : NULL;
+}
+
+static const char *
+bind(const char *name, unsigned long flags)
+{
 	if (mount(name, name + 1, NULL, MS_BIND, NULL) < 0 ||
-		mount(NULL, name + 1, NULL, MS_REMOUNT | MS_BIND | TREE_FLAGS, NULL) < 0)
-		return "mount of a library folder";
+		mount(NULL, name + 1, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+		return "mount of a place of the host";
 	return NULL;
 }
 
-const char *
-tree_make(const char *at)
+static const char *
+add_host(const char *name)
 {
-	const char *failed;
+	struct stat st;
 
+	if (lstat(name, &st) < 0)
+		return errno == ENOENT ? NULL : "lstat";
+	if (S_ISLNK(st.st_mode))
+		return add_link(name);
+	if (S_ISDIR(st.st_mode) ? mkdir(name + 1, 0755) < 0
+				: mknod(name + 1, S_IFREG | 0444, 0) < 0)
+		return "a place to mount on";
+	return bind(name, READ_ONLY | MS_NODEV);
+}
+
+static const char *
+add_device(const char *name)
+{
+	if (mknod(name + 1, S_IFREG | 0444, 0) < 0)
+		return "a place to mount on";
+	/* Writing to the device behind a read-only node is no change of the tree. */
+	return bind(name, READ_ONLY | MS_NOEXEC);
+}
+
+static const char *
+add_proc(const char *name)
+{
+	if (mkdir(name + 1, 0755) < 0 ||
+		mount("proc", name + 1, "proc", READ_ONLY | MS_NODEV | MS_NOEXEC, "subset=pid") < 0)
+		return "mount of /proc";
+	return NULL;
+}
+
+static const char *
+add_tmp(const char *name, uint32_t uid, uint32_t gid)
+{
+	char options[96];
+
+	(void)snprintf(
+		options, sizeof(options), "size=1m,nr_inodes=64,mode=700,uid=%u,gid=%u", uid, gid);
+	if (mkdir(name + 1, 0755) < 0 ||
+		mount("tmpfs", name + 1, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+		return "mount of /tmp";
+	return NULL;
+}
+
+static const char *
+add(const struct place *place, uint32_t uid, uint32_t gid)
+{
+	switch (place->how) {
+	case FOLDER:
+		return mkdir(place->name + 1, 0755) < 0 ? "mkdir" : NULL;
+	case HOST:
+		return add_host(place->name);
+	case DEVICE:
+		return add_device(place->name);
+	case PROC:
+		return add_proc(place->name);
+	case TMP:
+		return add_tmp(place->name, uid, gid);
+	}
+	return "a place of no kind";
+}
+
+const char *
+tree_make(enum tree_kind kind, const char *at, uint32_t uid, uint32_t gid)
+{
+	ASSERT(kind == TREE_LIBRARIES || kind == TREE_BOX);
 	(void)umask(022);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return "mount of / as private";
-	if (mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,nr_inodes=16,mode=755") < 0)
+	if (mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,nr_inodes=32,mode=755") < 0)
 		return "mount of a tmpfs";
 	if (chdir(at) < 0)
 		return "chdir";
-	if (mkdir("usr", 0755) < 0)
-		return "mkdir";
-	for (size_t i = 0; i < sizeof(library_folders) / sizeof(*library_folders); i++) {
-		failed = add_libraries(library_folders[i]);
+	for (const struct place *place = trees[kind]; place->name; place++) {
+		const char *failed = add(place, uid, gid);
+
 		if (failed)
 			return failed;
 	}
-#ifdef __SANITIZE_ADDRESS__
-	/* AddressSanitizer reads its own map; only its builds have this. */
-	if (mkdir("proc", 0755) < 0 || mount("proc", "proc", "proc", TREE_FLAGS, NULL) < 0)
-		return "mount of proc";
-#endif
-	if (mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | TREE_FLAGS, NULL) < 0)
+	if (mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | READ_ONLY | MS_NODEV | MS_NOEXEC, NULL) <
+		0)
 		return "mount of the tree read-only";
 	/* The old root lands on top of the new one, and is taken off it. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)

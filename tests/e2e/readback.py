@@ -73,7 +73,7 @@ PROMISES = {
 DEV_NULL, PIPE, SOCKET = "/dev/null", "pipe", "socket"
 EPOLL, SIGNALS, PIDFD = "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon_inode:[pidfd]"
 EVENT = "anon_inode:[eventfd]"
-STARTED = ("resolve", "view", "worker")
+STARTED = ("box", "resolve", "view", "worker")
 DESCRIPTORS = {
     "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS, SOCKET]),
     "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),

@@ -20,6 +20,8 @@ broker/launch    lib protocol/ipc
 broker/resolve   lib protocol/ipc
 worker           lib protocol protocol/ipc protocol/rpc confine worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc worker worker/*
+worker/domain    lib protocol/rpc
+worker/box       lib confine
 view             lib protocol protocol/ipc protocol/rpc confine
 TABLE
 }
@@ -30,6 +32,7 @@ qemud          libseccomp libcap-ng
 qemud-launch   libcap-ng libseccomp
 qemud-resolve
 qemud-worker   libseccomp libxml2 libjansson
+qemud-box      libseccomp
 qemud-view     libseccomp
 TABLE
 }
@@ -71,7 +74,7 @@ parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine broker \
 		broker/launch broker/resolve view
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine broker \
-		broker/launch broker/resolve view worker worker/rpc
+		broker/launch broker/resolve view worker worker/rpc worker/domain worker/box
 }
 names_as_root() {
 	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' lib protocol protocol/ipc protocol/rpc policy confine \
@@ -99,14 +102,14 @@ calls() {
 	true
 }
 root_calls() {
-	calls '(get|set|end)(pw(ent|nam|uid)|gr(ent|nam|gid)|host|serv|addrinfo|nameinfo|sp)[a-z_]*|initgroups|getgrouplist|nss_.*|dlopen|dlsym|xml.*|json_.*|SSL_.*' \
+	calls '(get|set|end)(pw(ent|nam|uid)|gr(ent|nam|gid)|host(by|ent|id)|serv|addrinfo|nameinfo|sp)[a-z_]*|initgroups|getgrouplist|nss_.*|dlopen|dlsym|xml.*|json_.*|SSL_.*' \
 		build/qemud build/qemud-launch
 	calls 'system|popen|execvp|execlp|posix_spawnp' build/qemud build/qemud-launch \
-		build/qemud-worker build/qemud-view
+		build/qemud-worker build/qemud-box build/qemud-view
 }
 worker_calls() {
 	calls 'fork|vfork|posix_spawn.*|ptrace|system|popen|pthread_create' \
-		build/qemud-worker build/qemud-view
+		build/qemud-worker build/qemud-box build/qemud-view
 	# qemud-box becomes QEMU or a tool; that is what it is for.
 	calls 'exec.*|fexecve' build/qemud-worker build/qemud-view
 }

@@ -91,7 +91,7 @@ say_wrong(int fd, const struct expected *message, enum way way, bool *ret_change
 		break;
 	case SERIAL_OTHER:
 		/* Any serial will do for an ask of the child's. */
-		*ret_changed = message->type != IPC_IDLE_ASK;
+		*ret_changed = message->type != IPC_IDLE_ASK && message->type != IPC_TOOL;
 		raw.header.serial += 4711;
 		break;
 	case ERR_POSITIVE:
@@ -135,7 +135,8 @@ is_permitted(const struct expected *message, enum moment moment)
 	if (message->type == IPC_HELLO)
 		return moment == BEFORE_HELLO;
 	/* The others name a connection that there is not, or an ask that is not open. */
-	return message->type == IPC_IDLE_ASK && moment != BEFORE_HELLO;
+	return (message->type == IPC_IDLE_ASK || message->type == IPC_TOOL) &&
+	       moment != BEFORE_HELLO;
 }
 
 struct scene {
@@ -198,9 +199,15 @@ check_killed(struct scene *scene)
 }
 
 static void
-check_spared(struct scene *scene)
+check_spared(struct scene *scene, bool tool)
 {
 	CHECK(is_alive(&scene->kid));
+	if (tool) {
+		AUTO(packet_fini) struct packet ask;
+
+		expect(starter_fd, IPC_BOX, &ask);
+		answer_error(starter_fd, &ask, -EIO, sizeof(struct ipc_started));
+	}
 	fd_close(&scene->client);
 	end_kid(&scene->kid);
 	if (scene->waiting) {
@@ -228,13 +235,14 @@ test_every_message(void)
 		for (enum moment moment = 0; moment < N_MOMENTS; moment++) {
 			for (enum way way = 0; way < N_WAYS; way++) {
 				struct scene scene;
-				bool changed;
+				bool said, changed;
 				int failed_before = test_this_failed;
 
 				scene = set_scene(++uid, moment);
-				if (!say_wrong(scene.kid.link, &messages[m], way, &changed) ||
-					(!changed && is_permitted(&messages[m], moment)))
-					check_spared(&scene);
+				said = say_wrong(scene.kid.link, &messages[m], way, &changed);
+				if (!said || (!changed && is_permitted(&messages[m], moment)))
+					check_spared(&scene, said && messages[m].type == IPC_TOOL &&
+								     moment != LET_GO);
 				else
 					check_killed(&scene);
 				if (test_this_failed && !failed_before)

@@ -251,6 +251,8 @@ start_kid(enum ipc_type type, uint32_t uid)
 	expect(starter_fd, type, &ask);
 	if (type == IPC_WORKER)
 		CHECK(((const struct ipc_worker *)body_of(&ask))->uid == uid);
+	if (type == IPC_BOX)
+		CHECK(((const struct ipc_box *)body_of(&ask))->uid == uid);
 	CHECK(packet_pair(pair) == 0);
 	fds[0] = pair[0];
 	fds[1] = pidfd_open(kid.pid, 0);

@@ -3,16 +3,13 @@
  * What qemud-launch starts has exactly what it was meant to have, and nothing that its children or
  * its broker do costs more than themselves. Needs root; test: timeout=120
  */
-#include <dirent.h>
 #include <inttypes.h>
 #include <linux/capability.h>
-#include <mntent.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "tests/unit/messages.h"
-#include "tests/unit/starter.h"
+#include "tests/unit/started.h"
 #include "tests/unit/test.h"
 
 enum { FLOOD_LINES = 3000, BIG_OUTPUT = 20000, HANGS = 16 };
@@ -25,15 +22,6 @@ say(int fd, const char *text)
 	if (write(fd, text, strlen(text)) < 0) {
 		/* stderr may be full: that is one of the tests. */
 	}
-}
-
-/* What only the process itself can see of itself. */
-static void
-report(char *text, size_t size)
-{
-	(void)snprintf(text, size, "dumpable=%d securebits=%#x root=%d etc=%d",
-		prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), (unsigned)prctl(PR_GET_SECUREBITS, 0, 0, 0, 0),
-		setuid(0), access("/etc/passwd", R_OK));
 }
 
 static int
@@ -114,56 +102,6 @@ read_report(const struct answer *answer, char *text, size_t size)
 		memcpy(text, seen.data, seen.size);
 		text[seen.size] = '\0';
 	}
-}
-
-static void
-check_has(const char *text, const char *const *lines)
-{
-	for (; *lines; lines++)
-		CHECK(strstr(text, *lines) || !printf("# missing: %s", *lines));
-}
-
-static void
-check_descriptors(int pid)
-{
-	static const char *const targets[] = {"/dev/null", "/dev/null", "pipe:", "socket:"};
-	char path[64], target[64];
-	struct dirent *entry;
-	unsigned n = 0;
-	DIR *dir;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	if (dir)
-		(void)closedir(dir);
-	CHECK(n == 4);
-	for (int i = 0; i < 4; i++) {
-		memset(target, 0, sizeof(target));
-		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, i);
-		(void)!readlink(path, target, sizeof(target) - 1);
-		CHECK(strncmp(target, targets[i], strlen(targets[i])) == 0);
-	}
-}
-
-static void
-check_powerless(int pid)
-{
-	static const char *const lines[] = {"\nNoNewPrivs:\t1\n", "\nUmask:\t0077\n",
-		"\nCapInh:\t0000000000000000\n", "\nCapPrm:\t0000000000000000\n",
-		"\nCapEff:\t0000000000000000\n", "\nCapBnd:\t0000000000000000\n",
-		"\nCapAmb:\t0000000000000000\n", "\nSigBlk:\t0000000000000000\n",
-		"\nSigIgn:\t0000000000000000\n", NULL};
-	free_auto char *status = read_proc(pid, "status", NULL);
-	char path[64];
-	struct stat st;
-
-	check_has(status, lines);
-	CHECK(getsid(pid) == pid);
-	/* /proc belongs to root where the process is not dumpable. */
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	CHECK(stat(path, &st) == 0 && st.st_uid == 0);
 }
 
 static void
@@ -309,28 +247,6 @@ account_is_checked(void)
 }
 
 /* --- a view ---------------------------------------------------------------------------------- */
-
-/* The names in a folder of its file tree, in order of the alphabet. */
-static void
-list(int pid, const char *folder, char *text, size_t size)
-{
-	struct dirent **entries = NULL;
-	char path[64];
-	int n;
-
-	text[0] = '\0';
-	(void)snprintf(path, sizeof(path), "/proc/%d/root%s", pid, folder);
-	n = scandir(path, &entries, NULL, alphasort);
-	for (int i = 0; i < n; i++) {
-		const char *name = entries[i]->d_name;
-		size_t at = strlen(text);
-
-		if (name[0] != '.' && strcmp(name, "proc") != 0)
-			(void)snprintf(text + at, size - at, "%s ", name);
-		free(entries[i]);
-	}
-	free(entries);
-}
 
 static void
 view_has_nothing(void)
@@ -619,7 +535,7 @@ broken_rules(void)
 			n++;
 		}
 	}
-	CHECK(n == 10 + 3 * N_WAYS);
+	CHECK(n == 13 + 4 * N_WAYS);
 }
 
 /* Start it wrongly; it must say why, and end with 1. */
@@ -668,25 +584,6 @@ unsafe_places(void)
 }
 
 /* --- the ledger ------------------------------------------------------------------------------ */
-
-/* A folder of our own in a cgroup v2 file system, or false. */
-static bool
-make_cgroup(char *path, size_t size)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "r");
-	struct mntent *entry;
-	bool made = false;
-
-	while (mounts && !made && (entry = getmntent(mounts))) {
-		if (strcmp(entry->mnt_type, "cgroup2") != 0)
-			continue;
-		(void)snprintf(path, size, "%s/qemud-test-launch-%d", entry->mnt_dir, getpid());
-		made = mkdir(path, 0755) == 0;
-	}
-	if (mounts)
-		(void)endmntent(mounts);
-	return made;
-}
 
 static void
 make_threaded(const char *folder)

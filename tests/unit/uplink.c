@@ -25,6 +25,9 @@ static uint32_t serial;
 static struct uplink_conn conns[MANY + 1]; /* by id */
 static unsigned n_passed, n_forgotten, n_stopped, n_idle;
 static bool idle_granted;
+static unsigned n_tools;
+static uint64_t tool_cookie;
+static int tool_err;
 static enum ipc_fault stop_fault;
 static int pass_result;
 
@@ -65,15 +68,26 @@ idle(struct uplink *up, bool granted)
 	idle_granted = granted;
 }
 
+static void
+tool(struct uplink *up, uint64_t cookie, int err, int fd)
+{
+	(void)up;
+	CHECK((fd >= 0) == (err == 0));
+	fd_close(&fd);
+	n_tools++;
+	tool_cookie = cookie;
+	tool_err = err;
+}
+
 static const struct uplink_ops ops = {
-	.pass = passed, .forget = forget, .stop = stopped, .idle = idle};
+	.pass = passed, .forget = forget, .stop = stopped, .idle = idle, .tool = tool};
 
 static void
 start(void)
 {
 	int fds[2];
 
-	n_passed = n_forgotten = n_stopped = n_idle = 0;
+	n_passed = n_forgotten = n_stopped = n_idle = n_tools = 0;
 	pass_result = 0;
 	serial = 0;
 	ASSERT(loop_init(&loop) == 0 && packet_pair(fds) == 0);
@@ -241,6 +255,45 @@ test_idle(void)
 }
 
 static void
+test_tool(void)
+{
+	static const int errors[] = {0, -EDQUOT};
+	struct ipc_header header, first;
+	uint64_t body;
+
+	start();
+	(void)broker_receives(&body);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK(uplink_ask_tool(&uplink, IPC_TOOL_PROBE, 40 + i) == 0);
+		header = broker_receives(&body);
+		CHECK(header.type == IPC_TOOL && body == IPC_TOOL_PROBE);
+		broker_sends(
+			(struct ipc_header){
+				.type = IPC_TOOL_READY, .serial = header.serial, .err = errors[i]},
+			NULL, 0, errors[i] ? NULL : &broker_fd);
+		CHECK(n_tools == i + 1 && tool_cookie == 40 + i && tool_err == errors[i]);
+	}
+	/* Answers may come in another order. */
+	CHECK(uplink_ask_tool(&uplink, IPC_TOOL_PROBE, 50) == 0);
+	CHECK(uplink_ask_tool(&uplink, IPC_TOOL_PROBE, 51) == 0);
+	first = broker_receives(&body);
+	header = broker_receives(&body);
+	broker_sends(
+		(struct ipc_header){
+			.type = IPC_TOOL_READY, .serial = header.serial, .err = -EAGAIN},
+		NULL, 0, NULL);
+	CHECK(n_tools == 3 && tool_cookie == 51 && tool_err == -EAGAIN);
+	/* What the broker can answer no more is answered here. */
+	CHECK(first.type == IPC_TOOL);
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_tools == 4 && tool_cookie == 50 && tool_err == -EPIPE);
+	CHECK(uplink_ask_tool(&uplink, IPC_TOOL_PROBE, 52) == LINK_E_GONE);
+	stop();
+	CHECK(n_tools == 4);
+}
+
+static void
 test_stop_and_end(void)
 {
 	uint64_t body;
@@ -330,6 +383,7 @@ main(void)
 	TEST("a connection that cannot be served is told", test_not_taken);
 	TEST("a full link loses nothing", test_full_link);
 	TEST("whether it may end is asked and answered", test_idle);
+	TEST("each ask for a tool is answered once", test_tool);
 	TEST("STOP, and then the broker's end, are told once", test_stop_and_end);
 	TEST("without a broker connections are forgotten untold", test_broker_gone);
 	TEST("a full link may end", test_full_and_gone);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * program.c: the table of programs that a box can become.
+ *
+ * In qemud-box, as the user. Must never depend on anything that the worker says but the row.
+ */
+#include "worker/box/program.h"
+
+#include <stddef.h>
+
+#include "lib/err.h"
+
+/*
+ * What keeps QEMU to what the plan says: no device and no configuration of its own accord, and its
+ * own deny-list of system calls. An argument of the plan cannot take these back.
+ */
+static const char *const qemu_first[] = {"qemu-system-x86_64", "-nodefaults", "-no-user-config",
+	"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+	NULL};
+
+static const char *const qemu_img_first[] = {"qemu-img", NULL};
+
+static const struct program programs[] = {
+	[PLAN_QEMU_X86_64] = {"/usr/bin/qemu-system-x86_64", qemu_first, &filter_qemu,
+		&landlock_qemu, false},
+	[PLAN_QEMU_IMG] = {"/usr/bin/qemu-img", qemu_img_first, &filter_qemu_img,
+		&landlock_qemu_img, true},
+};
+
+/* A probe answers within seconds, whatever image or binary it meets. */
+static const uint64_t probe_limits[PLAN_N_LIMITS] = {
+	[PLAN_NOFILE] = PLAN_LIMIT_KEEP,
+	[PLAN_MEMLOCK] = 0,
+	[PLAN_CPU] = 20,
+	[PLAN_FSIZE] = 1 << 20,
+	[PLAN_DATA] = (uint64_t)2 << 30,
+};
+
+const char *const program_environment[] = {
+	"PATH=/usr/bin:/bin",
+	"LANG=C",
+	"HOME=/nonexistent", /* named, or glib would ask the account database */
+	NULL,
+};
+
+const struct program *
+program_get(enum plan_program program)
+{
+	ASSERT(program >= 1 && program < sizeof programs / sizeof programs[0]);
+	return &programs[program];
+}
+
+uint64_t
+program_limit(enum plan_profile profile, enum plan_limit limit)
+{
+	return profile == PLAN_PROBE ? probe_limits[limit] : PLAN_LIMIT_KEEP;
+}

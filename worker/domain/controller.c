@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * controller.c: USB, IDE, SATA and PCI controllers of the two boards.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/domain/controller.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/domain/device.h"
+
+static const struct xml_word types[] = {
+	{"usb", DOMAIN_CONTROLLER_USB},
+	{"ide", DOMAIN_CONTROLLER_IDE},
+	{"sata", DOMAIN_CONTROLLER_SATA},
+	{"pci", DOMAIN_CONTROLLER_PCI},
+	{NULL, 0},
+};
+static const struct xml_word models[] = {
+	{"none", DOMAIN_MODEL_NONE},
+	{"piix3-uhci", DOMAIN_MODEL_PIIX3_UHCI},
+	{"qemu-xhci", DOMAIN_MODEL_QEMU_XHCI},
+	{"pci-root", DOMAIN_MODEL_PCI_ROOT},
+	{"pcie-root", DOMAIN_MODEL_PCIE_ROOT},
+	{"pcie-root-port", DOMAIN_MODEL_PCIE_ROOT_PORT},
+	{NULL, 0},
+};
+static const struct xml_word port_models[] = {{"pcie-root-port", 1}, {NULL, 0}};
+
+/*
+ * What can be on which board. A controller that is part of the board (by_itself) is there whether
+ * or not the definition names it, at a place that cannot be changed (slot).
+ */
+static const struct kind {
+	enum domain_chipset chipset;
+	enum domain_controller_type type;
+	enum domain_controller_model model;
+	bool by_itself, is_default;
+	uint8_t slot, function;
+	const char *called;
+} kinds[] = {
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, true, true, 1, 2,
+		"PIIX3 USB controller at index 0"},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, false, false, 0, 0,
+		NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, false, false, 0, 0, NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_IDE, 0, false, true, 1, 1,
+		"Primary IDE controller"},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCI_ROOT, true, true, 0, 0,
+		NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, true, true, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, false, false, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_SATA, 0, true, true, 0x1f, 2,
+		"Primary SATA controller"},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT, true, true, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT_PORT, false, false, 0, 0,
+		NULL},
+};
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* model 0 finds the type's default. */
+static const struct kind *
+find_kind(const struct domain_def *def, unsigned type, unsigned model)
+{
+	for (size_t i = 0; i < N_KINDS; i++) {
+		const struct kind *k = &kinds[i];
+
+		if (k->chipset == def->os.chipset && k->type == type &&
+			(model ? k->model == model : k->is_default))
+			return k;
+	}
+	return NULL;
+}
+
+static bool
+is_root(const struct kind *kind)
+{
+	return kind->model == DOMAIN_MODEL_PCI_ROOT || kind->model == DOMAIN_MODEL_PCIE_ROOT;
+}
+
+static bool
+is_port(const struct kind *kind)
+{
+	return kind->model == DOMAIN_MODEL_PCIE_ROOT_PORT;
+}
+
+static int
+choose_kind(struct domain_parse *p, xmlNode *node, const struct kind **ret_kind)
+{
+	unsigned type, model;
+	int r;
+
+	r = xml_attr_word(node, "type", types, p->error, &type);
+	if (r == 0 && !type)
+		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_XML,
+			"Missing required attribute 'type' in element 'controller'");
+	if (r == 0)
+		r = xml_attr_word(node, "model", models, p->error, &model);
+	if (r)
+		return r;
+	*ret_kind = find_kind(p->def, type, model);
+	if (!*ret_kind)
+		return refuse_unsupported(p,
+			"controller type='%s'%s%s%s is not supported by qemud on machine '%s' yet",
+			xml_word(types, type), model ? " model='" : "",
+			model ? xml_word(models, model) : "", model ? "'" : "", p->def->os.machine);
+	return 0;
+}
+
+/* Root ports have indexes of their own; of everything else there is one, with index 0. */
+static int
+parse_index(struct domain_parse *p, xmlNode *node, const struct kind *kind, uint32_t *ret_index)
+{
+	int r = xml_attr_number(
+		node, "index", 10, DOMAIN_CONTROLLERS_MAX - 1, 0, p->error, ret_index);
+
+	if (r)
+		return r;
+	if (is_port(kind) && *ret_index == 0)
+		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_QEMU,
+			"The PCI controller with index='0' must be model='pcie-root' for this "
+			"machine type, but model='pcie-root-port' was found instead");
+	if (!is_port(kind) && *ret_index > 0)
+		return refuse_unsupported(p,
+			"a second %s controller (index='%u') is not supported by qemud yet",
+			xml_word(types, kind->type), *ret_index);
+	return 0;
+}
+
+static int
+parse_port(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
+{
+	xmlNode *model = xml_child(node, "model"), *target = xml_child(node, "target");
+	uint32_t chassis = 0, port = 0;
+	unsigned value;
+	int r = 0;
+
+	controller->chassis = controller->port = -1;
+	if (model)
+		r = xml_attr_word(model, "name", port_models, p->error, &value);
+	if (r == 0 && target && xml_attr(target, "chassis")) {
+		r = xml_attr_number(target, "chassis", 0, 0xff, 0, p->error, &chassis);
+		controller->chassis = (int16_t)chassis;
+	}
+	if (r == 0 && target && xml_attr(target, "port")) {
+		r = xml_attr_number(target, "port", 0, 0xff, 0, p->error, &port);
+		controller->port = (int16_t)port;
+	}
+	return r;
+}
+
+static int
+parse_place(struct domain_parse *p, xmlNode *node, const struct kind *kind,
+	struct domain_device *device)
+{
+	struct domain_pci_address *pci = &device->pci;
+	int r;
+
+	if (kind->model == DOMAIN_MODEL_NONE)
+		return domain_device_parse_alias(p, node, device);
+	r = domain_device_parse(p, node, device);
+	if (r)
+		return r;
+	if (is_root(kind) && pci->set)
+		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
+			"pci-root and pcie-root controllers should not have an address");
+	if (!kind->slot)
+		return 0;
+	if (pci->set && (pci->bus || pci->slot != kind->slot || pci->function != kind->function))
+		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"%s must have PCI address 0:0:%x.%x", kind->called, kind->slot,
+			kind->function);
+	*pci = (struct domain_pci_address){true, 0, kind->slot, kind->function, pci->multifunction};
+	return 0;
+}
+
+/* Before the next index of the type; behind all of the type; else at the end. (As libvirt.) */
+static int
+find_place(struct domain_def *def, const struct domain_controller *controller, size_t *ret_at)
+{
+	size_t at = def->n_controllers;
+	bool found = false;
+
+	for (size_t i = def->n_controllers; i-- > 0;) {
+		const struct domain_controller *other = &def->controllers[i];
+
+		if (other->type != controller->type)
+			continue;
+		if (other->index == controller->index)
+			return DOMAIN_E_REFUSED;
+		if (other->index > controller->index)
+			at = i;
+		else if (!found)
+			at = i + 1;
+		found = true;
+	}
+	*ret_at = at;
+	return 0;
+}
+
+/* Takes what the controller owns, also on failure. DOMAIN_E_REFUSED: its index is taken. */
+static int
+insert(struct domain_def *def, struct domain_controller *controller)
+{
+	struct domain_controller *controllers = NULL;
+	size_t at = 0;
+	int r = find_place(def, controller, &at);
+
+	if (r == 0) {
+		controllers = array_insert(
+			def->controllers, def->n_controllers, sizeof(*controllers), at);
+		r = controllers ? 0 : -ENOMEM;
+	}
+	if (r) {
+		domain_controller_fini(controller);
+		return r;
+	}
+	def->controllers = controllers;
+	def->n_controllers++;
+	controllers[at] = *controller;
+	return 0;
+}
+
+int
+domain_controller_parse(struct domain_parse *p, xmlNode *node)
+{
+	struct domain_controller controller = {0};
+	const struct kind *kind = NULL;
+	uint32_t index = 0;
+	int r = choose_kind(p, node, &kind);
+
+	if (!kind)
+		return r;
+	r = parse_index(p, node, kind, &index);
+	if (r)
+		return r;
+	controller.type = kind->type;
+	controller.model = kind->model;
+	controller.index = (uint8_t)index;
+	if (is_port(kind))
+		r = parse_port(p, node, &controller);
+	if (r == 0)
+		r = parse_place(p, node, kind, &controller.device);
+	if (r) {
+		domain_controller_fini(&controller);
+		return r;
+	}
+	r = insert(p->def, &controller);
+	if (r == DOMAIN_E_REFUSED)
+		return refuse_xml(p, "Multiple '%s' controllers with index '%u'",
+			xml_word(types, kind->type), index);
+	return r;
+}
+
+int
+domain_controller_complete(struct domain_parse *p)
+{
+	for (size_t i = 0; i < N_KINDS; i++) {
+		const struct kind *k = &kinds[i];
+		struct domain_controller controller = {.type = k->type, .model = k->model};
+		int r;
+
+		if (k->chipset != p->def->os.chipset || !k->by_itself)
+			continue;
+		if (k->slot)
+			controller.device.pci = (struct domain_pci_address){
+				.set = true, .slot = k->slot, .function = k->function};
+		r = insert(p->def, &controller);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int
+domain_controller_add_root_port(struct domain_def *def, uint8_t index)
+{
+	struct domain_controller controller = {
+		.type = DOMAIN_CONTROLLER_PCI,
+		.model = DOMAIN_MODEL_PCIE_ROOT_PORT,
+		.index = index,
+		.chassis = -1,
+		.port = -1,
+	};
+
+	return insert(def, &controller);
+}
+
+struct domain_controller *
+domain_controller_find_pci(struct domain_def *def, unsigned index)
+{
+	for (size_t i = 0; i < def->n_controllers; i++) {
+		struct domain_controller *c = &def->controllers[i];
+
+		if (c->type == DOMAIN_CONTROLLER_PCI && c->index == index)
+			return c;
+	}
+	return NULL;
+}
+
+/* Every i440FX board has these, whoever mentions them. */
+static bool
+goes_without_saying(const struct domain_controller *controller)
+{
+	return controller->index == 0 && !domain_device_is_named(&controller->device) &&
+	       (controller->model == DOMAIN_MODEL_PIIX3_UHCI ||
+		       controller->model == DOMAIN_MODEL_PCI_ROOT);
+}
+
+void
+domain_controller_format(
+	struct writer *w, const struct domain_controller *controller, unsigned flags)
+{
+	if (flags & DOMAIN_DEF_MIGRATABLE && goes_without_saying(controller))
+		return;
+	writer_start(w, "controller");
+	writer_attr(w, "type", xml_word(types, controller->type));
+	writer_attr_f(w, "index", "%u", controller->index);
+	if (controller->model)
+		writer_attr(w, "model", xml_word(models, controller->model));
+	if (controller->model == DOMAIN_MODEL_PCIE_ROOT_PORT) {
+		writer_start(w, "model");
+		writer_attr(w, "name", "pcie-root-port");
+		writer_end(w, "model");
+		writer_start(w, "target");
+		writer_attr_f(w, "chassis", "%d", controller->chassis);
+		writer_attr_f(w, "port", "0x%x", (unsigned)controller->port);
+		writer_end(w, "target");
+	}
+	domain_device_format(w, &controller->device, flags);
+	writer_end(w, "controller");
+}
+
+void
+domain_controller_fini(struct domain_controller *controller)
+{
+	domain_device_fini(&controller->device);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * def.h: what a virtual machine is: the one validated struct behind its definition.
+ *
+ * Runs in the worker, as the user. Pure: no I/O, no clock, no log, no global state. The XML that
+ * clients see and QEMU's command line are both functions of this struct. All strings and arrays
+ * are owned by it. Whatever domain_def_parse() accepts has every default filled in, every PCI
+ * address assigned and every count within its bound.
+ */
+#ifndef WORKER_DOMAIN_DEF_H
+#define WORKER_DOMAIN_DEF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/take.h"
+#include "worker/domain/error.h"
+
+#define DOMAIN_BOOT_MAX        4
+#define DOMAIN_DISKS_MAX       64
+#define DOMAIN_CONTROLLERS_MAX 256
+#define DOMAIN_SERIALS_MAX     4 /* ISA serial ports of a PC */
+#define DOMAIN_INPUTS_MAX      2
+#define DOMAIN_RNGS_MAX        8
+#define DOMAIN_NAME_MAX        200
+#define DOMAIN_MEMORY_MAX_KIB  (UINT64_C(1) << 34) /* 16 TiB */
+
+/* In every enum 0 stands for "not said", or where a field says so for "does not apply". */
+
+enum domain_type { DOMAIN_TYPE_QEMU = 1, DOMAIN_TYPE_KVM };
+enum domain_chipset { DOMAIN_CHIPSET_I440FX = 1, DOMAIN_CHIPSET_Q35 };
+enum domain_boot { DOMAIN_BOOT_FD = 1, DOMAIN_BOOT_HD, DOMAIN_BOOT_CDROM, DOMAIN_BOOT_NETWORK };
+
+struct domain_os {
+	char *machine; /* canonical: "pc-q35-7.2" */
+	enum domain_chipset chipset;
+	char *kernel, *initrd, *cmdline; /* each may be NULL */
+	enum domain_boot boot[DOMAIN_BOOT_MAX];
+	unsigned n_boot; /* 0 if disks have boot orders of their own */
+};
+
+enum domain_cpu_mode {
+	DOMAIN_CPU_CUSTOM = 1,
+	DOMAIN_CPU_HOST_MODEL,
+	DOMAIN_CPU_HOST_PASSTHROUGH, /* only with KVM */
+};
+enum domain_cpu_match { DOMAIN_CPU_MINIMUM = 1, DOMAIN_CPU_EXACT, DOMAIN_CPU_STRICT };
+enum domain_cpu_check { DOMAIN_CPU_CHECK_NONE = 1, DOMAIN_CPU_PARTIAL, DOMAIN_CPU_FULL };
+enum domain_cpu_fallback { DOMAIN_CPU_ALLOW = 1, DOMAIN_CPU_FORBID };
+enum domain_switch { DOMAIN_ON = 1, DOMAIN_OFF };
+
+struct domain_cpu {
+	enum domain_cpu_mode mode;
+	enum domain_cpu_check check;
+	enum domain_cpu_match match;       /* custom only */
+	char *model;                       /* custom only: letters, digits and .+_- */
+	enum domain_cpu_fallback fallback; /* custom only */
+	enum domain_switch migratable;     /* host-passthrough only */
+};
+
+enum domain_action { DOMAIN_DESTROY = 1, DOMAIN_RESTART, DOMAIN_PRESERVE };
+
+/* A place on the PCI buses of domain 0; bus is the index of the PCI controller. */
+struct domain_pci_address {
+	bool set;
+	uint8_t bus, slot, function;
+	enum domain_switch multifunction; /* 0: not said, which QEMU takes as off */
+};
+
+/* What all devices have. */
+struct domain_device {
+	char *alias; /* id in QEMU: the user's if it begins with "ua-", else ours; may be NULL */
+	struct domain_pci_address pci; /* devices on PCI only */
+};
+
+enum domain_disk_format { DOMAIN_DISK_RAW = 1, DOMAIN_DISK_QCOW2 };
+
+/* A virtio-blk disk from a file. */
+struct domain_disk {
+	struct domain_device device;
+	enum domain_disk_format format;
+	char *source;        /* absolute path, not resolved or checked */
+	char target[8];      /* "vda" */
+	unsigned index;      /* 0 for vda; the list is sorted by it */
+	bool readonly;       /* the guest cannot write */
+	char *serial;        /* may be NULL; letters, digits, blanks and .+_- */
+	uint32_t boot_order; /* 0: none */
+};
+
+enum domain_controller_type {
+	DOMAIN_CONTROLLER_USB = 1,
+	DOMAIN_CONTROLLER_IDE,
+	DOMAIN_CONTROLLER_SATA,
+	DOMAIN_CONTROLLER_PCI,
+};
+enum domain_controller_model {
+	DOMAIN_MODEL_NONE = 1, /* of USB: there is none */
+	DOMAIN_MODEL_PIIX3_UHCI,
+	DOMAIN_MODEL_QEMU_XHCI,
+	DOMAIN_MODEL_PCI_ROOT,
+	DOMAIN_MODEL_PCIE_ROOT,
+	DOMAIN_MODEL_PCIE_ROOT_PORT,
+};
+
+struct domain_controller {
+	struct domain_device device;
+	enum domain_controller_type type;
+	enum domain_controller_model model; /* USB and PCI only */
+	uint8_t index;
+	int16_t chassis, port; /* root ports only */
+};
+
+/* An ISA serial port whose other end is the console stream; the first is the console. */
+struct domain_serial {
+	struct domain_device device;
+	uint8_t port;
+};
+
+enum domain_input_type { DOMAIN_INPUT_MOUSE = 1, DOMAIN_INPUT_KEYBOARD };
+
+/* A PS/2 device; every PC has both. */
+struct domain_input {
+	struct domain_device device;
+	enum domain_input_type type;
+};
+
+enum domain_memballoon_model { DOMAIN_MEMBALLOON_VIRTIO = 1, DOMAIN_MEMBALLOON_NONE };
+
+struct domain_memballoon {
+	struct domain_device device;
+	enum domain_memballoon_model model;
+};
+
+/* A virtio random number generator fed by a device file of the host. */
+struct domain_rng {
+	struct domain_device device;
+	char *source; /* "/dev/random" or "/dev/urandom", which give the same bytes */
+};
+
+struct domain_def {
+	enum domain_type type;
+	char *name;
+	uint8_t uuid[16];
+	char *title, *description; /* each may be NULL */
+	char *metadata;            /* the element as XML, or NULL */
+	uint64_t memory_kib, current_memory_kib;
+	uint32_t vcpus, current_vcpus;
+	struct domain_os os;
+	bool acpi, apic;
+	struct domain_cpu cpu;
+	enum domain_action on_poweroff, on_reboot, on_crash;
+	char *emulator; /* absolute path */
+	struct domain_disk *disks;
+	size_t n_disks;
+	struct domain_controller *controllers; /* of one type: sorted by index */
+	size_t n_controllers;
+	struct domain_serial *serials;
+	size_t n_serials;
+	struct domain_input *inputs;
+	size_t n_inputs;
+	struct domain_memballoon memballoon;
+	struct domain_rng *rngs;
+	size_t n_rngs;
+};
+
+/** A machine type of the emulator (QMP query-machines). */
+struct domain_machine {
+	const char *name;  /* canonical: "pc-i440fx-7.2" */
+	const char *alias; /* "pc", or NULL */
+	const char *cpu;   /* model of its default CPU: "qemu64" */
+	uint32_t max_vcpus;
+};
+
+/** What a definition's defaults and checks depend on; borrowed, constant. */
+struct domain_env {
+	const char *emulator; /* the only one: "/usr/bin/qemu-system-x86_64" */
+	const char *machine;  /* the default, by name or alias */
+	const struct domain_machine *machines;
+	size_t n_machines;
+	bool kvm; /* can type='kvm' run here? */
+	/* A UUID for a definition without one. */
+	void (*new_uuid)(void *arg, uint8_t uuid[16]);
+	void *arg;
+};
+
+enum domain_def_flags {
+	/* A running VM: its id and all aliases are written; those in the XML are kept. */
+	DOMAIN_DEF_LIVE = 1,
+	/* What a board has anyway is left out, as libvirt does for those that never heard of it. */
+	DOMAIN_DEF_MIGRATABLE = 2,
+};
+
+/**
+ * Parse, fill in the defaults, validate, and assign PCI addresses.
+ * xml: size bytes, UTF-8, not trusted in any way, need not end with NUL.
+ * flags: DOMAIN_DEF_LIVE or 0. Without it ids, places of consoles and generated aliases in the
+ * XML are passed over, as in libvirt, so that a running VM's dump can be defined.
+ * ret_def: the definition, freed with domain_def_free().
+ * Returns 0, -ENOMEM, or DOMAIN_E_REFUSED with the error filled in.
+ */
+int domain_def_parse(const char *xml, size_t size, unsigned flags, const struct domain_env *env,
+	struct rpc_error *error, struct domain_def **ret_def);
+
+/**
+ * The definition as XML in libvirt's canonical order and layout; parsing it again gives the same
+ * definition, and the same text.
+ * flags: DOMAIN_DEF_LIVE, DOMAIN_DEF_MIGRATABLE.
+ * id: the running VM's id with DOMAIN_DEF_LIVE, ignored without.
+ * ret_xml: NUL-terminated, freed by the caller. Returns 0 or -ENOMEM.
+ */
+int domain_def_format(const struct domain_def *def, unsigned flags, int id, char **ret_xml);
+
+/** Accepts NULL and half-built definitions; returns NULL. */
+struct domain_def *domain_def_free(struct domain_def *def);
+
+static inline void
+domain_def_cleanup(struct domain_def **def)
+{
+	(void)domain_def_free(*def);
+}
+#define domain_def_auto AUTO(domain_def_cleanup)
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * device.c: alias and PCI address of a device.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/domain/device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIAS_MAX 64
+
+static const struct xml_word switches[] = {{"on", DOMAIN_ON}, {"off", DOMAIN_OFF}, {NULL, 0}};
+
+static bool
+is_users(const char *alias)
+{
+	return strncmp(alias, "ua-", 3) == 0;
+}
+
+int
+domain_device_parse_alias(struct domain_parse *p, xmlNode *node, struct domain_device *device)
+{
+	xmlNode *alias = xml_child(node, "alias");
+	const char *name = alias ? xml_attr(alias, "name") : NULL;
+
+	if (!name || !(is_users(name) || p->flags & DOMAIN_DEF_LIVE))
+		return 0;
+	/* The characters that QEMU takes in an id. */
+	if (!*name || strlen(name) > ALIAS_MAX ||
+		name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				  "._-")])
+		return refuse_unsupported(p,
+			"alias '%.100s' may have %d letters, digits, dots, dashes and underscores",
+			name, ALIAS_MAX);
+	device->alias = strdup(name);
+	return device->alias ? 0 : -ENOMEM;
+}
+
+/* One number of an address. */
+static int
+parse_part(struct domain_parse *p, xmlNode *address, const char *name, uint32_t max,
+	uint32_t *ret_value)
+{
+	int r = xml_attr_number(address, name, 0, UINT32_MAX, 0, p->error, ret_value);
+
+	if (r == 0 && *ret_value > max)
+		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_NONE,
+			"Invalid PCI address %s='0x%x', must be <= 0x%X", name, *ret_value, max);
+	return r;
+}
+
+static int
+parse_pci(struct domain_parse *p, xmlNode *address, struct domain_pci_address *pci)
+{
+	uint32_t domain = 0, bus = 0, slot = 0, function = 0;
+	unsigned multifunction = 0;
+	int r;
+
+	r = parse_part(p, address, "domain", 0xffff, &domain);
+	if (r == 0)
+		r = parse_part(p, address, "bus", 0xff, &bus);
+	if (r == 0)
+		r = parse_part(p, address, "slot", 0x1f, &slot);
+	if (r == 0)
+		r = parse_part(p, address, "function", 7, &function);
+	if (r == 0)
+		r = xml_attr_word(address, "multifunction", switches, p->error, &multifunction);
+	if (r)
+		return r;
+	if (domain > 0)
+		return refuse_xml(p,
+			"Invalid PCI address %04x:%02x:%02x.%u. Only PCI domain 0 is available",
+			domain, bus, slot, function);
+	pci->set = bus > 0 || slot > 0; /* 0000:00:00.0 asks for any */
+	pci->bus = (uint8_t)bus;
+	pci->slot = (uint8_t)slot;
+	pci->function = (uint8_t)function;
+	pci->multifunction = multifunction;
+	return 0;
+}
+
+int
+domain_device_parse(struct domain_parse *p, xmlNode *node, struct domain_device *device)
+{
+	int r = domain_device_parse_alias(p, node, device);
+	xmlNode *address = xml_child(node, "address");
+	const char *type;
+
+	if (r || !address)
+		return r;
+	type = xml_attr(address, "type");
+	if (!type)
+		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
+			"No type specified for device address");
+	if (strcmp(type, "pci") != 0)
+		return refuse_unsupported(p,
+			"address type '%.100s' of element <%s> is not supported by qemud yet; "
+			"use 'pci'",
+			type, (const char *)node->name);
+	return parse_pci(p, address, &device->pci);
+}
+
+bool
+domain_device_is_named(const struct domain_device *device)
+{
+	return device->alias && is_users(device->alias);
+}
+
+void
+domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
+{
+	const struct domain_pci_address *pci = &device->pci;
+
+	if (device->alias && (domain_device_is_named(device) || flags & DOMAIN_DEF_LIVE)) {
+		writer_start(w, "alias");
+		writer_attr(w, "name", device->alias);
+		writer_end(w, "alias");
+	}
+	if (pci->set) {
+		writer_start(w, "address");
+		writer_attr(w, "type", "pci");
+		writer_attr(w, "domain", "0x0000");
+		writer_attr_f(w, "bus", "0x%02x", pci->bus);
+		writer_attr_f(w, "slot", "0x%02x", pci->slot);
+		writer_attr_f(w, "function", "0x%x", pci->function);
+		if (pci->multifunction)
+			writer_attr(w, "multifunction", xml_word(switches, pci->multifunction));
+		writer_end(w, "address");
+	}
+}
+
+void
+domain_device_fini(struct domain_device *device)
+{
+	free(device->alias);
+	device->alias = NULL;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * identity.c: who a virtual machine is.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/domain/identity.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/domain/metadata.h"
+#include "worker/domain/name.h"
+
+static const struct xml_word types[] = {
+	{"qemu", DOMAIN_TYPE_QEMU},
+	{"kvm", DOMAIN_TYPE_KVM},
+	{NULL, 0},
+};
+
+const char *
+domain_type_word(enum domain_type type)
+{
+	return xml_word(types, type);
+}
+
+/* As virUUIDParse() of libvirt: dashes and blanks may stand between the bytes, or be missing. */
+static bool
+read_uuid(const char *text, uint8_t uuid[16])
+{
+	while (isspace((unsigned char)*text))
+		text++;
+	for (size_t i = 0; i < 16; i++) {
+		char byte[3] = "";
+
+		while (*text == '-' || *text == ' ')
+			text++;
+		for (size_t j = 0; j < 2; j++) {
+			if (!isxdigit((unsigned char)*text))
+				return false;
+			byte[j] = *text++;
+		}
+		uuid[i] = (uint8_t)strtoul(byte, NULL, 16);
+	}
+	while (isspace((unsigned char)*text))
+		text++;
+	return *text == '\0';
+}
+
+static int
+parse_type(struct domain_parse *p, xmlNode *domain)
+{
+	const char *type = xml_attr(domain, "type");
+
+	if (!type)
+		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
+			"missing domain type attribute");
+	p->def->type = xml_word_value(types, type);
+	if (!p->def->type || (p->def->type == DOMAIN_TYPE_KVM && !p->env->kvm))
+		return refuse_unsupported(p, "Emulator '%s' does not support virt type '%.100s'",
+			p->env->emulator, type);
+	return 0;
+}
+
+static int
+parse_uuid(struct domain_parse *p, xmlNode *domain)
+{
+	free_auto char *text = NULL;
+	int r = xml_child_text(domain, "uuid", &text);
+
+	if (r)
+		return r;
+	if (!text)
+		p->env->new_uuid(p->env->arg, p->def->uuid);
+	else if (!read_uuid(text, p->def->uuid))
+		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
+			"malformed uuid element");
+	return 0;
+}
+
+int
+domain_identity_parse(struct domain_parse *p, xmlNode *domain)
+{
+	struct domain_def *def = p->def;
+	int r;
+
+	(void)xml_attr(domain, "id"); /* of a running VM; it is never the XML that gives one */
+	r = xml_child_text(domain, "name", &def->name);
+	if (r == 0)
+		r = domain_name_check(def->name ? def->name : "", p->error);
+	if (r == 0)
+		r = parse_type(p, domain);
+	if (r == 0)
+		r = parse_uuid(p, domain);
+	if (r == 0)
+		r = xml_child_text(domain, "title", &def->title);
+	if (r == 0 && def->title && strchr(def->title, '\n'))
+		return refuse_xml(p, "Domain title can't contain newlines");
+	if (r == 0)
+		r = xml_child_text(domain, "description", &def->description);
+	if (r == 0)
+		r = domain_metadata_parse(p, domain);
+	return r;
+}
+
+void
+domain_identity_format(struct writer *w, const struct domain_def *def)
+{
+	const uint8_t *u = def->uuid;
+
+	writer_element(w, "name", def->name);
+	writer_start(w, "uuid");
+	writer_end_text_f(w, "uuid",
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		u[15]);
+	if (def->title)
+		writer_element(w, "title", def->title);
+	if (def->description)
+		writer_element(w, "description", def->description);
+	if (def->metadata)
+		writer_raw(w, def->metadata);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lifecycle.h: the clock, and what happens when the guest ends.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#ifndef WORKER_DOMAIN_LIFECYCLE_H
+#define WORKER_DOMAIN_LIFECYCLE_H
+
+#include "worker/domain/parse.h"
+
+/** <clock>, <on_poweroff>, <on_reboot>, <on_crash>. */
+int domain_lifecycle_parse(struct domain_parse *p, xmlNode *domain);
+
+void domain_lifecycle_format(struct writer *w, const struct domain_def *def);
+
+#endif

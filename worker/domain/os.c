@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * os.c: the machine type, direct kernel boot, and the boot order.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/domain/os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/domain/path.h"
+
+static const struct xml_word boots[] = {
+	{"fd", DOMAIN_BOOT_FD},
+	{"hd", DOMAIN_BOOT_HD},
+	{"cdrom", DOMAIN_BOOT_CDROM},
+	{"network", DOMAIN_BOOT_NETWORK},
+	{NULL, 0},
+};
+
+static const struct xml_word architectures[] = {{"x86_64", 1}, {NULL, 0}};
+
+/* The families whose boards qemud knows; the rest of the name is QEMU's version. */
+static const struct xml_word families[] = {
+	{"pc-i440fx-", DOMAIN_CHIPSET_I440FX},
+	{"pc-q35-", DOMAIN_CHIPSET_Q35},
+	{NULL, 0},
+};
+
+static int
+find_machine(struct domain_parse *p, const char *wanted)
+{
+	const struct domain_env *env = p->env;
+	struct domain_os *os = &p->def->os;
+
+	for (size_t i = 0; i < env->n_machines && !p->machine; i++) {
+		const struct domain_machine *m = &env->machines[i];
+
+		if (strcmp(m->name, wanted) == 0 || (m->alias && strcmp(m->alias, wanted) == 0))
+			p->machine = m;
+	}
+	if (!p->machine)
+		return refuse_unsupported(p, "Emulator '%s' does not support machine type '%.100s'",
+			env->emulator, wanted);
+	for (const struct xml_word *f = families; f->word; f++)
+		if (strncmp(p->machine->name, f->word, strlen(f->word)) == 0)
+			os->chipset = f->value;
+	if (!os->chipset)
+		return refuse_unsupported(p,
+			"machine type '%s' is not supported by qemud yet; use 'pc' or 'q35'",
+			wanted);
+	os->machine = strdup(p->machine->name);
+	return os->machine ? 0 : -ENOMEM;
+}
+
+static int
+parse_type(struct domain_parse *p, xmlNode *os)
+{
+	xmlNode *node = os ? xml_child(os, "type") : NULL;
+	free_auto char *type = NULL;
+	const char *machine;
+	unsigned architecture;
+	int r;
+
+	if (!node)
+		return refuse_xml(p, "an os <type> must be specified");
+	r = xml_text(node, &type);
+	if (r)
+		return r;
+	if (!*type)
+		return refuse_xml(p, "an os <type> must be specified");
+	if (strcmp(type, "hvm") != 0)
+		return refuse_unsupported(p, "Emulator '%s' does not support os type '%.100s'",
+			p->env->emulator, type);
+	r = xml_attr_word(node, "arch", architectures, p->error, &architecture);
+	if (r)
+		return r;
+	machine = xml_attr(node, "machine");
+	return find_machine(p, machine && *machine ? machine : p->env->machine);
+}
+
+static int
+parse_boot(struct domain_parse *p, xmlNode *node)
+{
+	struct domain_os *os = &p->def->os;
+	xmlNode *boot = NULL;
+	unsigned device;
+	int r;
+
+	while ((boot = xml_each(node, "boot", boot))) {
+		r = xml_attr_word(boot, "dev", boots, p->error, &device);
+		if (r)
+			return r;
+		if (!device)
+			return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_XML,
+				"Missing required attribute 'dev' in element 'boot'");
+		if (os->n_boot == DOMAIN_BOOT_MAX)
+			return refuse_unsupported(
+				p, "more than %d <boot> elements below <os>", DOMAIN_BOOT_MAX);
+		os->boot[os->n_boot++] = device;
+	}
+	return 0;
+}
+
+int
+domain_os_parse(struct domain_parse *p, xmlNode *domain)
+{
+	xmlNode *node = xml_child(domain, "os");
+	struct domain_os *os = &p->def->os;
+	int r = parse_type(p, node);
+
+	if (r == 0)
+		r = parse_boot(p, node);
+	if (r == 0)
+		r = domain_path_parse(p, node, "kernel", &os->kernel);
+	if (r == 0)
+		r = domain_path_parse(p, node, "initrd", &os->initrd);
+	if (r == 0)
+		r = xml_child_text(node, "cmdline", &os->cmdline);
+	if (r == 0 && !os->kernel && (os->initrd || os->cmdline))
+		return refuse_unsupported(
+			p, "<initrd> and <cmdline> below <os> need a <kernel> beside them");
+	return r;
+}
+
+int
+domain_os_complete(struct domain_parse *p)
+{
+	struct domain_os *os = &p->def->os;
+	bool own_orders = false;
+
+	for (size_t i = 0; i < p->def->n_disks; i++)
+		own_orders |= p->def->disks[i].boot_order > 0;
+	if (own_orders && os->n_boot > 0)
+		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
+			"per-device boot elements cannot be used together with os/boot elements");
+	if (!own_orders && os->n_boot == 0)
+		os->boot[os->n_boot++] = DOMAIN_BOOT_HD;
+	return 0;
+}
+
+void
+domain_os_format(struct writer *w, const struct domain_def *def)
+{
+	const struct domain_os *os = &def->os;
+
+	writer_start(w, "os");
+	writer_start(w, "type");
+	writer_attr(w, "arch", "x86_64");
+	writer_attr(w, "machine", os->machine);
+	writer_end_text(w, "type", "hvm");
+	if (os->kernel)
+		writer_element(w, "kernel", os->kernel);
+	if (os->initrd)
+		writer_element(w, "initrd", os->initrd);
+	if (os->cmdline)
+		writer_element(w, "cmdline", os->cmdline);
+	for (unsigned i = 0; i < os->n_boot; i++) {
+		writer_start(w, "boot");
+		writer_attr(w, "dev", xml_word(boots, os->boot[i]));
+		writer_end(w, "boot");
+	}
+	writer_end(w, "os");
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pci.c: PCI address assignment for the two boards.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/domain/pci.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "worker/domain/controller.h"
+
+#define SLOTS       32
+#define FUNCTIONS   8
+#define BUSES       256
+#define PLUGGED_MAX (1 + DOMAIN_DISKS_MAX + 1 + DOMAIN_RNGS_MAX)
+
+struct buses {
+	struct rpc_error *error;
+	uint8_t used[BUSES][SLOTS]; /* a bit a function */
+	bool shared[SLOTS];         /* of bus 0: the slot holds root ports, one a function */
+	unsigned n;
+};
+
+/* What stands on bus 0 and is no device of the definition: bridges, power management. */
+static const struct built_in {
+	enum domain_chipset chipset;
+	uint8_t slot, functions;
+} built_in[] = {
+	{DOMAIN_CHIPSET_I440FX, 0, 1 << 0},
+	{DOMAIN_CHIPSET_I440FX, 1, 1 << 0 | 1 << 1 | 1 << 3},
+	{DOMAIN_CHIPSET_Q35, 0, 1 << 0},
+	{DOMAIN_CHIPSET_Q35, 0x1f, 1 << 0 | 1 << 2 | 1 << 3},
+};
+
+static bool
+is_port(const struct domain_controller *c)
+{
+	return c->model == DOMAIN_MODEL_PCIE_ROOT_PORT;
+}
+
+/* Controllers at a fixed place of the board are counted as built in. */
+static bool
+is_built_in(const struct domain_def *def, const struct domain_pci_address *a)
+{
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (built_in[i].chipset == def->os.chipset && a->bus == 0 &&
+			built_in[i].slot == a->slot && built_in[i].functions & 1 << a->function)
+			return true;
+	return false;
+}
+
+/* The devices that are plugged into a slot, in the order in which they get one. */
+static size_t
+list_plugged(struct domain_def *def, struct domain_pci_address *plugged[PLUGGED_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < def->n_controllers; i++)
+		if (def->controllers[i].model == DOMAIN_MODEL_QEMU_XHCI)
+			plugged[n++] = &def->controllers[i].device.pci;
+	for (size_t i = 0; i < def->n_disks; i++)
+		plugged[n++] = &def->disks[i].device.pci;
+	if (def->memballoon.model == DOMAIN_MEMBALLOON_VIRTIO)
+		plugged[n++] = &def->memballoon.device.pci;
+	for (size_t i = 0; i < def->n_rngs; i++)
+		plugged[n++] = &def->rngs[i].device.pci;
+	return n;
+}
+
+/* --- addresses that the definition gives ----------------------------------------------------- */
+
+static int
+refuse(struct buses *buses, const struct domain_pci_address *a, const char *why)
+{
+	return domain_refuse(buses->error, VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN,
+		"Invalid PCI address 0000:%02x:%02x.%u. %s", a->bus, a->slot, a->function, why);
+}
+
+static int
+reserve(struct buses *buses, const struct domain_pci_address *a)
+{
+	uint8_t *slot = &buses->used[a->bus][a->slot];
+
+	if (*slot & 1 << a->function)
+		return domain_refuse(buses->error, VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN,
+			"Attempted double use of PCI Address 0000:%02x:%02x.%u", a->bus, a->slot,
+			a->function);
+	*slot |= (uint8_t)(1 << a->function);
+	return 0;
+}
+
+static int
+reserve_port(struct buses *buses, const struct domain_pci_address *a)
+{
+	if (a->bus > 0)
+		return refuse(buses, a, "A pcie-root-port goes on bus 0");
+	if (a->slot == 0)
+		return refuse(buses, a, "slot must be >= 1");
+	if (buses->used[0][a->slot] == 0)
+		buses->shared[a->slot] = true;
+	return reserve(buses, a);
+}
+
+static int
+reserve_plugged(struct buses *buses, const struct domain_pci_address *a)
+{
+	if (a->bus == 0 && a->slot == 0)
+		return refuse(buses, a, "slot must be >= 1");
+	if (a->bus > 0 && a->slot > 0)
+		return refuse(buses, a, "slot must be <= 0");
+	if (a->bus >= buses->n)
+		return refuse(buses, a, "The machine has bus 0 only");
+	return reserve(buses, a);
+}
+
+static int
+reserve_given(struct domain_def *def, struct buses *buses, struct domain_pci_address *plugged[],
+	size_t n_plugged)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < def->n_controllers && r == 0; i++) {
+		const struct domain_controller *c = &def->controllers[i];
+		const struct domain_pci_address *a = &c->device.pci;
+
+		if (!a->set)
+			continue;
+		if (is_port(c))
+			r = reserve_port(buses, a);
+		else if (c->model != DOMAIN_MODEL_QEMU_XHCI && !is_built_in(def, a))
+			r = reserve(buses, a);
+	}
+	for (size_t i = 0; i < n_plugged && r == 0; i++)
+		if (plugged[i]->set)
+			r = reserve_plugged(buses, plugged[i]);
+	return r;
+}
+
+/* --- root ports ------------------------------------------------------------------------------ */
+
+static int
+place_port(struct buses *buses, struct domain_pci_address *a)
+{
+	for (uint8_t slot = 1; slot < SLOTS; slot++) {
+		uint8_t used = buses->used[0][slot];
+
+		if (used == 0)
+			buses->shared[slot] = true;
+		if (used == 0xff || !buses->shared[slot])
+			continue;
+		*a = (struct domain_pci_address){
+			.set = true,
+			.slot = slot,
+			.function = (uint8_t)__builtin_ctz(~(unsigned)used),
+			.multifunction = a->multifunction,
+		};
+		return reserve(buses, a);
+	}
+	return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
+		"no room for another pcie-root-port on the machine");
+}
+
+static int
+place_given_ports(struct domain_def *def, struct buses *buses)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < def->n_controllers && r == 0; i++) {
+		struct domain_controller *c = &def->controllers[i];
+
+		if (is_port(c) && !c->device.pci.set)
+			r = place_port(buses, &c->device.pci);
+	}
+	return r;
+}
+
+static int
+add_port(struct domain_def *def, struct buses *buses, unsigned index)
+{
+	int r;
+
+	if (index >= BUSES)
+		return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
+			"the machine has too many PCI controllers");
+	r = domain_controller_add_root_port(def, (uint8_t)index);
+	if (r)
+		return r;
+	return place_port(buses, &domain_controller_find_pci(def, index)->device.pci);
+}
+
+/* Root ports for the buses that are named and not there, and for what else wants a slot. */
+static int
+add_ports(struct domain_def *def, struct buses *buses, unsigned wanted, bool was_named)
+{
+	unsigned free_ports = 0;
+	int r = 0;
+
+	for (unsigned i = 1; i < buses->n && r == 0; i++) {
+		if (!domain_controller_find_pci(def, i))
+			r = add_port(def, buses, i);
+		free_ports += buses->used[i][0] == 0;
+	}
+	if (!was_named && (buses->n > 1 || wanted > 0))
+		wanted++;
+	for (; free_ports < wanted && r == 0; free_ports++)
+		r = add_port(def, buses, buses->n++);
+	return r;
+}
+
+/* Numbers that QEMU needs beside the address: libvirt's rule is index, and slot and function. */
+static int
+number_ports(struct domain_def *def, struct rpc_error *error)
+{
+	bool taken[BUSES] = {false};
+
+	for (size_t i = 0; i < def->n_controllers; i++) {
+		struct domain_controller *c = &def->controllers[i];
+
+		if (!is_port(c))
+			continue;
+		if (c->chassis < 0)
+			c->chassis = c->index;
+		if (c->port < 0)
+			c->port = (int16_t)(c->device.pci.slot << 3 | c->device.pci.function);
+		if (taken[c->chassis])
+			return domain_refuse(error, VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN,
+				"chassis '%d' used for more than one pcie-root-port", c->chassis);
+		taken[c->chassis] = true;
+	}
+	return 0;
+}
+
+/* --- everything else ------------------------------------------------------------------------- */
+
+static int
+place_plugged(const struct domain_def *def, struct buses *buses, struct domain_pci_address *a)
+{
+	bool pcie = def->os.chipset == DOMAIN_CHIPSET_Q35;
+
+	*a = (struct domain_pci_address){.set = true, .multifunction = a->multifunction};
+	if (pcie) {
+		for (unsigned bus = 1; bus < buses->n; bus++) {
+			a->bus = (uint8_t)bus;
+			if (buses->used[bus][0] == 0)
+				return reserve(buses, a);
+		}
+	} else {
+		for (a->slot = 1; a->slot < SLOTS; a->slot++)
+			if (buses->used[0][a->slot] == 0)
+				return reserve(buses, a);
+	}
+	return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
+		"no free PCI slot left on machine '%s'; machine 'q35' has more", def->os.machine);
+}
+
+/* Function 0 says that a slot has more than one function. */
+static void
+mark_multifunction(const struct buses *buses, struct domain_pci_address *a)
+{
+	if (a->set && a->function == 0 && !a->multifunction && buses->used[a->bus][a->slot] != 1)
+		a->multifunction = DOMAIN_ON;
+}
+
+int
+domain_pci_assign(struct domain_def *def, struct rpc_error *error)
+{
+	struct domain_pci_address *plugged[PLUGGED_MAX];
+	struct buses buses = {.error = error, .n = 1};
+	bool pcie = def->os.chipset == DOMAIN_CHIPSET_Q35;
+	size_t n_plugged = list_plugged(def, plugged);
+	unsigned wanted = 0;
+	bool was_named;
+	int r;
+
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (built_in[i].chipset == def->os.chipset)
+			buses.used[0][built_in[i].slot] = built_in[i].functions;
+	for (size_t i = 0; i < def->n_controllers; i++)
+		if (is_port(&def->controllers[i]) && def->controllers[i].index >= buses.n)
+			buses.n = def->controllers[i].index + 1u;
+	was_named = buses.n > 1;
+	for (size_t i = 0; i < n_plugged; i++) {
+		if (pcie && plugged[i]->set && plugged[i]->bus >= buses.n)
+			buses.n = plugged[i]->bus + 1u;
+		wanted += !plugged[i]->set;
+	}
+	r = reserve_given(def, &buses, plugged, n_plugged);
+	if (r == 0 && pcie)
+		r = place_given_ports(def, &buses);
+	if (r == 0 && pcie)
+		r = add_ports(def, &buses, wanted, was_named);
+	if (r == 0)
+		r = number_ports(def, error);
+	/* The list of controllers may have moved. */
+	n_plugged = list_plugged(def, plugged);
+	for (size_t i = 0; i < n_plugged && r == 0; i++)
+		if (!plugged[i]->set)
+			r = place_plugged(def, &buses, plugged[i]);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n_plugged; i++)
+		mark_multifunction(&buses, plugged[i]);
+	for (size_t i = 0; i < def->n_controllers; i++)
+		if (is_port(&def->controllers[i]))
+			mark_multifunction(&buses, &def->controllers[i].device.pci);
+	return 0;
+}
