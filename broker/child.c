@@ -70,8 +70,7 @@ child_is_absent(const struct child *child)
 	return child->state == CHILD_ABSENT && child->waiting.n == 0;
 }
 
-/* --- connections that it will not serve --------------------------------------------------------
- */
+/* --- connections that it will not serve --------------------------------------------------- */
 
 /* It was this child's to serve (or to refuse), and that cannot be. */
 __attribute__((format(printf, 3, 4))) static void
@@ -114,8 +113,7 @@ give_up_late(struct child *child)
 			uid_of(child), CHILD_WAIT_S);
 }
 
-/* --- its end ------------------------------------------------------------------------------------
- */
+/* --- its end ------------------------------------------------------------------------------ */
 
 static void
 kill_process(struct child *child)
@@ -193,8 +191,7 @@ process_ended(struct io *io, uint32_t events)
 	child_next(child);
 }
 
-/* --- what it says
- * --------------------------------------------------------------------------------- */
+/* --- what it says ------------------------------------------------------------------------- */
 
 static void
 on_hello(struct child *child)
@@ -326,8 +323,7 @@ child_writable(struct link *link)
 	child_next(container_of(link, struct child, link));
 }
 
-/* --- its start
- * ------------------------------------------------------------------------------------ */
+/* --- its start ---------------------------------------------------------------------------- */
 
 static void
 ask_for(struct child *child)
@@ -429,8 +425,7 @@ static const struct question_ops worker_ops = {
 static const struct question_ops view_ops = {
 	.type = IPC_VIEW, .fill = fill_view, .answered = start_answered};
 
-/* --- what is next
- * --------------------------------------------------------------------------------- */
+/* --- what is next ------------------------------------------------------------------------- */
 
 static void
 pass_waiting(struct child *child)

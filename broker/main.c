@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/box.h"
@@ -22,6 +20,7 @@
 #include "broker/notify.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/start.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -214,17 +213,7 @@ signalled(void *arg, int signo)
 static void
 make_loop(struct broker *broker)
 {
-	sigset_t signals;
-	int r = loop_init(&broker->loop);
-
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGHUP);
-	if (r == 0)
-		r = loop_signals(&broker->loop, &signals, signalled, broker);
-	if (r < 0)
-		die("the event loop cannot be made: %s", strerror(-r));
+	start_loop(&broker->loop, SIGHUP, signalled, broker);
 }
 
 static void
@@ -259,10 +248,7 @@ main(int argc, char **argv)
 	char cgroup[CONFIG_PATH_MAX];
 	int starter_fd;
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)umask(077);
-	(void)signal(SIGPIPE, SIG_IGN);
-	log_open("qemud", LEVEL_INFO);
+	start_program("qemud");
 	read_options(argc, argv, &options);
 	require_root();
 	clean_descriptors();

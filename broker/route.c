@@ -23,8 +23,7 @@
 
 #define CONFIG_WORDS "its administrator can raise it in qemud.conf"
 
-/* --- refusing -----------------------------------------------------------------------------------
- */
+/* --- refusing ----------------------------------------------------------------------------- */
 
 void
 route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refusal, const char *fmt,
@@ -62,8 +61,7 @@ route_refuse(
 	va_end(ap);
 }
 
-/* --- the ticket, the child
- * ------------------------------------------------------------------------ */
+/* --- the ticket, the child ---------------------------------------------------------------- */
 
 /* The account whose answer this user has: its own, or for root the system account. */
 static const struct account *
@@ -131,8 +129,7 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			CHILD_WAITING_MAX, owner->uid);
 }
 
-/* --- the account
- * ---------------------------------------------------------------------------------- */
+/* --- the account -------------------------------------------------------------------------- */
 
 static int
 fill_lookup(struct question *question, union question_body *ret, int *ret_fd)
@@ -257,8 +254,7 @@ wait_for_account(struct broker *broker, struct conn *conn, struct user *user)
 		timer_set(&broker->loop, &user->timer, conn->deadline_ns, pending_due);
 }
 
-/* --- who connected
- * -------------------------------------------------------------------------------- */
+/* --- who connected ------------------------------------------------------------------------ */
 
 /* The entry of a uid that is known: here since the start, or from the registry. */
 static struct user *

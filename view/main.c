@@ -11,18 +11,16 @@
  * Set-up comes first, then the filter (policy/seccomp/refuser.list), then HELLO. It does not end
  * by itself. On STOP, SIGTERM or the broker's end, who is here has DRAIN_S seconds to be answered.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include "confine/filter.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/start.h"
 #include "lib/take.h"
 #include "lib/uplink.h"
 #include "view/refused.h"
@@ -127,19 +125,7 @@ read_arguments(int argc, char **argv)
 static void
 set_up(struct view *view)
 {
-	sigset_t signals;
-	int r = loop_init(&view->loop);
-
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	/* A log that nobody reads any more is no reason to end. */
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-		r = -errno;
-	if (r == 0)
-		r = loop_signals(&view->loop, &signals, signalled, view);
-	if (r < 0)
-		die("cannot set up: %s", strerror(-r));
+	start_loop(&view->loop, 0, signalled, view);
 	refuser_init(&view->refuser, &view->loop, &view->uplink, emptied);
 }
 
@@ -149,10 +135,7 @@ main(int argc, char **argv)
 	static struct view view;
 	int r;
 
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		die("prctl: %s", strerror(errno));
-	(void)umask(077);
-	log_open("qemud-view", LEVEL_INFO);
+	start_program("qemud-view");
 	read_arguments(argc, argv);
 	set_up(&view);
 	r = filter_load(&filter_refuser);

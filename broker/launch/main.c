@@ -14,10 +14,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/launch/ledger.h"
@@ -29,6 +27,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/start.h"
 
 enum { LINK_FD = 3 };
 
@@ -136,9 +135,7 @@ main(int argc, char **argv)
 	const char *why;
 	int r;
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)umask(077);
-	log_open("qemud-launch", options.level);
+	start_program("qemud-launch");
 	read_options(argc, argv, &options);
 	log_open("qemud-launch", options.level);
 	check_descriptors();

@@ -13,8 +13,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/resolve/nss.h"
@@ -24,6 +22,7 @@
 #include "lib/keyval.h"
 #include "lib/log.h"
 #include "lib/memfd.h"
+#include "lib/start.h"
 #include "lib/take.h"
 
 enum { EXIT_NO_ACCOUNT = 2, SUBUID_MAX = 16 * 1024 * 1024 };
@@ -84,9 +83,7 @@ main(int argc, char **argv)
 	struct account account;
 	int r;
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)umask(077);
-	log_open("qemud-resolve", LEVEL_WARNING);
+	start_program("qemud-resolve");
 	question = read_options(argc, argv);
 	r = nss_find(question.name, (uint32_t)question.uid, &account);
 	if (r == NSS_E_NO_ACCOUNT)

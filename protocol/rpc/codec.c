@@ -45,8 +45,7 @@ padded(size_t n)
 	return (n + 3) & ~(size_t)3;
 }
 
-/* --- decode ------------------------------------------------------------------------------------
- */
+/* --- decode ------------------------------------------------------------------------------- */
 
 struct in {
 	const uint8_t *p, *end;
@@ -335,8 +334,7 @@ rpc_decode(const struct rpc_shape *shape, const void *data, size_t size, struct 
 	return shape ? get_shape(&in, shape, ret) : 0;
 }
 
-/* --- encode ------------------------------------------------------------------------------------
- */
+/* --- encode ------------------------------------------------------------------------------- */
 
 static int
 put_32(struct rpc_buffer *buffer, const void *value)

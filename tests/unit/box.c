@@ -15,7 +15,7 @@
 
 static int null_fd, folder_fd, path_fd;
 
-/* --- one hostile act each ------------------------------------------------------------------ */
+/* --- one hostile act each ----------------------------------------------------------------- */
 
 static void
 unsealed(const struct seed *seed)

@@ -17,7 +17,7 @@
 
 enum { FD_QMP = 12, FD_DISK = 20, FD_KERNEL = 30, FD_INITRD = 31 };
 
-/* --- a machine and its monitor ------------------------------------------------------------- */
+/* --- a machine and its monitor ------------------------------------------------------------ */
 
 struct machine {
 	struct seed seed;
@@ -143,7 +143,7 @@ start_plain(struct machine *m)
 	return start(m);
 }
 
-/* --- what the kernel says of it ------------------------------------------------------------ */
+/* --- what the kernel says of it ----------------------------------------------------------- */
 
 static const char *
 proc_file(pid_t pid, const char *name)
@@ -301,7 +301,7 @@ descriptors_are_exact(void)
 	(void)stop(&machine);
 }
 
-/* --- what it answers, and what it cannot --------------------------------------------------- */
+/* --- what it answers, and what it cannot -------------------------------------------------- */
 
 static void
 monitor_answers(void)
@@ -435,7 +435,7 @@ images_are_locked(void)
 	(void)stop(&machine);
 }
 
-/* --- probes -------------------------------------------------------------------------------- */
+/* --- probes ------------------------------------------------------------------------------- */
 
 static void
 probes_are_short(void)
@@ -453,7 +453,7 @@ probes_are_short(void)
 	(void)stop(&machine);
 }
 
-/* --- a guest ------------------------------------------------------------------------------- */
+/* --- a guest ------------------------------------------------------------------------------ */
 
 /* What a function of tests/lib/guest.sh prints: a path, or nothing. */
 static void

@@ -7,8 +7,7 @@
 
 #include "tests/unit/broker_stage.h"
 
-/* --- a child that does not do its part
- * ------------------------------------------------------------- */
+/* --- a child that does not do its part ---------------------------------------------------- */
 
 static void
 test_does_not_take(void)
@@ -117,8 +116,7 @@ test_no_hello(void)
 	stage_close();
 }
 
-/* --- its end
- * ---------------------------------------------------------------------------------------- */
+/* --- its end ------------------------------------------------------------------------------ */
 
 static void
 test_untaken_go_on(void)
@@ -399,8 +397,7 @@ test_cannot_be_started(void)
 	stage_close();
 }
 
-/* --- idle
- * ---------------------------------------------------------------------------------------------- */
+/* --- idle --------------------------------------------------------------------------------- */
 
 static void
 ask_idle(const struct kid *kid, bool granted)
@@ -461,8 +458,7 @@ test_let_go_but_stays(void)
 	stage_close();
 }
 
-/* --- the refuser
- * --------------------------------------------------------------------------------------- */
+/* --- the refuser -------------------------------------------------------------------------- */
 
 static void
 test_refuser_ends(void)
@@ -530,8 +526,7 @@ test_refuser_full(void)
 	stage_close();
 }
 
-/* --- the end of the broker
- * ------------------------------------------------------------------------------ */
+/* --- the end of the broker ---------------------------------------------------------------- */
 
 static void
 test_stop(void)

@@ -9,8 +9,7 @@
 #include "tests/unit/descriptors.h"
 #include "tests/unit/messages.h"
 
-/* --- every message, in every state, in every wrong way -------------------------------------------
- */
+/* --- every message, in every state, in every wrong way ------------------------------------ */
 
 enum way {
 	GOOD,
@@ -262,8 +261,7 @@ test_every_message(void)
 	stage_close();
 }
 
-/* --- what no table can judge ---------------------------------------------------------------------
- */
+/* --- what no table can judge -------------------------------------------------------------- */
 
 static void
 test_taken_twice(void)
@@ -365,8 +363,7 @@ test_wrong_id(void)
 	stage_close();
 }
 
-/* --- the starter
- * ----------------------------------------------------------------------------------- */
+/* --- the starter -------------------------------------------------------------------------- */
 
 static void
 test_starter(void)

@@ -53,8 +53,7 @@ peer_describe(int sock, char buf[static PEER_TEXT_MAX])
 	return buf;
 }
 
-/* --- time --------------------------------------------------------------------------------------
- */
+/* --- time --------------------------------------------------------------------------------- */
 
 /* Let the broker do all that it can do now. */
 static inline void
@@ -73,8 +72,7 @@ be_due(struct timer *timer)
 	turn();
 }
 
-/* --- messages ------------------------------------------------------------------------------------
- */
+/* --- messages ----------------------------------------------------------------------------- */
 
 static inline struct ipc_header
 header_of(const struct packet *packet)
@@ -164,8 +162,7 @@ answer_error(int fd, const struct packet *ask, int err, size_t size)
 		zero, size, NULL, 0);
 }
 
-/* --- the starter's part
- * ---------------------------------------------------------------------------- */
+/* --- the starter's part ------------------------------------------------------------------- */
 
 static inline struct account
 account_of_uid(uint32_t uid)
@@ -209,8 +206,7 @@ resolve_error(int err)
 	answer_error(starter_fd, &ask, err, 0);
 }
 
-/* --- the children's part
- * --------------------------------------------------------------------------- */
+/* --- the children's part ------------------------------------------------------------------ */
 
 struct kid {
 	pid_t pid;
@@ -356,8 +352,7 @@ expect_refusal(enum ipc_refusal refusal)
 	return pass;
 }
 
-/* --- the clients' part
- * ------------------------------------------------------------------------------- */
+/* --- the clients' part -------------------------------------------------------------------- */
 
 /* A connection of that uid to that socket. Returns the client's end. */
 static inline int
@@ -389,8 +384,7 @@ is_closed(int client)
 	return recv(client, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------- */
 
 static inline void
 stage_open(void)

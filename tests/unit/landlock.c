@@ -118,7 +118,7 @@ lists_write_no_file(void)
 		}
 }
 
-/* --- what a restricted child can still do -------------------------------------------------- */
+/* --- what a restricted child can still do ------------------------------------------------- */
 
 static int
 may(int result)
@@ -287,7 +287,7 @@ level_0_does_nothing(void)
 	CHECK(in_child(0, try_read_hidden, NULL, 0) == 0);
 }
 
-/* --- descriptors that may be opened again -------------------------------------------------- */
+/* --- descriptors that may be opened again ------------------------------------------------- */
 
 static int reopened_fd = -1;
 
@@ -337,8 +337,7 @@ missing_path_is_named(void)
 	CHECK_STR(path, "/nowhere/at-all");
 }
 
-/* --- the lists' text ---------------------------------------------------------------------------
- */
+/* --- the lists' text ---------------------------------------------------------------------- */
 
 /* What landlock.awk says of these lines, on both of its outputs; its status. */
 static int
@@ -395,7 +394,7 @@ bad_line_ends_the_build(void)
 	}
 }
 
-/* --- places -------------------------------------------------------------------------------- */
+/* --- places ------------------------------------------------------------------------------- */
 
 static void
 make_file(char path[static 64], const char *name)

@@ -14,7 +14,7 @@
 
 enum { FLOOD_LINES = 3000, BIG_OUTPUT = 20000, HANGS = 16 };
 
-/* --- the programs, played by this test ------------------------------------------------------- */
+/* --- the programs, played by this test ---------------------------------------------------- */
 
 static void
 say(int fd, const char *text)
@@ -85,7 +85,7 @@ play_resolve(const char *option, const char *subject)
 	return strcmp(subject, "none") == 0 ? 2 : strcmp(subject, "broken") == 0 ? 3 : 0;
 }
 
-/* --- a worker -------------------------------------------------------------------------------- */
+/* --- a worker ----------------------------------------------------------------------------- */
 
 /* Its first message is HELLO; the second says what it sees, into text. */
 static void
@@ -178,7 +178,7 @@ hello_time(void)
 		spent[N_TIMES / 2], spent[0], spent[N_TIMES - 1]);
 }
 
-/* --- what WORKER refuses --------------------------------------------------------------------- */
+/* --- what WORKER refuses ------------------------------------------------------------------ */
 
 static void
 folder_is_checked(void)
@@ -246,7 +246,7 @@ account_is_checked(void)
 	CHECK(starter_logged(s, "the account is refused: a key is missing"));
 }
 
-/* --- a view ---------------------------------------------------------------------------------- */
+/* --- a view ------------------------------------------------------------------------------- */
 
 static void
 view_has_nothing(void)
@@ -289,7 +289,7 @@ view_has_nothing(void)
 	CHECK(!strstr(mounts, " rw,"));
 }
 
-/* --- look-ups -------------------------------------------------------------------------------- */
+/* --- look-ups ----------------------------------------------------------------------------- */
 
 static char *
 text_of(struct answer *answer)
@@ -379,7 +379,7 @@ lookup_that_hangs(void)
 	CHECK(starter_logged(s, "account=\"hang\": no answer from the name service"));
 }
 
-/* --- what children say, and how they end ------------------------------------------------------ */
+/* --- what children say, and how they end -------------------------------------------------- */
 
 static void
 lines_are_escaped(void)
@@ -454,7 +454,7 @@ failed_stage_is_told(void)
 	copy_self("qemud-worker", 0711);
 }
 
-/* --- the starter itself ---------------------------------------------------------------------- */
+/* --- the starter itself ------------------------------------------------------------------- */
 
 static uint64_t
 capability_mask(const char *status, const char *name)
@@ -583,7 +583,7 @@ unsafe_places(void)
 	CHECK(chmod(users, 0755) == 0);
 }
 
-/* --- the ledger ------------------------------------------------------------------------------ */
+/* --- the ledger --------------------------------------------------------------------------- */
 
 static void
 make_threaded(const char *folder)

@@ -15,7 +15,7 @@ enum { FILES = 200, QMP_FD = 12 };
 
 static char box_path[PATH_MAX]; /* the real qemud-box */
 
-/* --- qemud-box, played by this test ---------------------------------------------------------- */
+/* --- qemud-box, played by this test ------------------------------------------------------- */
 
 static int
 attempt(char what, const char *path)
@@ -59,7 +59,7 @@ play_box(void)
 	return 0;
 }
 
-/* --- what it has ------------------------------------------------------------------------------ */
+/* --- what it has -------------------------------------------------------------------------- */
 
 static void
 ask_box(struct starter *s, uint32_t uid, struct answer *ret)
@@ -272,8 +272,7 @@ tries_in_vain(void)
 	CHECK(tried(&answer, 'k', text) == ESRCH);
 }
 
-/* --- its end -----------------------------------------------------------------------------------
- */
+/* --- its end ------------------------------------------------------------------------------ */
 
 static void
 ends_in_time(void)
@@ -362,8 +361,7 @@ ledger_counts(void)
 		answer_fini(&answers[i]);
 }
 
-/* --- the real one ------------------------------------------------------------------------------
- */
+/* --- the real one ------------------------------------------------------------------------- */
 
 static void
 install_box(void)

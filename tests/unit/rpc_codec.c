@@ -30,8 +30,7 @@ struct value {
 static struct rpc_arena made, arena; /* of made-up values, of decoded ones */
 static struct rpc_buffer buffer;
 
-/* --- values made up from a shape -----------------------------------------------------------------
- */
+/* --- values made up from a shape ---------------------------------------------------------- */
 
 static void fill(const struct rpc_shape *shape, uint8_t *value, unsigned variant);
 
@@ -288,8 +287,7 @@ every_spoilt_word(void)
 	for_each_encoding(spoil_everywhere);
 }
 
-/* --- bounds, one procedure per kind of wire type
- * ---------------------------------------------------- */
+/* --- bounds, one procedure per kind of wire type ------------------------------------------ */
 
 struct bound {
 	int32_t procedure;

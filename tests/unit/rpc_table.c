@@ -231,8 +231,7 @@ streams_and_descriptors(void)
 	CHECK(n == sizeof(rows) / sizeof(rows[0]));
 }
 
-/* --- handlers ------------------------------------------------------------------------------------
- */
+/* --- handlers ----------------------------------------------------------------------------- */
 
 int
 rpc_qemu_domain_attach(struct rpc_call *call, const struct rpc_qemu_domain_attach_args *args,
@@ -259,8 +258,7 @@ handler_by_name(void)
 	CHECK(!rpc_procedure_is_implemented(p));
 }
 
-/* --- the generator -------------------------------------------------------------------------------
- */
+/* --- the generator ------------------------------------------------------------------------ */
 
 static char folder[] = "/tmp/rpc_table.XXXXXX", types_path[64], procedures_path[64];
 

@@ -51,7 +51,7 @@ answer(const struct plan_answer *answer)
 	(void)packet_send(BOX_SOCKET, text, size, NULL, 0);
 }
 
-/* --- seed ---------------------------------------------------------------------------------- */
+/* --- seed --------------------------------------------------------------------------------- */
 
 static int
 check_privilege(struct box *box)
@@ -89,7 +89,7 @@ stage_seed(struct box *box)
 	return check_privilege(box);
 }
 
-/* --- handover, place ----------------------------------------------------------------------- */
+/* --- handover, place ---------------------------------------------------------------------- */
 
 static int
 stage_handover(struct box *box)
@@ -116,7 +116,7 @@ stage_place(struct box *box)
 	return r < 0 ? failed(box, "%s", strerror(-r)) : 0;
 }
 
-/* --- process ------------------------------------------------------------------------------- */
+/* --- process ------------------------------------------------------------------------------ */
 
 static int
 stage_process(struct box *box)
@@ -135,7 +135,7 @@ stage_process(struct box *box)
 	return 0;
 }
 
-/* --- landlock, seccomp, limits, exec ------------------------------------------------------- */
+/* --- landlock, seccomp, limits, exec ------------------------------------------------------ */
 
 static const struct program *
 program_of(const struct box *box)
@@ -233,7 +233,7 @@ stage_exec(struct box *box)
 	return failed(box, "%s: %m", program->path);
 }
 
-/* --- all of it ----------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

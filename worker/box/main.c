@@ -6,11 +6,10 @@
  * over descriptor 3 what it is to become. Must never read a byte of a client or of a guest.
  */
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/start.h"
 #include "worker/box/box.h"
 
 int
@@ -18,9 +17,7 @@ main(void)
 {
 	static struct box box;
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)umask(077);
-	log_open("qemud-box", LEVEL_INFO);
+	start_program("qemud-box");
 	box_run(&box);
 	/* Without exit handlers: they may be out of reach of a program's filter. */
 	_exit(EXIT_FAILURE);

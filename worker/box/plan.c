@@ -64,7 +64,7 @@ bad(char why[static PLAN_WHY_MAX], const char *fmt, ...)
 	return PLAN_E_BAD;
 }
 
-/* --- what makes a plan a good one, however it came ----------------------------------------- */
+/* --- what makes a plan a good one, however it came ---------------------------------------- */
 
 static int
 check_fds(const struct plan *plan, char why[static PLAN_WHY_MAX])
@@ -101,7 +101,7 @@ check(const struct plan *plan, char why[static PLAN_WHY_MAX])
 	return check_fds(plan, why);
 }
 
-/* --- decoding ------------------------------------------------------------------------------ */
+/* --- decoding ----------------------------------------------------------------------------- */
 
 struct cursor {
 	const char *at, *end;
@@ -219,7 +219,7 @@ plan_decode(const char *data, size_t size, struct plan *ret, char why[static PLA
 	return r == 0 ? check(ret, why) : r;
 }
 
-/* --- encoding ------------------------------------------------------------------------------ */
+/* --- encoding ----------------------------------------------------------------------------- */
 
 struct text {
 	char *data; /* PLAN_SIZE_MAX bytes */
@@ -277,7 +277,7 @@ plan_encode(
 	return 0;
 }
 
-/* --- the answer ---------------------------------------------------------------------------- */
+/* --- the answer --------------------------------------------------------------------------- */
 
 static const char answer_ok[] = "ok landlock ", answer_failed[] = "failed ";
 

@@ -69,7 +69,7 @@ list_plugged(struct domain_def *def, struct domain_pci_address *plugged[PLUGGED_
 	return n;
 }
 
-/* --- addresses that the definition gives ----------------------------------------------------- */
+/* --- addresses that the definition gives -------------------------------------------------- */
 
 static int
 refuse(struct buses *buses, const struct domain_pci_address *a, const char *why)
@@ -138,7 +138,7 @@ reserve_given(struct domain_def *def, struct buses *buses, struct domain_pci_add
 	return r;
 }
 
-/* --- root ports ------------------------------------------------------------------------------ */
+/* --- root ports --------------------------------------------------------------------------- */
 
 static int
 place_port(struct buses *buses, struct domain_pci_address *a)
@@ -232,7 +232,7 @@ number_ports(struct domain_def *def, struct rpc_error *error)
 	return 0;
 }
 
-/* --- everything else ------------------------------------------------------------------------- */
+/* --- everything else ---------------------------------------------------------------------- */
 
 static int
 place_plugged(const struct domain_def *def, struct buses *buses, struct domain_pci_address *a)

@@ -24,7 +24,7 @@
 
 static char mark_read, mark_whole;
 
-/* --- parsing ---------------------------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------------------------ */
 
 struct diagnosis {
 	struct rpc_error *error;
@@ -109,7 +109,7 @@ xml_read(const char *text, size_t size, struct rpc_error *error, xmlDoc **ret_do
 	return 0;
 }
 
-/* --- finding ---------------------------------------------------------------------------------- */
+/* --- finding ------------------------------------------------------------------------------ */
 
 static const char *
 name_of(const xmlNode *node)
@@ -267,7 +267,7 @@ xml_child_text(xmlNode *node, const char *name, char **ret_text)
 	return r;
 }
 
-/* --- what is left ----------------------------------------------------------------------------- */
+/* --- what is left ------------------------------------------------------------------------- */
 
 void
 xml_read_whole(xmlNode *node)
