@@ -71,7 +71,7 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 
 # --- folders ---------------------------------------------------------------------------------
 
-WORKER_DIRS := worker/rpc worker/domain
+WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu
 # The main file of each program; everything else of its folder also goes into tests.
 MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
 	    view/main.c
@@ -89,7 +89,8 @@ OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o $(B)/gen/policy
 OBJ_BROKER  := $(call objects,broker)
 OBJ_LAUNCH  := $(call objects,broker/launch)
 OBJ_RESOLVE := $(call objects,broker/resolve)
-OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d)))
+# The plan of a box is written by the worker and read by qemud-box.
+OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o
 OBJ_BOX	    := $(call objects,worker/box)
 OBJ_VIEW    := $(call objects,view)
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
@@ -107,7 +108,7 @@ $(B)/qemud-launch: $(B)/broker/launch/main.o $(OBJ_LAUNCH) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-launch: LIBS := -lcap-ng
 $(B)/qemud-resolve: $(B)/broker/resolve/main.o $(OBJ_RESOLVE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-worker: $(B)/worker/main.o $(OBJ_WORKER) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
-$(B)/qemud-worker: LIBS := -lseccomp -lxml2
+$(B)/qemud-worker: LIBS := -lseccomp -lxml2 -ljansson
 $(B)/qemud-box: $(B)/worker/box/main.o $(OBJ_BOX) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-box: LIBS := -lseccomp
 $(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
@@ -158,7 +159,7 @@ $(GEN_LAND): confine/landlock.awk $(LANDLOCK_LISTS)
 
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 TESTLIB	:= $(B)/tests/objects.a
-TESTLIBS := -lxml2 -lseccomp -lcap-ng
+TESTLIBS := -lxml2 -ljansson -lseccomp -lcap-ng
 $(TESTLIB): $(sort $(OBJ_ALL))
 	@mkdir -p $(@D)
 	@rm -f $@

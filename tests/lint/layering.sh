@@ -20,6 +20,9 @@ broker/launch    lib protocol/ipc
 broker/resolve   lib protocol/ipc
 worker           lib protocol protocol/ipc protocol/rpc confine worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc worker worker/*
+worker/store     lib protocol/rpc worker/domain
+worker/job       lib protocol/rpc worker/domain worker/qemu worker/store worker/rpc
+worker/qemu      lib protocol/rpc worker/domain worker/job worker/box
 worker/domain    lib protocol/rpc
 worker/box       lib confine
 view             lib protocol protocol/ipc protocol/rpc confine
@@ -74,7 +77,7 @@ parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine broker \
 		broker/launch broker/resolve view
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine broker \
-		broker/launch broker/resolve view worker worker/rpc worker/domain worker/box
+		broker/launch broker/resolve view worker worker/rpc worker/domain worker/store worker/box
 }
 names_as_root() {
 	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' lib protocol protocol/ipc protocol/rpc policy confine \

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qmp.c: one conversation with one QEMU; see qmp.h.
+ *
+ * Runs in the worker. Nothing that QEMU says may cost more than its own conversation. QEMU's
+ * greeting, answers and events are as its manual "QMP protocol specification" (qmp-spec) has them.
+ */
+#include "worker/qemu/qmp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/fd.h"
+#include "lib/take.h"
+
+enum { READ_SIZE = 16 * 1024, READS_A_TURN = 8 };
+
+static void
+json_cleanup(json_t **value)
+{
+	json_decref(*value);
+}
+
+const char *
+qmp_end_text(enum qmp_end end)
+{
+	switch (end) {
+	case QMP_END_CLOSED:
+		return "QEMU closed its monitor";
+	case QMP_END_LONG:
+		return "QEMU sent a message that is too long";
+	case QMP_END_JSON:
+		return "QEMU sent something that is not a JSON object";
+	case QMP_END_GREETING:
+		return "QEMU did not begin with its greeting";
+	case QMP_END_ANSWER:
+		return "QEMU answered what it was not asked";
+	case QMP_END_MEMORY:
+		return "there is no memory for what QEMU sent";
+	}
+	return "?";
+}
+
+static void
+free_input(struct qmp *qmp)
+{
+	free(take_ptr(qmp->input));
+	qmp->n_input = qmp->input_room = qmp->scanned = 0;
+}
+
+static void
+free_output(struct qmp *qmp)
+{
+	free(take_ptr(qmp->output));
+	qmp->n_output = qmp->at_output = 0;
+}
+
+/* Stop talking; the end may yet be told. */
+static void
+hang_up(struct qmp *qmp)
+{
+	io_stop(&qmp->io);
+	fd_close(&qmp->fd);
+	free_input(qmp);
+	free_output(qmp);
+}
+
+void
+qmp_stop(struct qmp *qmp)
+{
+	if (!qmp->loop)
+		return;
+	timer_stop(&qmp->ending);
+	hang_up(qmp);
+}
+
+static void
+tell_end(struct timer *timer)
+{
+	struct qmp *qmp = container_of(timer, struct qmp, ending);
+
+	qmp->ops->end(qmp, qmp->why);
+}
+
+static void
+end(struct qmp *qmp, enum qmp_end why)
+{
+	if (qmp->fd < 0)
+		return;
+	qmp->why = why;
+	hang_up(qmp);
+	/* Told by a timer that is due: unlike a deferred call it can be taken back. */
+	timer_set(qmp->loop, &qmp->ending, loop_now(qmp->loop), tell_end);
+}
+
+/* --- what QEMU says ----------------------------------------------------------------------- */
+
+static void
+take_greeting(struct qmp *qmp, json_t *message)
+{
+	json_t *version = json_object_get(json_object_get(message, "QMP"), "version");
+
+	if (!json_is_object(version)) {
+		end(qmp, QMP_END_GREETING);
+		return;
+	}
+	qmp->greeted = true;
+	qmp->ops->greeting(qmp, version);
+}
+
+static void
+take_answer(struct qmp *qmp, json_t *message)
+{
+	const json_t *error = json_object_get(message, "error");
+	const json_t *id = json_object_get(message, "id");
+	struct qmp_reply reply = {.value = json_object_get(message, "return")};
+	uint64_t cookie = qmp->cookies[qmp->first_id % QMP_OPEN_MAX];
+
+	if (error) {
+		reply.value = NULL;
+		reply.error_class = json_string_value(json_object_get(error, "class"));
+		reply.error_text = json_string_value(json_object_get(error, "desc"));
+	}
+	if (qmp->first_id == qmp->next_id || !json_is_integer(id) ||
+		(uint64_t)json_integer_value(id) != qmp->first_id ||
+		(error && (!reply.error_class || !reply.error_text)) || (!error && !reply.value)) {
+		end(qmp, QMP_END_ANSWER);
+		return;
+	}
+	qmp->first_id++;
+	qmp->ops->reply(qmp, cookie, &reply);
+}
+
+/* Each value but the first stands after one of these; those in strings count as well. */
+static bool
+too_many_values(const char *line, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < size; i++)
+		n += line[i] == ',' || line[i] == '[' || line[i] == '{';
+	return n > QMP_VALUES_MAX;
+}
+
+static void
+take_line(struct qmp *qmp, const char *line, size_t size)
+{
+	AUTO(json_cleanup) json_t *message = NULL;
+	const char *event;
+
+	if (too_many_values(line, size)) {
+		end(qmp, QMP_END_LONG);
+		return;
+	}
+	message = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(message)) {
+		end(qmp, QMP_END_JSON);
+		return;
+	}
+	event = json_string_value(json_object_get(message, "event"));
+	if (!qmp->greeted)
+		take_greeting(qmp, message);
+	else if (event)
+		qmp->ops->event(qmp, event, json_object_get(message, "data"));
+	else
+		take_answer(qmp, message);
+}
+
+/* Hands over every whole line; the conversation may be over afterwards. */
+static void
+take_lines(struct qmp *qmp)
+{
+	size_t start = 0;
+	char *newline;
+
+	while (qmp->fd >= 0 && (newline = memchr(qmp->input + qmp->scanned, '\n',
+					qmp->n_input - qmp->scanned)) != NULL) {
+		size_t at = (size_t)(newline - qmp->input);
+
+		qmp->scanned = at + 1;
+		take_line(qmp, qmp->input + start, at - start);
+		start = at + 1;
+	}
+	if (qmp->fd < 0)
+		return;
+	qmp->n_input -= start;
+	memmove(qmp->input, qmp->input + start, qmp->n_input);
+	qmp->scanned = qmp->n_input;
+	if (qmp->n_input >= QMP_LINE_MAX)
+		end(qmp, QMP_END_LONG);
+}
+
+static bool
+make_room(struct qmp *qmp)
+{
+	size_t room = qmp->input_room ? qmp->input_room * 2 : READ_SIZE;
+	char *input;
+
+	if (qmp->input_room - qmp->n_input >= READ_SIZE / 2)
+		return true;
+	input = realloc(qmp->input, room);
+	if (!input)
+		return false;
+	qmp->input = input;
+	qmp->input_room = room;
+	return true;
+}
+
+static void
+take_input(struct qmp *qmp)
+{
+	/* Bounded, so that a QEMU that talks without end leaves time for the others. */
+	for (int i = 0; i < READS_A_TURN && qmp->fd >= 0; i++) {
+		ssize_t n;
+
+		if (!make_room(qmp)) {
+			end(qmp, QMP_END_MEMORY);
+			return;
+		}
+		n = recv(qmp->fd, qmp->input + qmp->n_input, qmp->input_room - qmp->n_input,
+			MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			end(qmp, QMP_END_CLOSED);
+			return;
+		}
+		qmp->n_input += (size_t)n;
+		take_lines(qmp);
+	}
+	/* A conversation that is silent keeps no memory. */
+	if (qmp->n_input == 0)
+		free_input(qmp);
+}
+
+/* --- what we say -------------------------------------------------------------------------- */
+
+static void
+flush(struct qmp *qmp)
+{
+	while (qmp->at_output < qmp->n_output) {
+		ssize_t n = send(qmp->fd, qmp->output + qmp->at_output,
+			qmp->n_output - qmp->at_output, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			io_set(&qmp->io, EPOLLIN | EPOLLOUT);
+			return;
+		}
+		if (n < 0) {
+			/* What QEMU said before it went is still read; then comes the end. */
+			(void)shutdown(qmp->fd, SHUT_RDWR);
+			break;
+		}
+		qmp->at_output += (size_t)n;
+	}
+	free_output(qmp);
+	io_set(&qmp->io, EPOLLIN);
+}
+
+static void
+on_io(struct io *io, uint32_t events)
+{
+	struct qmp *qmp = container_of(io, struct qmp, io);
+
+	if (events & EPOLLOUT)
+		flush(qmp);
+	if (qmp->fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		take_input(qmp);
+}
+
+int
+qmp_start(struct qmp *qmp, struct loop *loop, int fd, const struct qmp_ops *ops)
+{
+	int r;
+
+	memset(qmp, 0, sizeof(*qmp));
+	qmp->loop = loop;
+	qmp->ops = ops;
+	qmp->fd = fd;
+	r = io_start(loop, &qmp->io, fd, EPOLLIN, 0, on_io);
+	if (r < 0)
+		fd_close(&qmp->fd);
+	return r;
+}
+
+/* Appends text and a newline to what waits to be sent. */
+static int
+append(struct qmp *qmp, const char *text)
+{
+	size_t size = strlen(text), waiting = qmp->n_output - qmp->at_output;
+	char *output;
+
+	if (waiting + size + 1 > QMP_OUTPUT_MAX)
+		return -ENOBUFS;
+	if (waiting > 0)
+		memmove(qmp->output, qmp->output + qmp->at_output, waiting);
+	qmp->n_output = waiting;
+	qmp->at_output = 0;
+	output = realloc(qmp->output, qmp->n_output + size + 1);
+	if (!output)
+		return -ENOMEM;
+	memcpy(output + qmp->n_output, text, size);
+	output[qmp->n_output + size] = '\n';
+	qmp->output = output;
+	qmp->n_output += size + 1;
+	return 0;
+}
+
+int
+qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie)
+{
+	AUTO(json_cleanup) json_t *taken = arguments, *message = NULL;
+	free_auto char *text = NULL;
+	int r;
+
+	if (qmp->fd < 0)
+		return -EPIPE;
+	if (qmp->next_id - qmp->first_id >= QMP_OPEN_MAX)
+		return -ENOBUFS;
+	message = json_pack("{s:s, s:I, s:O*}", "execute", name, "id", (json_int_t)qmp->next_id,
+		"arguments", taken);
+	text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	if (!text)
+		return -ENOMEM;
+	r = append(qmp, text);
+	if (r < 0)
+		return r;
+	qmp->cookies[qmp->next_id++ % QMP_OPEN_MAX] = cookie;
+	flush(qmp);
+	return 0;
+}

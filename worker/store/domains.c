@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domains.c: the user's VMs in memory, kept equal to the disk; see domains.h.
+ *
+ * Runs in the worker, as the user; never as root.
+ */
+#include "worker/store/domains.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/take.h"
+#include "lib/uuid.h"
+#include "protocol/rpc/procedure.h"
+#include "worker/store/definitions.h"
+
+/* FNV-1a: she who picks names that collide slows herself down. */
+static unsigned
+bucket_of(const void *data, size_t size)
+{
+	const uint8_t *p = data;
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ p[i]) * 16777619u;
+	return hash % DOMAINS_BUCKETS;
+}
+
+static void
+insert(struct domains *domains, struct domain *domain)
+{
+	const struct domain_def *def = domain->config;
+
+	TAILQ_INSERT_TAIL(&domains->all, domain, entry);
+	LIST_INSERT_HEAD(
+		&domains->by_uuid[bucket_of(def->uuid, sizeof(def->uuid))], domain, by_uuid);
+	LIST_INSERT_HEAD(
+		&domains->by_name[bucket_of(def->name, strlen(def->name))], domain, by_name);
+	domains->n++;
+}
+
+static void
+domain_free(struct domain *domain)
+{
+	(void)domain_def_free(domain->config);
+	free(domain);
+}
+
+static void
+remove_and_free(struct domains *domains, struct domain *domain)
+{
+	TAILQ_REMOVE(&domains->all, domain, entry);
+	LIST_REMOVE(domain, by_uuid);
+	LIST_REMOVE(domain, by_name);
+	domains->n--;
+	domain_free(domain);
+}
+
+/* A domain that is shut off; takes the definition. NULL without memory: def is still the caller's.
+ */
+static struct domain *
+add(struct domains *domains, struct domain_def *def)
+{
+	struct domain *domain = calloc(1, sizeof(*domain));
+
+	if (!domain)
+		return NULL;
+	domain->config = def;
+	domain->id = -1;
+	domain->state = DOMAIN_STATE_SHUTOFF;
+	domain->reason = DOMAIN_SHUTOFF_UNKNOWN;
+	insert(domains, domain);
+	return domain;
+}
+
+void
+domains_init(struct domains *domains, const struct home *home, const struct domain_env *env)
+{
+	memset(domains, 0, sizeof(*domains));
+	domains->home = home;
+	domains->env = env;
+	TAILQ_INIT(&domains->all);
+}
+
+void
+domains_fini(struct domains *domains)
+{
+	struct domain *domain;
+
+	while ((domain = TAILQ_FIRST(&domains->all)) != NULL)
+		remove_and_free(domains, domain);
+}
+
+struct domain *
+domains_find_uuid(const struct domains *domains, const uint8_t uuid[16])
+{
+	struct domain *domain;
+
+	LIST_FOREACH (domain, &domains->by_uuid[bucket_of(uuid, UUID_SIZE)], by_uuid)
+		if (memcmp(domain->config->uuid, uuid, UUID_SIZE) == 0)
+			return domain;
+	return NULL;
+}
+
+struct domain *
+domains_find_name(const struct domains *domains, const char *name)
+{
+	struct domain *domain;
+
+	LIST_FOREACH (domain, &domains->by_name[bucket_of(name, strlen(name))], by_name)
+		if (strcmp(domain->config->name, name) == 0)
+			return domain;
+	return NULL;
+}
+
+struct domain *
+domains_find_id(const struct domains *domains, int32_t id)
+{
+	struct domain *domain;
+
+	TAILQ_FOREACH (domain, &domains->all, entry)
+		if (id >= 0 && domain->id == id)
+			return domain;
+	return NULL;
+}
+
+/* --- what is on disk at the start --------------------------------------------------------- */
+
+struct loading {
+	struct domains *domains;
+	domains_report_fn *report;
+	void *arg;
+};
+
+static void
+load_one(void *arg, const char *name, const char *text, size_t size, int error)
+{
+	struct loading *loading = arg;
+	struct domains *domains = loading->domains;
+	domain_def_auto struct domain_def *def = NULL;
+	struct rpc_error why;
+	struct domain *domain;
+	int r;
+
+	if (!text) {
+		loading->report(loading->arg, name, strerror(error));
+		return;
+	}
+	r = domain_def_parse(text, size, 0, domains->env, &why, &def);
+	if (r != 0) {
+		loading->report(loading->arg, name, r < 0 ? strerror(-r) : why.message);
+		return;
+	}
+	if (strcmp(def->name, name) != 0) {
+		loading->report(loading->arg, name,
+			"the <name> in it is another: rename the file or the domain");
+		return;
+	}
+	if (domains_find_uuid(domains, def->uuid)) {
+		loading->report(loading->arg, name,
+			"another definition has the same <uuid>: remove or change one of them");
+		return;
+	}
+	domain = add(domains, def);
+	if (!domain) {
+		loading->report(loading->arg, name, strerror(ENOMEM));
+		return;
+	}
+	(void)take_ptr(def);
+	domain->autostart = definitions_autostart(domains->home, name);
+}
+
+int
+domains_load(struct domains *domains, domains_report_fn *report, void *arg)
+{
+	struct loading loading = {domains, report, arg};
+
+	return definitions_each(domains->home, load_one, &loading);
+}
+
+/* --- changes ------------------------------------------------------------------------------ */
+
+/* The texts are libvirt's own (virdomainobjlist.c): clients look for pieces of them. */
+static int
+check_clash(const struct domains *domains, const struct domain_def *def,
+	const struct domain *same_uuid, struct rpc_error *error)
+{
+	const struct domain *same_name = domains_find_name(domains, def->name);
+	char uuid[UUID_TEXT_SIZE];
+
+	if (same_uuid && strcmp(same_uuid->config->name, def->name) != 0)
+		return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_DOMAIN,
+			"operation failed: domain '%s' is already defined with uuid %s",
+			same_uuid->config->name, uuid_format(def->uuid, uuid));
+	if (!same_uuid && same_name)
+		return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_DOMAIN,
+			"operation failed: domain '%s' already exists with uuid %s", def->name,
+			uuid_format(same_name->config->uuid, uuid));
+	return RPC_DONE;
+}
+
+/* A file that is no domain of ours was left alone when it was found; it is not lost here either. */
+static int
+check_file(const struct domains *domains, const struct domain_def *def, struct rpc_error *error)
+{
+	if (!definitions_exist(domains->home, def->name))
+		return RPC_DONE;
+	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: ~/.qemud/domains/%s.xml is there and has not been loaded (the "
+		"log says why); move it away or mend it",
+		def->name);
+}
+
+static int
+write_definition(
+	const struct domains *domains, const struct domain_def *def, struct rpc_error *error)
+{
+	free_auto char *text = NULL;
+	int r = domain_def_format(def, 0, -1, &text);
+
+	/* With escapes and defaults it may have become longer than what was sent. */
+	if (r == 0 && strlen(text) > DEFINITION_MAX)
+		return rpc_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
+			"unsupported configuration: the definition of domain '%s' has %zu bytes as "
+			"it is kept; %d are as many as it may have",
+			def->name, strlen(text), DEFINITION_MAX);
+	if (r == 0)
+		r = definitions_write(domains->home, def->name, text, strlen(text));
+	if (r < 0)
+		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
+			"cannot save the definition of domain '%s' in ~/.qemud/domains", def->name);
+	return RPC_DONE;
+}
+
+int
+domains_define(struct domains *domains, const char *xml, struct rpc_error *error,
+	struct domain **ret, bool *ret_new)
+{
+	domain_def_auto struct domain_def *def = NULL;
+	struct domain *domain;
+	int r = domain_def_parse(xml, strlen(xml), 0, domains->env, error, &def);
+
+	if (r < 0)
+		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+	if (r != 0)
+		return RPC_FAILED;
+	domain = domains_find_uuid(domains, def->uuid);
+	r = check_clash(domains, def, domain, error);
+	if (r == RPC_DONE && !domain)
+		r = check_file(domains, def, error);
+	if (r == RPC_DONE)
+		r = write_definition(domains, def, error);
+	if (r != RPC_DONE)
+		return r;
+	*ret_new = !domain;
+	if (domain) {
+		(void)domain_def_free(domain->config);
+		domain->config = take_ptr(def);
+	} else {
+		domain = add(domains, def);
+		if (!domain) {
+			(void)definitions_remove(domains->home, def->name);
+			return rpc_error_set(
+				error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+		}
+		(void)take_ptr(def);
+	}
+	*ret = domain;
+	return RPC_DONE;
+}
+
+int
+domains_undefine(struct domains *domains, struct domain *domain, struct rpc_error *error)
+{
+	const char *name = domain->config->name;
+	int r = definitions_remove(domains->home, name);
+
+	if (r < 0) {
+		domain->autostart = definitions_autostart(domains->home, name);
+		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
+			"cannot remove the definition of domain '%s' from ~/.qemud/domains", name);
+	}
+	remove_and_free(domains, domain);
+	return RPC_DONE;
+}
+
+int
+domains_set_autostart(
+	struct domains *domains, struct domain *domain, bool autostart, struct rpc_error *error)
+{
+	int r = definitions_set_autostart(domains->home, domain->config->name, autostart);
+
+	if (r < 0)
+		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
+			"cannot change ~/.qemud/autostart for domain '%s'", domain->config->name);
+	domain->autostart = autostart;
+	return RPC_DONE;
+}
