@@ -5,15 +5,25 @@
  * A benchmark program, never installed; it knows just enough of the protocol to open a connection
  * and to count replies, so that the same bytes go to every server that is compared.
  *
- *   load call SOCKET SECONDS CONNECTIONS IN-FLIGHT [PROCEDURE]  calls without arguments, kept in
- * flight load connect SOCKET SECONDS CONCURRENT          connect, AUTH_LIST, CONNECT_OPEN,
- * CONNECT_CLOSE load idle SOCKET CONNECTIONS                    opens them, prints "ready", stays
- * until stdin ends
+ * load call SOCKET SECONDS CONNECTIONS IN-FLIGHT [PROCEDURE]
+ *     calls without arguments, kept in flight
+ * load connect SOCKET SECONDS CONCURRENT
+ *     connect, AUTH_LIST, CONNECT_OPEN, CONNECT_CLOSE
+ * load list SOCKET SECONDS
+ *     the list of all domains; 1 connection with 1 in flight
+ * load define SOCKET SECONDS DOMAINS
+ *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
+ * load replace FOLDER SECONDS FILE
+ *     no server: writes what is in FILE to a new file, makes it last, and renames it, again and again
+ * load idle SOCKET CONNECTIONS
+ *     opens them, prints "ready", stays until stdin ends
  *
- * The first two print "OPERATIONS SECONDS" when done. Any error reply, wrong size or lost
- * connection ends it with status 1: a refused call must not count as a fast one.
+ * All but the last print "OPERATIONS SECONDS CPU-NANOSECONDS" when done, where the CPU is their own.
+ * Any error reply, wrong size or lost connection ends it with status 1: a refused call must not
+ * count as a fast one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +36,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { AUTH_LIST = 66, OPEN = 1, CLOSE = 2, LIB_VERSION = 157, HEADER = 28, BUFFER = 65536 };
+enum {
+	AUTH_LIST = 66,
+	OPEN = 1,
+	CLOSE = 2,
+	LIB_VERSION = 157,
+	DEFINE_XML = 11,
+	LIST_ALL_DOMAINS = 273,
+	HEADER = 28,
+	BUFFER = 65536,
+	REPLY_MAX = 1024 * 1024
+};
 
 struct conn {
 	int fd;
@@ -70,17 +90,12 @@ load32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Write one call into p; returns its size. CONNECT_OPEN asks for qemu:///system. */
+/* Write the header of a call with so many bytes of arguments into p; returns the call's size. */
 static size_t
-put_call(uint8_t *p, uint32_t procedure, uint32_t serial)
+put_header(uint8_t *p, uint32_t procedure, uint32_t serial, size_t n_args)
 {
-	static const uint8_t open_args[] = "\0\0\0\1\0\0\0\16qemu:///system\0\0\0\0\0";
-	size_t size = HEADER;
+	size_t size = HEADER + n_args;
 
-	if (procedure == OPEN) {
-		memcpy(p + HEADER, open_args, 28);
-		size += 28;
-	}
 	store32(p, (uint32_t)size);
 	store32(p + 4, 0x20008086);
 	store32(p + 8, 1);
@@ -89,6 +104,17 @@ put_call(uint8_t *p, uint32_t procedure, uint32_t serial)
 	store32(p + 20, serial);
 	store32(p + 24, 0);
 	return size;
+}
+
+/* Write one call into p; returns its size. CONNECT_OPEN asks for qemu:///system. */
+static size_t
+put_call(uint8_t *p, uint32_t procedure, uint32_t serial)
+{
+	static const uint8_t open_args[] = "\0\0\0\1\0\0\0\16qemu:///system\0\0\0\0\0";
+
+	if (procedure == OPEN)
+		memcpy(p + HEADER, open_args, 28);
+	return put_header(p, procedure, serial, procedure == OPEN ? 28 : 0);
 }
 
 static void
@@ -224,6 +250,16 @@ conns_new(long n)
 }
 
 static void
+tell(uint64_t n_done, double seconds)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	(void)printf("%llu %.6f %lld\n", (unsigned long long)n_done, seconds,
+		(long long)ts.tv_sec * 1000000000 + ts.tv_nsec);
+}
+
+static void
 run(bool connecting, double seconds, long n_conns, long in_flight, uint32_t procedure)
 {
 	struct conn *conns = conns_new(n_conns);
@@ -251,8 +287,102 @@ run(bool connecting, double seconds, long n_conns, long in_flight, uint32_t proc
 					     : call_step(events[i].data.ptr, procedure);
 		end = now();
 	} while (end - start < seconds);
-	(void)printf("%llu %.6f\n", (unsigned long long)n_done, end - start);
+	tell(n_done, end - start);
 	free(conns);
+}
+
+/* --- large calls and replies: one connection, one in flight ------------------------------- */
+
+static void
+read_whole(struct conn *c, uint8_t *data, size_t size)
+{
+	if (recv(c->fd, data, size, MSG_WAITALL) != (ssize_t)size)
+		fail("recv");
+}
+
+/* Send a call and read its reply, whatever is in it. */
+static void
+exchange(struct conn *c, const uint8_t *call, size_t size)
+{
+	static uint8_t reply[REPLY_MAX];
+	uint32_t length;
+
+	send_all(c, call, size);
+	read_whole(c, reply, HEADER);
+	length = load32(reply);
+	if (length < HEADER || length > REPLY_MAX)
+		fail("reply of a strange size");
+	read_whole(c, reply + HEADER, length - HEADER);
+	if (load32(reply + 24) != 0)
+		fail("error reply");
+}
+
+static void
+list(double seconds)
+{
+	uint8_t call[HEADER + 8];
+	size_t size = put_header(call, LIST_ALL_DOMAINS, 0, 8);
+	struct conn c = {.fd = -1};
+	uint64_t n_done = 0;
+	double start;
+
+	store32(call + HEADER, 1);
+	store32(call + HEADER + 4, 0);
+	dial_and_open(&c);
+	start = now();
+	do {
+		exchange(&c, call, size);
+		n_done++;
+	} while (now() - start < seconds);
+	tell(n_done, now() - start);
+}
+
+static void
+define(double seconds, unsigned n_domains)
+{
+	uint8_t call[1024] = {0};
+	struct conn c = {.fd = -1};
+	uint64_t n_done = 0;
+	double start;
+
+	dial_and_open(&c);
+	start = now();
+	do {
+		unsigned number = (unsigned)(n_done % n_domains);
+		int n = snprintf((char *)call + HEADER + 4, sizeof(call) - HEADER - 4,
+			"<domain type='qemu'><name>bench%04u</name>"
+			"<uuid>00000000-0000-4000-8000-%012u</uuid><memory unit='MiB'>64</memory>"
+			"<os><type>hvm</type></os></domain>",
+			number, number);
+
+		store32(call + HEADER, (uint32_t)n);
+		exchange(&c, call, put_header(call, DEFINE_XML, 0, 4 + (((size_t)n + 3) & ~3u)));
+		n_done++;
+	} while (now() - start < seconds || (seconds <= 0 && n_done < n_domains));
+	tell(n_done, now() - start);
+}
+
+/* What no server that keeps a definition can do without. */
+static void
+replace(const char *folder, double seconds, const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, shared, sizeof(shared));
+	uint64_t n_done = 0;
+	double start;
+
+	if (size <= 0 || chdir(folder) < 0)
+		fail(file);
+	(void)close(fd);
+	start = now();
+	do {
+		fd = open("new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		if (fd < 0 || write(fd, shared, (size_t)size) != size || fsync(fd) < 0 ||
+			close(fd) < 0 || rename("new", "kept") < 0)
+			fail(folder);
+		n_done++;
+	} while (now() - start < seconds);
+	tell(n_done, now() - start);
 }
 
 static void
@@ -283,6 +413,12 @@ main(int argc, char **argv)
 	else if (strcmp(argv[1], "call") == 0 && argc >= 6)
 		run(false, atof(argv[3]), atol(argv[4]), atol(argv[5]),
 			argc > 6 ? (uint32_t)atol(argv[6]) : LIB_VERSION);
+	else if (strcmp(argv[1], "list") == 0 && argc == 4)
+		list(atof(argv[3]));
+	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
+		define(atof(argv[3]), (unsigned)atol(argv[4]));
+	else if (strcmp(argv[1], "replace") == 0 && argc == 5)
+		replace(argv[2], atof(argv[3]), argv[4]);
 	else
 		return 2;
 	return 0;

@@ -20,6 +20,7 @@
 #include "protocol/rpc/handlers.h"
 #include "protocol/rpc/keepalive.h"
 #include "protocol/verb.h"
+#include "worker/estate.h"
 #include "worker/rpc/server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,6 +40,7 @@ enum { ANSWERS_MAX = 64 << 20, TURNS = 100000 };
 static struct loop loop;
 static struct uplink uplink;
 static struct server server;
+static struct estate estate; /* open, without a folder or a VM */
 static unsigned n_forgotten;
 
 static void
@@ -157,6 +159,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n_forgotten = 0;
 	require(loop_init(&loop) == 0 && packet_pair(fds) == 0);
 	server_init(&server, &loop, &uplink, occupied);
+	estate_init(&estate, &loop, &uplink);
+	estate.state = ESTATE_OPEN;
+	server.estate = &estate;
 	require(uplink_start(&uplink, &loop, fds[1], &ops) == 0);
 	rpc_buffer_init(&whole, ANSWERS_MAX);
 	rpc_buffer_init(&pieces, ANSWERS_MAX);

@@ -18,21 +18,20 @@
  *   5. STOP, SIGTERM, or the broker's end: no new call is served, what is answered is still
  *      sent, for DRAIN_S seconds at most. A broker that breaks the rules of the link: it exits.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include "confine/filter.h"
 #include "lib/err.h"
 #include "lib/keyval.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/start.h"
 #include "lib/take.h"
 #include "lib/uplink.h"
+#include "worker/estate.h"
 #include "worker/rpc/server.h"
 
 enum { DRAIN_S = 5, IDLE_MAX_S = 86400 };
@@ -41,6 +40,7 @@ struct worker {
 	struct loop loop;
 	struct uplink uplink;
 	struct server server;
+	struct estate estate;
 	struct timer idle; /* runs while there is no client */
 	uint64_t idle_s;
 	struct timer deadline; /* runs while it is leaving */
@@ -71,8 +71,7 @@ leave(struct worker *worker)
 		loop_quit(&worker->loop, EXIT_SUCCESS);
 }
 
-/* --- idle ---------------------------------------------------------------------------------------
- */
+/* --- idle --------------------------------------------------------------------------------- */
 
 static void idle_due(struct timer *timer);
 
@@ -105,8 +104,7 @@ occupied(struct server *server, bool occupied)
 		idle_begins(worker);
 }
 
-/* --- the broker ---------------------------------------------------------------------------------
- */
+/* --- the broker --------------------------------------------------------------------------- */
 
 static int
 uplink_pass(struct uplink *uplink, const struct ipc_conn_pass *pass, int fd)
@@ -147,11 +145,22 @@ uplink_stop(struct uplink *uplink, enum ipc_fault fault, uint16_t type)
 	loop_quit(&worker->loop, EXIT_FAILURE);
 }
 
-static const struct uplink_ops uplink_ops = {
-	.pass = uplink_pass, .forget = uplink_forget, .idle = uplink_idle, .stop = uplink_stop};
+static void
+uplink_tool(struct uplink *uplink, uint64_t cookie, int err, int fd)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
 
-/* --- begin and end ------------------------------------------------------------------------------
- */
+	(void)cookie;
+	estate_tool_ready(&worker->estate, err, fd);
+}
+
+static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
+	.forget = uplink_forget,
+	.idle = uplink_idle,
+	.stop = uplink_stop,
+	.tool = uplink_tool};
+
+/* --- begin and end ------------------------------------------------------------------------ */
 
 static void
 signalled(void *arg, int signo)
@@ -192,17 +201,10 @@ read_arguments(struct worker *worker, int argc, char **argv)
 static void
 set_up(struct worker *worker)
 {
-	sigset_t signals;
-	int r = loop_init(&worker->loop);
-
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	if (r == 0)
-		r = loop_signals(&worker->loop, &signals, signalled, worker);
-	if (r < 0)
-		die("cannot set up: %s", strerror(-r));
+	start_loop(&worker->loop, 0, signalled, worker);
 	server_init(&worker->server, &worker->loop, &worker->uplink, occupied);
+	estate_init(&worker->estate, &worker->loop, &worker->uplink);
+	worker->server.estate = &worker->estate;
 }
 
 int
@@ -211,10 +213,7 @@ main(int argc, char **argv)
 	static struct worker worker;
 	int r;
 
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		die("prctl: %s", strerror(errno));
-	(void)umask(077);
-	log_open("qemud-worker", LEVEL_INFO);
+	start_program("qemud-worker");
 	read_arguments(&worker, argc, argv);
 	set_up(&worker);
 	r = filter_load(&filter_worker);
@@ -225,6 +224,7 @@ main(int argc, char **argv)
 		die("descriptor %d is no link to a broker: %s", UPLINK_FD, strerror(-r));
 	idle_begins(&worker);
 	r = loop_run(&worker.loop);
+	estate_fini(&worker.estate);
 	server_fini(&worker.server);
 	uplink_fini(&worker.uplink);
 	loop_fini(&worker.loop);

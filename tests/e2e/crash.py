@@ -8,7 +8,7 @@ import proc
 import rpc
 import tap
 
-broker = host.start_broker()
+broker = host.start_broker(user_connections_per_second=100000)
 
 
 def kill(process):
@@ -24,7 +24,7 @@ def answered(user):
 
 @tap.test("a killed worker ends its clients' connections; the next one is served by another worker")
 def _():
-    n = host.count(full=5, long=100)
+    n = host.count(full=5, long=30)
     for _ in range(n):
         with host.client_as("alice") as client, host.client_as("bob") as other:
             client.open()

@@ -10,30 +10,14 @@ import difflib
 import glob
 import os
 import re
-import shutil
 import subprocess
 
 import host
+import libvirtd
 import tap
 
 GOLDEN = "/srv/qemud/tests/golden/domain"
-LIBVIRTD = shutil.which("libvirtd")
-RUN = "/tmp/libvirt"
-URI = f"qemu+unix:///session?socket={RUN}/libvirt-sock"
 NOT_SUPPORTED = re.compile(r"is not (supported|run) by qemud")
-
-
-def start():
-    """alice's libvirtd; it ends with the host."""
-    os.mkdir(RUN)
-    with open(f"{RUN}/conf", "w", encoding="utf-8") as file:
-        file.write(f'unix_sock_dir = "{RUN}"\nauth_unix_rw = "none"\n')
-    shutil.chown(RUN, "alice", "alice")
-    # It goes to the background when it serves.
-    started = host.run_as("alice", "env", f"XDG_RUNTIME_DIR={RUN}",
-                          "PATH=/usr/sbin:/usr/bin", LIBVIRTD, "--daemon",
-                          "--config", f"{RUN}/conf", "--pid-file", f"{RUN}/pid")
-    tap.equal(started.returncode, 0, f"libvirtd ({started.stderr})")
 
 
 def deviations():
@@ -48,7 +32,7 @@ def deviations():
 
 
 def virsh(*commands):
-    return host.run_as("alice", "virsh", "-c", URI, "; ".join(commands))
+    return host.run_as("alice", "virsh", "-c", libvirtd.URI, "; ".join(commands))
 
 
 def define_and_dump(path, uuid):
@@ -63,9 +47,9 @@ def differs(path):
         ours = file.read()
     uuid = re.search("<uuid>(.*)</uuid>", ours)[1]
     theirs = define_and_dump(path, uuid)
-    with open(f"{RUN}/dump.xml", "w", encoding="utf-8") as file:
+    with open(f"{libvirtd.RUN}/dump.xml", "w", encoding="utf-8") as file:
         file.write(theirs)
-    theirs = define_and_dump(f"{RUN}/dump.xml", uuid)
+    theirs = define_and_dump(f"{libvirtd.RUN}/dump.xml", uuid)
     return "".join(difflib.unified_diff(theirs.splitlines(True), ours.splitlines(True), "libvirt",
                                         "qemud", n=1)) or None
 
@@ -75,12 +59,12 @@ def refused_otherwise(path):
         ours = file.read().split("\n", 1)[1].strip()
     if NOT_SUPPORTED.search(ours):
         return None
-    result = subprocess.run(host.command_as("alice", "virsh", "-c", URI, "define", path),
+    result = subprocess.run(host.command_as("alice", "virsh", "-c", libvirtd.URI, "define", path),
                             capture_output=True, text=True, errors="replace",
                             stdin=subprocess.DEVNULL, timeout=60, check=False)
     defined = re.search("Domain '(.*)' defined from", result.stdout, re.DOTALL)
     if defined:
-        host.run_as("alice", "virsh", "-c", URI, "undefine", defined[1])
+        host.run_as("alice", "virsh", "-c", libvirtd.URI, "undefine", defined[1])
         return "accepted"
     theirs = result.stderr.split("\nerror: ", 1)[-1].strip()
     return None if theirs == ours else theirs
@@ -100,10 +84,10 @@ def compare(kind, paths, find):
     tap.equal(sorted(listed - names), [], "listed differences that are none")
 
 
-if not LIBVIRTD:
+if not libvirtd.PROGRAM:
     tap.skip_all("libvirtd is not installed")
 LISTED = deviations()
-start()
+libvirtd.start()
 
 
 @tap.test("a definition is dumped as libvirt dumps it")

@@ -94,7 +94,7 @@ def _():
 
 
 often.stop()
-host.start_broker()
+host.start_broker(user_connections_per_second=100000)
 
 # Holds 200 connections and closes and opens one after the other; a byte for each.
 CHURN = """

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: who has no account of this host is nobody, and told so; a user namespace makes nobody
 # anybody else.
+import os
+
 import host
 import proc
 import rpc
@@ -55,6 +57,8 @@ def _():
 def _():
     with open("/etc/passwd", "a", encoding="utf-8") as file:
         file.write("erin:x:2005:2005::/home/erin:/bin/sh\n")
+    os.mkdir("/home/erin", 0o700)
+    os.chown("/home/erin", 2005, 2005)
     with host.identity(2005):
         client = rpc.Client()
     with client:

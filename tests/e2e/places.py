@@ -43,6 +43,7 @@ def clean():
         if os.path.islink(folder):
             os.unlink(folder)
         shutil.rmtree(folder, ignore_errors=True)
+    host.make_system_home()
 
 
 for umask in (0o022, 0o077, 0o777, 0):

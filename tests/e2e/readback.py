@@ -75,7 +75,10 @@ EPOLL, SIGNALS, PIDFD = "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon
 EVENT = "anon_inode:[eventfd]"
 STARTED = ("box", "resolve", "view", "worker")
 DESCRIPTORS = {
-    "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS, SOCKET]),
+    # besides its clients: its own folders, opened before it takes any
+    "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(
+        [EPOLL, SIGNALS, SOCKET, "/home/alice/.qemud",
+         *(f"/home/alice/.qemud/{name}" for name in ("autostart", "cache", "domains", "lock", "log"))])),
     "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),
 }
 COMMON = ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]

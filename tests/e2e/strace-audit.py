@@ -23,8 +23,9 @@ def _():
         client = rpc.Client()
     with client:
         tap.true(client.call(rpc.AUTH_LIST).error, "a refusal")
-    with host.client_as("alice") as client:
+    with host.client_as("alice") as watcher, host.client_as("alice"):
         # Bytes that wait in the socket while its worker is being started.
+        watcher.open()
         worker = proc.End(host.worker_of("alice"))
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait(10)

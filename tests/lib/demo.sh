@@ -102,6 +102,28 @@ for want in 'CapEff:	0000000000000000' 'CapBnd:	0000000000000000' 'NoNewPrivs:	1
 	grep -qx "$want" "/proc/$pid/status" || fail "expected $want"
 done
 
+# --- definitions ---------------------------------------------------------------------------------
+
+step 'alice defines a VM; what was not said is filled in, as libvirt does'
+cat >/home/alice/guest.xml <<'END'
+<domain type='qemu'>
+  <name>guest</name>
+  <title>The first one</title>
+  <memory unit='MiB'>128</memory>
+  <os><type machine='q35'>hvm</type></os>
+</domain>
+END
+as alice virsh -c "$rw" define /home/alice/guest.xml
+as alice virsh -c "$rw" autostart guest
+as alice virsh -c "$rw" list --all --title
+as alice virsh -c "$rw" dominfo guest
+as alice virsh -c "$rw" dumpxml --xpath //os/type guest
+
+step 'it is a file of hers; bob sees nothing of it'
+as alice find /home/alice/.qemud -name '*.xml' -printf '%M %u %p\n'
+as bob virsh -c "$rw" list --all
+refused bob virsh -c "$rw" dominfo guest && fail 'bob sees it'
+
 # --- the read-only socket ------------------------------------------------------------------------
 
 step 'the read-only socket: she sees the same'
@@ -119,9 +141,10 @@ grep -q 'uid 4242 has no account' /srv/said || fail 'it was refused otherwise'
 
 # --- survival ----------------------------------------------------------------------------------------
 
-step "alice's worker is killed; her next command is served by another"
+step "alice's worker is killed; her next command is served by another, which has what she defined"
 kill -9 "$pid"
 as alice virsh -c "$rw" list --all
+grep -q ' guest ' /srv/said || fail 'the definition is lost'
 after=$(worker_of alice)
 echo "    worker $pid is gone, worker $after serves"
 case $after in '' | "$pid") fail 'no new worker' ;; esac

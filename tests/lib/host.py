@@ -188,6 +188,13 @@ def command_as(user, *command):
             "--reset-env", "--", *command]
 
 
+def make_system_home():
+    """What installing the package does for the account of the host."""
+    os.makedirs("/var/lib/qemud", 0o755, exist_ok=True)
+    os.mkdir("/var/lib/qemud/system", 0o700)
+    os.chown("/var/lib/qemud/system", UID["qemud-vm"], UID["qemud-vm"])
+
+
 def run_as(user, *command, timeout=60):
     return subprocess.run(command_as(user, *command), capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False)

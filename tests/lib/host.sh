@@ -37,9 +37,12 @@ if [ "${QEMUD_HOST-}" != inside ]; then
 	trap 'kill -9 $host 2>/dev/null' TERM INT HUP
 	status=0
 	wait $host || status=$?
-	# Once more, for what a signal cut short: after it nobody is left in there.
-	wait $host 2>/dev/null || true
-	[ "$TEST_CGROUP" = none ] || find "$TEST_CGROUP" -depth -type d -exec rmdir {} +
+	# What was in there may need a moment to be gone.
+	tries=0
+	while [ "$TEST_CGROUP" != none ] && [ -d "$TEST_CGROUP" ] && [ $tries -lt 100 ]; do
+		find "$TEST_CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+		tries=$((tries + 1))
+	done
 	exit $status
 fi
 

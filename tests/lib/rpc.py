@@ -21,6 +21,8 @@ OK, ERROR, CONTINUE = 0, 1, 2
 CONNECT_OPEN, CONNECT_CLOSE, CONNECT_GET_TYPE, CONNECT_GET_LIB_VERSION = 1, 2, 3, 157
 CONNECT_SUPPORTS_FEATURE, AUTH_LIST = 60, 66
 CONNECT_GET_HOSTNAME, CONNECT_GET_URI = 59, 110
+DOMAIN_DEFINE_XML, DOMAIN_SET_AUTOSTART, DOMAIN_UNDEFINE, DOMAIN_UNDEFINE_FLAGS = 11, 29, 35, 231
+DOMAIN_LOOKUP_BY_NAME, DOMAIN_GET_XML_DESC, DOMAIN_DEFINE_XML_FLAGS = 23, 14, 350
 
 READ_ONLY = 1  # flag of CONNECT_OPEN
 
@@ -33,7 +35,7 @@ def u32(value):
 
 
 def string(text):
-    data = text.encode()
+    data = text if isinstance(text, bytes) else text.encode()
     return u32(len(data)) + data + bytes(-len(data) % 4)
 
 

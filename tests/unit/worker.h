@@ -22,6 +22,7 @@
 #include "protocol/rpc/handlers.h"
 #include "protocol/rpc/procedure.h"
 #include "protocol/verb.h"
+#include "worker/estate.h"
 #include "worker/rpc/server.h"
 
 /* A handler is found by its name and needs nobody to refer to it: here are those that are served.
@@ -40,9 +41,11 @@ static struct rig {
 	struct loop loop;
 	struct uplink uplink;
 	struct server server;
+	struct estate estate; /* open, without a folder or a VM */
 	int broker_fd;
 	uint64_t last_conn;
 	unsigned n_forgotten;
+	uint32_t tool_serial;   /* of the ask for a box that the worker made last; 0: none */
 	struct rpc_arena arena; /* of what was decoded */
 } rig;
 
@@ -76,8 +79,16 @@ rig_stopped(struct uplink *uplink, enum ipc_fault fault, uint16_t type)
 	CHECK(fault == IPC_OK);
 }
 
+static void
+rig_tool(struct uplink *uplink, uint64_t cookie, int err, int fd)
+{
+	(void)uplink;
+	(void)cookie;
+	estate_tool_ready(&rig.estate, err, fd);
+}
+
 static const struct uplink_ops rig_ops = {
-	.pass = rig_pass, .forget = rig_forget, .stop = rig_stopped};
+	.pass = rig_pass, .forget = rig_forget, .stop = rig_stopped, .tool = rig_tool};
 
 static inline void
 rig_start(void)
@@ -89,6 +100,9 @@ rig_start(void)
 	ASSERT(loop_init(&rig.loop) == 0 && packet_pair(fds) == 0);
 	rig.broker_fd = fds[0];
 	server_init(&rig.server, &rig.loop, &rig.uplink, rig_occupied);
+	estate_init(&rig.estate, &rig.loop, &rig.uplink);
+	rig.estate.state = ESTATE_OPEN;
+	rig.server.estate = &rig.estate;
 	ASSERT(uplink_start(&rig.uplink, &rig.loop, fds[1], &rig_ops) == 0);
 }
 
@@ -96,16 +110,37 @@ rig_start(void)
 static inline void
 rig_turn(int timeout_ms)
 {
+	struct ipc_header header;
 	struct packet packet;
 
 	ASSERT(loop_once(&rig.loop, timeout_ms) == 0);
-	while (packet_recv(rig.broker_fd, &packet) == 0)
+	while (packet_recv(rig.broker_fd, &packet) == 0) {
+		memcpy(&header, packet.data, sizeof(header));
+		if (header.type == IPC_TOOL)
+			rig.tool_serial = header.serial;
 		packet_fini(&packet);
+	}
+}
+
+/* The broker answers the ask for a box: fd, or -1 and a negative errno. */
+static inline void
+rig_answer_tool(int err, int fd)
+{
+	struct ipc_header header = {.version = IPC_VERSION,
+		.type = IPC_TOOL_READY,
+		.n_fds = fd >= 0,
+		.serial = rig.tool_serial,
+		.err = err};
+
+	rig.tool_serial = 0;
+	ASSERT(packet_send(rig.broker_fd, &header, sizeof(header), &fd, fd >= 0) == 0);
+	rig_turn(100);
 }
 
 static inline void
 rig_stop(void)
 {
+	estate_fini(&rig.estate);
 	server_fini(&rig.server);
 	for (unsigned i = 0; rig.n_forgotten < rig.last_conn && i < 100; i++)
 		rig_turn(10);

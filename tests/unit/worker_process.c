@@ -24,7 +24,7 @@
 enum { WAIT_MS = 20000 };
 
 static char folder[4096]; /* of the programs: two above this one */
-static int link_fd = -1;
+static int link_fd = -1, log_fd = STDERR_FILENO;
 static pid_t pid;
 static uint32_t serial;
 
@@ -32,17 +32,15 @@ static uint32_t serial;
 static void
 start(const char *program, char *const argv[])
 {
-	char path[sizeof folder + 32];
 	int fds[2];
 
-	(void)snprintf(path, sizeof path, "%s/%s", folder, program);
 	ASSERT(packet_pair(fds) == 0);
 	pid = fork();
 	ASSERT(pid >= 0);
 	if (pid == 0) {
-		if (dup2(fds[1], 3) < 0)
+		if (dup2(fds[1], 3) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
 			_exit(127);
-		execv(path, argv);
+		execv(program, argv);
 		_exit(127);
 	}
 	fd_close(&fds[1]);
@@ -256,6 +254,20 @@ test_violation(void)
 	}
 }
 
+/* Whoever read the log has gone. */
+static void
+test_log_unread(void)
+{
+	int fds[2];
+
+	ASSERT(pipe(fds) == 0);
+	fd_close(&fds[0]);
+	log_fd = fds[1];
+	test_violation();
+	log_fd = STDERR_FILENO;
+	fd_close(&fds[1]);
+}
+
 static void
 test_terminated(void)
 {
@@ -317,10 +329,13 @@ main(int argc, char **argv)
 {
 	(void)argc;
 	(void)snprintf(folder, sizeof folder, "%s/../..", dirname(argv[0]));
+	ASSERT(chdir(folder) == 0 && access("qemud-worker", X_OK) == 0 &&
+		access("qemud-view", X_OK) == 0);
 	TEST("a worker serves, and ends when it is told to", test_serves);
 	TEST("an idle worker asks, and asks again, and ends when it may", test_idle);
 	TEST("without a broker they end", test_broker_gone);
 	TEST("when the broker breaks a rule they exit with an error", test_violation);
+	TEST("a log that nobody reads ends nobody", test_log_unread);
 	TEST("SIGTERM ends them in order", test_terminated);
 	TEST("the refuser answers, and ends when it is told to", test_refuses);
 	TEST("wrong arguments are an error", test_usage);

@@ -20,8 +20,9 @@
 struct client;
 
 struct rpc_call {
-	struct client *client;      /* NULL when it has gone */
-	LIST_ENTRY(rpc_call) entry; /* of the client's calls that are answered later */
+	struct client *client;        /* NULL when it has gone */
+	LIST_ENTRY(rpc_call) entry;   /* of the client's calls that are answered later */
+	LIST_ENTRY(rpc_call) waiting; /* of whoever will answer it */
 	const struct rpc_procedure *procedure;
 	struct rpc_header header;
 	struct rpc_error error;
@@ -40,7 +41,8 @@ void call_reset(struct rpc_call *call);
 /** Release a call that is in no list; NULL is nothing. Returns NULL. */
 struct rpc_call *call_free(struct rpc_call *call);
 
-/** Answer a call whose handler returned RPC_LATER: RPC_DONE or RPC_FAILED. Releases the call. */
+/** Answer a call after its handler returned RPC_LATER: RPC_DONE or RPC_FAILED. Releases the call.
+ */
 void call_answer(struct rpc_call *call, enum rpc_handled handled);
 
 /* What handlers return in the usual cases; each fills in the call's error if it fails. */

@@ -31,12 +31,12 @@ static const size_t OUTPUT_MAX = (size_t)2 * RPC_FRAME_MAX;
 static bool
 may_serve(const struct client *client)
 {
-	return !client->closing && !client->server->draining &&
+	return !client->closing && !client->lost && !client->server->draining &&
 	       client->n_later < CLIENT_LATER_MAX &&
 	       rpc_buffer_left(&client->out) < CLIENT_OUTPUT_ENOUGH;
 }
 
-/* --- input ------------------------------------------------------------------------------------ */
+/* --- input -------------------------------------------------------------------------------- */
 
 /* The descriptors of a packet that ends before the byte `at` of the stream. */
 static bool
@@ -190,7 +190,7 @@ receive(struct client *client)
 	return serve_received(client, data, (size_t)n);
 }
 
-/* --- output ----------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------- */
 
 /* Send what is queued, as far as the socket takes it. Returns false when the peer has gone. */
 static bool
@@ -216,7 +216,7 @@ is_over(const struct client *client)
 {
 	bool leaving = client->closing || (client->server->draining && client->n_later == 0);
 
-	return leaving && rpc_buffer_left(&client->out) == 0;
+	return client->lost || (leaving && rpc_buffer_left(&client->out) == 0);
 }
 
 /* Watch for what can be served now. */
@@ -275,7 +275,7 @@ client_ready(struct io *io, uint32_t events)
 		client_proceed(client);
 }
 
-/* --- keepalive -------------------------------------------------------------------------------- */
+/* --- keepalive ---------------------------------------------------------------------------- */
 
 static void
 pulse(struct timer *timer)
@@ -315,8 +315,7 @@ client_arm_keepalive(struct client *client)
 		timer_set(loop, &client->pulse, client->keepalive.due_ns, pulse);
 }
 
-/* --- answers that wait, claims ------------------------------------------------------------------
- */
+/* --- answers that wait, claims ------------------------------------------------------------ */
 
 void
 client_await(struct client *client, struct rpc_call *call)
@@ -353,8 +352,7 @@ client_claim_stalled(struct inflow_claim *claim)
 	client_end(client);
 }
 
-/* --- begin and end ------------------------------------------------------------------------------
- */
+/* --- begin and end ------------------------------------------------------------------------ */
 
 int
 client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
@@ -406,6 +404,7 @@ client_end(struct client *client)
 	rpc_buffer_fini(&client->out);
 	subscriptions_fini(&client->subscriptions);
 	free(take_ptr(client->uri));
+	free(take_ptr(client->opening));
 	inflow_release(&server->inflow, &client->claim);
 	LIST_REMOVE(client, entry);
 	log_debug("conn=%" PRIu64 " uid=%" PRIu32 " has ended", client->conn.id, client->uid);

@@ -40,7 +40,9 @@ struct client {
 	uint32_t uid;   /* who connected */
 	uint32_t verbs; /* protocol/verb.h */
 	char *uri;      /* that was opened; NULL: none yet */
+	char *opening;  /* the URI of a CONNECT_OPEN that is not answered yet */
 	bool closing;   /* the client said so: end when all is sent */
+	bool lost;      /* too much waits for it that it does not read: end now */
 
 	struct rpc_buffer in; /* what is not a whole packet yet, or waits for its turn */
 	struct rpc_buffer out;

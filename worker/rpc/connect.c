@@ -6,16 +6,21 @@
  * the URI: qemu:///system and qemu:///session both mean those of the account that this worker
  * runs as.
  */
+#include "worker/rpc/connect.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/take.h"
 #include "protocol/rpc/handlers.h"
 #include "protocol/verb.h"
+#include "worker/estate.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/client.h"
+#include "worker/rpc/server.h"
 #include "worker/rpc/uri.h"
 
 enum {
@@ -67,6 +72,15 @@ read_name(struct rpc_call *call, const char *name, struct uri *ret)
 	return RPC_DONE;
 }
 
+void
+connect_opened(struct client *client, bool ok)
+{
+	if (ok)
+		client->uri = take_ptr(client->opening);
+	else
+		free(take_ptr(client->opening));
+}
+
 int
 rpc_connect_open(struct rpc_call *call, const struct rpc_connect_open_args *args)
 {
@@ -75,9 +89,9 @@ rpc_connect_open(struct rpc_call *call, const struct rpc_connect_open_args *args
 	struct uri uri = {.scheme = NULL};
 	int r;
 
-	if (client->uri || !name)
+	if (client->uri || client->opening || !name)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
-			"internal error: connection %s", client->uri ? "already open" : "not open");
+			"internal error: connection %s", name ? "already open" : "not open");
 	/* Nothing was named: what libvirt takes then. */
 	if (name[0] == '\0')
 		name = client->uid == 0 ? "qemu:///system" : "qemu:///session";
@@ -85,13 +99,16 @@ rpc_connect_open(struct rpc_call *call, const struct rpc_connect_open_args *args
 	if (r != RPC_DONE)
 		return r;
 	/* What GET_URI returns; the client has taken the transport out. */
-	if (asprintf(&client->uri, "qemu://%s%s%s", uri.authority, uri.path, uri.rest) < 0) {
-		client->uri = NULL;
+	if (asprintf(&client->opening, "qemu://%s%s%s", uri.authority, uri.path, uri.rest) < 0) {
+		client->opening = NULL;
 		return call_out_of_memory(call);
 	}
 	if (args->flags & CONNECT_READ_ONLY)
 		client->verbs &= VERBS_VIEW;
-	return RPC_DONE;
+	r = estate_enter(client->server->estate, call);
+	if (r != RPC_LATER)
+		connect_opened(client, r == RPC_DONE);
+	return r;
 }
 
 int

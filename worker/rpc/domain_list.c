@@ -4,17 +4,95 @@
  *
  * Runs in the worker.
  */
-#include "protocol/rpc/handlers.h"
-#include "worker/rpc/call.h"
+#include <inttypes.h>
 
-/* The sixteen filters of virConnectListAllDomainsFlags, from ACTIVE to NO_CHECKPOINT. */
-enum { LIST_DOMAINS_FILTERS = 0xffff };
+#include "protocol/rpc/handlers.h"
+#include "worker/rpc/domain_find.h"
+
+/* virConnectListAllDomainsFlags: pairs and groups; in a group any, of all groups each must hold. */
+enum domain_filter {
+	LIST_ACTIVE = 0x1,
+	LIST_INACTIVE = 0x2,
+	LIST_PERSISTENT = 0x4,
+	LIST_TRANSIENT = 0x8,
+	LIST_RUNNING = 0x10,
+	LIST_PAUSED = 0x20,
+	LIST_SHUTOFF = 0x40,
+	LIST_OTHER = 0x80,
+	LIST_NO_MANAGEDSAVE = 0x200,
+	LIST_AUTOSTART = 0x400,
+	LIST_NO_AUTOSTART = 0x800,
+	LIST_NO_SNAPSHOT = 0x2000,
+	LIST_NO_CHECKPOINT = 0x8000,
+	LIST_ALL = 0xffff
+};
+
+enum { DOMAINS_LISTED_MAX = 16384 /* REMOTE_DOMAIN_LIST_MAX */ };
+
+static const uint32_t filter_groups[] = {0x3, 0xc, 0xf0, 0x300, 0xc00, 0x3000, 0xc000};
+
+/* What holds for a domain, one bit of each group. */
+static uint32_t
+traits_of(const struct domain *domain)
+{
+	uint32_t traits =
+		LIST_PERSISTENT | LIST_NO_MANAGEDSAVE | LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
+
+	traits |= domain_is_active(domain) ? LIST_ACTIVE : LIST_INACTIVE;
+	traits |= domain->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART;
+	switch (domain->state) {
+	case DOMAIN_STATE_RUNNING:
+		return traits | LIST_RUNNING;
+	case DOMAIN_STATE_PAUSED:
+		return traits | LIST_PAUSED;
+	case DOMAIN_STATE_SHUTOFF:
+		return traits | LIST_SHUTOFF;
+	}
+	return traits | LIST_OTHER;
+}
+
+static bool
+is_wanted(const struct domain *domain, uint32_t flags)
+{
+	uint32_t traits = traits_of(domain);
+
+	for (size_t i = 0; i < sizeof(filter_groups) / sizeof(filter_groups[0]); i++) {
+		uint32_t asked = flags & filter_groups[i];
+
+		if (asked && !(asked & traits))
+			return false;
+	}
+	return true;
+}
 
 int
 rpc_connect_list_all_domains(struct rpc_call *call,
 	const struct rpc_connect_list_all_domains_args *args,
 	struct rpc_connect_list_all_domains_ret *ret)
 {
-	ret->n_domains = ret->ret = 0;
-	return call_check_flags(call, args->flags, LIST_DOMAINS_FILTERS);
+	const struct domains *domains = call_domains(call);
+	const struct domain *domain;
+	uint32_t n = 0;
+
+	if (call_check_flags(call, args->flags, LIST_ALL) != RPC_DONE)
+		return RPC_FAILED;
+	if (args->need_results) {
+		ret->domains = rpc_arena_array(&call->arena, domains->n, sizeof(*ret->domains));
+		if (!ret->domains)
+			return call_out_of_memory(call);
+	}
+	TAILQ_FOREACH (domain, &domains->all, entry) {
+		if (!is_wanted(domain, args->flags))
+			continue;
+		if (args->need_results)
+			ret->domains[n] = call_domain_ret(domain);
+		n++;
+	}
+	if (args->need_results && n > DOMAINS_LISTED_MAX)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
+			"internal error: Too many domains '%" PRIu32 "' for limit '%d'", n,
+			DOMAINS_LISTED_MAX);
+	ret->n_domains = args->need_results ? n : 0;
+	ret->ret = n;
+	return RPC_DONE;
 }

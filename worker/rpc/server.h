@@ -15,11 +15,14 @@
 #include "worker/rpc/client.h"
 #include "worker/rpc/inflow.h"
 
+struct estate;
+
 enum { SERVER_READ_MAX = 64 * 1024 /* bytes taken from one client before others have a turn */ };
 
 struct server {
 	struct loop *loop;
 	struct uplink *uplink;
+	struct estate *estate; /* borrowed */
 	/* The first connection has come, or the last one has ended. */
 	void (*occupied)(struct server *server, bool occupied);
 	struct clients clients;

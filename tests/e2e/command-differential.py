@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Property: virsh's commands about definitions print, and exit with, the same as with libvirt's own
+# daemon; on a read-only connection too.
+# test: timeout=240
+import os
+
+import host
+import libvirtd
+import tap
+
+UUID = "11111111-2222-3333-4444-55555555555"
+FOLDER = "/tmp/definitions"
+COMMANDS = """
+list --all
+list --name --all
+list --title --all
+define {a}
+list --all
+list --all --title
+list --all --uuid
+list --all --id
+list --inactive --persistent
+list --transient --all
+list --all --with-snapshot
+list --all --without-snapshot
+list --all --with-managed-save
+list --all --without-managed-save
+list --all --managed-save
+list --all --with-checkpoint
+list --all --without-checkpoint
+list --all --autostart
+list --all --no-autostart
+list --state-running --state-shutoff
+list --state-other
+define {a} --validate
+dominfo a
+dominfo {u}0
+dominfo nobody
+dominfo {u}9
+domstate a
+domstate a --reason
+domstate nobody
+domid a
+domid 99
+domuuid a
+domname {u}0
+desc a
+desc a --title
+desc a --config
+desc a --live
+metadata a urn:x
+metadata a urn:y
+metadata a --uri urn:x --config
+metadata a --uri urn:x --live
+dumpxml b
+dumpxml a --xpath //name
+autostart a
+autostart a
+dominfo a
+list --all --autostart
+autostart a --disable
+autostart a --disable
+autostart nobody
+dominfo a
+define {again}
+desc a
+desc a --title
+metadata a urn:x
+dumpxml a
+dumpxml a --inactive
+dumpxml a --security-info
+dumpxml a --migratable
+dumpxml a --update-cpu
+EDITOR={sed}title edit a
+desc a --title
+EDITOR=true edit a
+EDITOR={sed}memory edit a
+EDITOR={sed}name edit a
+dumpxml a
+define {b}
+define {same_name}
+define {same_uuid}
+define {both}
+define {torn}
+define {nothing}
+define /nonexistent
+define {number}
+domid 12
+domuuid 12
+dominfo 4294967296
+list --all
+undefine b --nvram
+define {b}
+undefine b --keep-nvram
+define {b}
+undefine b --managed-save
+define {b}
+undefine b --snapshots-metadata
+define {b}
+undefine b --checkpoints-metadata
+define {b}
+undefine b --tpm
+define {b}
+undefine b --keep-tpm
+define {b}
+undefine b --nvram --keep-nvram
+undefine b --tpm --keep-tpm
+undefine b --remove-all-storage
+define {b}
+managedsave-remove b
+snapshot-list b
+snapshot-list b --roots
+undefine b
+undefine b
+start nobody
+version
+nodeinfo
+""".strip().splitlines()
+READ_ONLY = """
+list --all
+dominfo a
+domstate a
+dumpxml a
+dumpxml a --inactive
+dumpxml a --security-info
+dumpxml a --migratable
+desc a
+define {b}
+undefine a
+undefine a --nvram
+autostart a
+autostart a --disable
+EDITOR={sed}title edit a
+dominfo a
+""".strip().splitlines()
+
+
+def definition(name, number, more=""):
+    return (f"<domain type='qemu'><name>{name}</name><uuid>{UUID}{number}</uuid>{more}"
+            "<memory unit='KiB'>65536</memory><currentMemory>32768</currentMemory>"
+            "<vcpu current='1'>2</vcpu>"
+            "<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os></domain>")
+
+
+FILES = {
+    "a": definition("a", 0, "<title>A title</title><description>two\nlines &amp; more</description>"
+                    "<metadata><x:y xmlns:x='urn:x' z='1'><x:w/></x:y></metadata>"),
+    "again": definition("a", 0, "<title>Another</title>"), "b": definition("b", 1),
+    "same_name": definition("b", 2), "same_uuid": definition("c", 1), "both": definition("a", 1),
+    "number": definition("12", 3), "torn": "<domain", "nothing": "<domain/>",
+}
+# What an editor does to a definition.
+EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<name>a</<name>aa</"}
+
+
+def prepare():
+    os.mkdir(FOLDER)
+    for name, text in FILES.items():
+        with open(f"{FOLDER}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    for name, edit in EDITS.items():
+        with open(f"{FOLDER}/edit-{name}", "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\nsed -i '{edit}' \"$1\"\n")
+        os.chmod(f"{FOLDER}/edit-{name}", 0o755)
+    return {"u": UUID, "sed": f"{FOLDER}/edit-", **{name: f"{FOLDER}/{name}" for name in FILES}}
+
+
+def run(uri, options, command):
+    words = command.split(" ")
+    variables = [words.pop(0)] if words[0].startswith("EDITOR=") else []
+    result = host.run_as("alice", "env", "TERM=dumb", *variables, "virsh", *options, "-c", uri, *words)
+    return (result.returncode, result.stdout, result.stderr)
+
+
+def compare(commands, options, uris):
+    for command in commands:
+        command = command.format(**PLACES)
+        theirs, ours = (run(uri, options, command) for uri in uris)
+        tap.equal(ours, theirs, f"virsh {command}")
+
+
+if not libvirtd.PROGRAM:
+    tap.skip_all("libvirtd is not installed")
+host.start_broker()
+libvirtd.start()
+PLACES = prepare()
+
+
+@tap.test(f"{len(COMMANDS)} commands, one after the other")
+def _():
+    compare(COMMANDS, [], (libvirtd.URI, host.URI))
+
+
+@tap.test(f"{len(READ_ONLY)} commands of a client that said it only looks")
+def _():
+    # A session daemon has one socket for both.
+    compare(READ_ONLY, ["-r"], (libvirtd.URI, host.URI_RO))
+
+
+host.finish()

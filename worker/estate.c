@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * estate.c: opens what the user has here, step by step; see estate.h.
+ *
+ * Runs in the worker, as the user; never as root. Nothing here waits but for the loop.
+ */
+#include "worker/estate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/take.h"
+#include "lib/uuid.h"
+#include "worker/rpc/connect.h"
+
+const char estate_emulator[] = "/usr/bin/qemu-system-x86_64";
+
+enum {
+	/* The worker before this one leaves within its five seconds of grace. */
+	LOCK_RETRY_MS = 20,
+	LOCK_RETRIES = 400
+};
+
+static void begin(struct estate *estate);
+
+/* --- the end of opening ------------------------------------------------------------------- */
+
+static void
+answer_all(struct estate *estate, enum rpc_handled handled)
+{
+	struct rpc_call *call;
+
+	while ((call = LIST_FIRST(&estate->waiting)) != NULL) {
+		LIST_REMOVE(call, waiting);
+		call->error = estate->error;
+		if (call->client)
+			connect_opened(call->client, handled == RPC_DONE);
+		call_answer(call, handled);
+	}
+}
+
+static void
+close_all(struct estate *estate)
+{
+	timer_stop(&estate->retry);
+	domains_fini(&estate->domains);
+	free(take_ptr(estate->machines));
+	estate->capabilities = capabilities_free(estate->capabilities);
+	host_fini(&estate->host);
+	memset(&estate->host, 0, sizeof(estate->host));
+	home_close(&estate->home);
+}
+
+/* estate->error has been filled in. */
+static void
+fail(struct estate *estate)
+{
+	log_warning("not open: %s", log_quote(estate->error.message));
+	close_all(estate);
+	estate->state = ESTATE_CLOSED;
+	answer_all(estate, RPC_FAILED);
+}
+
+static void
+fail_errno(struct estate *estate, int err, const char *what)
+{
+	(void)rpc_error_set_errno(&estate->error, -err, VIR_FROM_QEMU, "%s", what);
+	fail(estate);
+}
+
+/* --- the last step: the definitions ------------------------------------------------------- */
+
+static void
+new_uuid(void *arg, uint8_t uuid[16])
+{
+	(void)arg;
+	ASSERT(uuid_random(uuid));
+}
+
+static void
+report(void *arg, const char *name, const char *why)
+{
+	(void)arg;
+	log_warning("definition %s is left alone: %s", log_quote(name), log_quote(why));
+}
+
+static void
+load(struct estate *estate)
+{
+	int r = capabilities_env(
+		estate->capabilities, estate_emulator, &estate->env, &estate->machines);
+
+	if (r == 0) {
+		estate->env.new_uuid = new_uuid;
+		r = domains_load(&estate->domains, report, NULL);
+	}
+	if (r < 0) {
+		fail_errno(estate, r, "the definitions in ~/.qemud/domains cannot be read");
+		return;
+	}
+	log_info("open: %u definitions", estate->domains.n);
+	estate->state = ESTATE_OPEN;
+	answer_all(estate, RPC_DONE);
+}
+
+/* --- what QEMU can do --------------------------------------------------------------------- */
+
+static void
+probed(struct probe *probe, struct capabilities *capabilities, const struct rpc_error *error)
+{
+	struct estate *estate = container_of(probe, struct estate, probe);
+	int r;
+
+	if (!capabilities) {
+		estate->error = *error;
+		fail(estate);
+		return;
+	}
+	estate->capabilities = capabilities;
+	r = capabilities_cache_store(
+		estate->home.folder_fd[HOME_CACHE], &estate->stamp, capabilities);
+	if (r < 0)
+		log_warning("what QEMU can do cannot be kept in ~/.qemud/cache: %s", strerror(-r));
+	load(estate);
+}
+
+static const struct probe_ops probe_ops = {.end = probed};
+
+void
+estate_tool_ready(struct estate *estate, int err, int fd)
+{
+	if (estate->state != ESTATE_ASKING) {
+		fd_close(&fd);
+		return;
+	}
+	if (err == -EDQUOT || err == -EAGAIN) {
+		(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: QEMU cannot be asked what it can do: too many boxes run "
+			"now, or were asked for lately; try again in a minute");
+		fail(estate);
+		return;
+	}
+	if (err < 0) {
+		fail_errno(estate, err, "no box can be had to ask QEMU what it can do in");
+		return;
+	}
+	estate->state = ESTATE_PROBING;
+	memset(&estate->probe, 0, sizeof(estate->probe));
+	probe_start(&estate->probe, &estate->jobs, fd, estate->stamp.kvm_asked, &probe_ops);
+}
+
+static void
+know_qemu(struct estate *estate)
+{
+	int r = capabilities_stamp_read(estate_emulator, false, &estate->stamp);
+
+	if (r == -ENOENT) {
+		(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: %s is not there: install the package qemu-system-x86",
+			estate_emulator);
+		fail(estate);
+		return;
+	}
+	if (r == 0)
+		r = capabilities_cache_load(
+			estate->home.folder_fd[HOME_CACHE], &estate->stamp, &estate->capabilities);
+	if (r < 0) {
+		fail_errno(estate, r, estate_emulator);
+	} else if (r == 0) {
+		load(estate);
+	} else {
+		estate->state = ESTATE_ASKING;
+		r = uplink_ask_tool(estate->uplink, IPC_TOOL_PROBE, 0);
+		if (r != 0)
+			estate_tool_ready(estate, -EAGAIN, -1);
+	}
+}
+
+/* --- the first steps: the folder, the host ------------------------------------------------ */
+
+static void
+retry_due(struct timer *timer)
+{
+	begin(container_of(timer, struct estate, retry));
+}
+
+static int
+read_host(struct estate *estate)
+{
+	fd_auto int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root_fd < 0 ? -errno : host_read(root_fd, &estate->host);
+}
+
+static void
+begin(struct estate *estate)
+{
+	const char *path = getenv("HOME");
+	char why[HOME_WHY_MAX];
+	int r = home_open(&estate->home, path ? path : "/", why);
+
+	if (r == HOME_E_LOCKED && estate->n_retries++ < LOCK_RETRIES) {
+		estate->state = ESTATE_LOCKED;
+		timer_set(estate->loop, &estate->retry,
+			loop_now(estate->loop) + LOOP_MS(LOCK_RETRY_MS), retry_due);
+		return;
+	}
+	if (r != 0) {
+		(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: %s", why);
+		fail(estate);
+		return;
+	}
+	r = read_host(estate);
+	if (r < 0)
+		fail_errno(estate, r, "/proc and /sys do not tell what this host is");
+	else
+		know_qemu(estate);
+}
+
+int
+estate_enter(struct estate *estate, struct rpc_call *call)
+{
+	if (estate->state == ESTATE_CLOSED) {
+		estate->n_retries = 0;
+		begin(estate);
+	}
+	switch (estate->state) {
+	case ESTATE_OPEN:
+		return RPC_DONE;
+	case ESTATE_CLOSED:
+		call->error = estate->error;
+		return RPC_FAILED;
+	case ESTATE_LOCKED:
+	case ESTATE_ASKING:
+	case ESTATE_PROBING:
+		break;
+	}
+	LIST_INSERT_HEAD(&estate->waiting, call, waiting);
+	return RPC_LATER;
+}
+
+void
+estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink)
+{
+	memset(estate, 0, sizeof(*estate));
+	estate->loop = loop;
+	estate->uplink = uplink;
+	LIST_INIT(&estate->waiting);
+	home_init(&estate->home);
+	jobs_init(&estate->jobs, loop);
+	domains_init(&estate->domains, &estate->home, &estate->env);
+}
+
+void
+estate_fini(struct estate *estate)
+{
+	jobs_cancel_all(&estate->jobs);
+	(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: the worker is about to end");
+	answer_all(estate, RPC_FAILED);
+	close_all(estate);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * estate.h: what this user has here: her folder, her QEMU's abilities, her VMs; opened once.
+ *
+ * Runs in the worker, as the user. Opening takes its time (another worker may still hold the
+ * folder, a QEMU that is new here is asked in a box), so it is begun by the first CONNECT_OPEN,
+ * which is answered when it is done. What goes wrong is that call's error, in words that say what
+ * to mend, and the next CONNECT_OPEN tries again: nobody has to restart anything.
+ */
+#ifndef WORKER_ESTATE_H
+#define WORKER_ESTATE_H
+
+#include "lib/loop.h"
+#include "lib/uplink.h"
+#include "worker/job/job.h"
+#include "worker/qemu/capabilities_cache.h"
+#include "worker/qemu/host.h"
+#include "worker/qemu/probe.h"
+#include "worker/rpc/call.h"
+#include "worker/store/domains.h"
+#include "worker/store/home.h"
+
+enum estate_state {
+	ESTATE_CLOSED = 0, /* not begun, or it failed: error says why */
+	ESTATE_LOCKED,     /* another worker holds the folder: tried again soon */
+	ESTATE_ASKING,     /* the broker is asked for a box */
+	ESTATE_PROBING,    /* QEMU is asked what it can do */
+	ESTATE_OPEN
+};
+
+struct estate {
+	struct loop *loop;
+	struct uplink *uplink;
+	enum estate_state state;
+	struct rpc_error error;
+	struct rpc_calls waiting; /* CONNECT_OPENs that are answered when this is decided */
+	struct timer retry;       /* of the folder's lock */
+	unsigned n_retries;
+	struct home home;
+	struct host host;
+	struct jobs jobs;
+	struct probe probe;
+	struct capabilities_stamp stamp;
+	struct capabilities *capabilities;
+	struct domain_machine *machines; /* of env */
+	struct domain_env env;
+	struct domains domains;
+};
+
+/** Where QEMU is: the one emulator that definitions may name. */
+extern const char estate_emulator[];
+
+void estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink);
+void estate_fini(struct estate *estate);
+
+/**
+ * A client wants to open a connection: RPC_DONE when all is open, RPC_FAILED with the call's error,
+ * or RPC_LATER: then the call is answered, by connect_opened(), when it is decided.
+ */
+int estate_enter(struct estate *estate, struct rpc_call *call);
+/** The broker's answer to the box that was asked for: fd (taken over), or a negative errno. */
+void estate_tool_ready(struct estate *estate, int err, int fd);
+
+#endif

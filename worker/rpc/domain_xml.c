@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain_xml.c: procedures that show a domain's definition, whole or in part.
+ *
+ * Runs in the worker.
+ */
+#include <stdlib.h>
+
+#include "lib/take.h"
+#include "protocol/rpc/handlers.h"
+#include "worker/domain/metadata.h"
+#include "worker/rpc/domain_find.h"
+
+/*
+ * virDomainXMLFlags: SECURE, INACTIVE, UPDATE_CPU, MIGRATABLE. No secret is kept in a definition,
+ * and what does not run has one definition only.
+ */
+enum { DOMAIN_XML_MIGRATABLE = 8, DOMAIN_XML_ALL = 0xf };
+
+int
+rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_desc_args *args,
+	struct rpc_domain_get_xml_desc_ret *ret)
+{
+	unsigned flags = args->flags & DOMAIN_XML_MIGRATABLE ? DOMAIN_DEF_MIGRATABLE : 0;
+	const struct domain *domain;
+	free_auto char *xml = NULL;
+
+	if (call_check_flags(call, args->flags, DOMAIN_XML_ALL) != RPC_DONE)
+		return RPC_FAILED;
+	domain = call_find_domain(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	if (domain_def_format(domain->config, flags, domain->id, &xml) < 0)
+		return call_out_of_memory(call);
+	return call_return_string(call, xml, &ret->xml);
+}
+
+/* virDomainMetadataType */
+enum domain_metadata { METADATA_DESCRIPTION, METADATA_TITLE, METADATA_ELEMENT };
+/* virDomainModificationImpact: CURRENT, LIVE, CONFIG */
+enum { IMPACT_LIVE = 1, IMPACT_ALL = 3 };
+
+int
+rpc_domain_get_metadata(struct rpc_call *call, const struct rpc_domain_get_metadata_args *args,
+	struct rpc_domain_get_metadata_ret *ret)
+{
+	const struct domain *domain;
+	const char *text = NULL;
+	free_auto char *element = NULL;
+	int r = 0;
+
+	if (call_check_flags(call, args->flags, IMPACT_ALL) != RPC_DONE) {
+		/* libvirt looks at these a layer deeper. */
+		call->error.domain = VIR_FROM_DOMAIN;
+		return RPC_FAILED;
+	}
+	domain = call_find_domain(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	if (args->flags & IMPACT_LIVE && !domain_is_active(domain))
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+			"Requested operation is not valid: domain is not running");
+	switch (args->type) {
+	case METADATA_DESCRIPTION:
+		text = domain->config->description;
+		break;
+	case METADATA_TITLE:
+		text = domain->config->title;
+		break;
+	case METADATA_ELEMENT:
+		if (!args->uri)
+			return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
+				"invalid argument: a metadata element is asked for by its "
+				"namespace URI");
+		r = domain_metadata_find(domain->config, args->uri, &element);
+		text = element;
+		break;
+	default:
+		return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
+			"invalid argument: unknown metadata type '%d'", args->type);
+	}
+	if (r < 0)
+		return call_out_of_memory(call);
+	if (!text)
+		return rpc_error_set(&call->error, VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN,
+			"metadata not found: Requested metadata element is not present");
+	return call_return_string(call, text, &ret->metadata);
+}

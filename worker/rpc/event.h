@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * event.h: telling the clients that asked for it what has happened to a domain.
+ *
+ * Runs in the worker. An event is queued before the reply of the call that caused it. A client
+ * that does not read loses its connection when too much waits for it, not the worker its memory.
+ */
+#ifndef WORKER_RPC_EVENT_H
+#define WORKER_RPC_EVENT_H
+
+#include <stdint.h>
+
+#include "protocol/rpc/types.h"
+
+struct server;
+
+/* virDomainEventType and its details, as far as they happen here. */
+enum event_lifecycle { EVENT_DEFINED = 0, EVENT_UNDEFINED = 1 };
+enum event_defined { EVENT_DEFINED_ADDED = 0, EVENT_DEFINED_UPDATED = 1 };
+enum event_undefined { EVENT_UNDEFINED_REMOVED = 0 };
+
+/** A lifecycle event of this domain, to every connection that subscribed to it. */
+void event_lifecycle(struct server *server, const struct rpc_domain *domain,
+	enum event_lifecycle event, int32_t detail);
+
+#endif
