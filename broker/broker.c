@@ -244,8 +244,10 @@ stop_late(struct timer *timer)
 {
 	struct broker *broker = container_of(timer, struct broker, deadline);
 
-	log_warning("%" PRIu32 " processes have not ended in time: left to themselves",
-		broker->n_children);
+	log_warning("%" PRIu32 " processes have not ended in time: killed", broker->n_children);
+	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
+		child_kill(&user->child);
+	child_kill(&broker->refuser);
 	loop_quit(&broker->loop, EXIT_SUCCESS);
 }
 

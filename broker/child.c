@@ -109,7 +109,8 @@ give_up_late(struct child *child)
 	while (child->waiting.first && child->waiting.first->deadline_ns <= now(child))
 		give_up(child, child->waiting.first,
 			"the worker of uid %" PRIu32 " did not take the connection within %d "
-			"seconds; its owner can end it (killall qemud-worker) and connect again",
+			"seconds; its owner can end it (pkill -KILL -f qemud-worker) and connect "
+			"again",
 			uid_of(child), CHILD_WAIT_S);
 }
 
@@ -442,6 +443,15 @@ pass_waiting(struct child *child)
 }
 
 static void
+kill_late(struct child *child, const char *what)
+{
+	log_warning("%s uid=%" PRIu32 " pid=%" PRIu32 " is killed: it did not %s in time",
+		name(child), uid_of(child), child->pid, what);
+	link_stop(&child->link);
+	kill_process(child);
+}
+
+static void
 child_due(struct timer *timer)
 {
 	struct child *child = container_of(timer, struct child, timer);
@@ -450,11 +460,10 @@ child_due(struct timer *timer)
 	if (due && child->state == CHILD_ENDED) {
 		finish(child);
 	} else if (due && (child->state == CHILD_STARTING || child->state == CHILD_LEAVING)) {
-		log_warning("%s uid=%" PRIu32 " pid=%" PRIu32 " is killed: it did not %s in time",
-			name(child), uid_of(child), child->pid,
-			child->state == CHILD_STARTING ? "say HELLO" : "end");
-		link_stop(&child->link);
-		kill_process(child);
+		kill_late(child, child->state == CHILD_STARTING ? "say HELLO" : "end");
+	} else if (child->state == CHILD_SERVING && child->passed.first &&
+		   child->passed.first->deadline_ns <= now(child)) {
+		kill_late(child, "take a connection");
 	}
 	give_up_late(child);
 	child_next(child);
@@ -470,6 +479,9 @@ set_timer(struct child *child)
 
 	if (first && first->deadline_ns < due_ns)
 		due_ns = first->deadline_ns;
+	if (child->state == CHILD_SERVING && child->passed.first &&
+		child->passed.first->deadline_ns < due_ns)
+		due_ns = child->passed.first->deadline_ns;
 	if (first && child->state == CHILD_ABSENT) {
 		uint64_t ready_ns = bucket_ready(&child->starts, now(child), start_size);
 
@@ -500,7 +512,8 @@ child_next(struct child *child)
 int
 child_give(struct child *child, struct conn *conn)
 {
-	if (child->waiting.n >= (child->user ? CHILD_WAITING_MAX : CHILD_REFUSALS_MAX))
+	/* A user's own wait as long as she may have connections: they are charged to her. */
+	if (!child->user && child->waiting.n >= CHILD_REFUSALS_MAX)
 		return CHILD_E_FULL;
 	conn->deadline_ns = now(child) + LOOP_S(CHILD_WAIT_S);
 	conn_append(&child->waiting, conn);
@@ -527,4 +540,11 @@ child_stop(struct child *child)
 	child->state = CHILD_LEAVING;
 	child->state_deadline_ns = now(child) + LOOP_S(CHILD_LEAVE_S);
 	child_next(child);
+}
+
+void
+child_kill(struct child *child)
+{
+	if (child->pidfd >= 0)
+		kill_process(child);
 }

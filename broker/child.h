@@ -27,8 +27,7 @@ enum {
 	 * (unix(7), ETOOMANYREFS), so nobody may have many there.
 	 */
 	CHILD_UNTAKEN_MAX = 8,
-	CHILD_WAITING_MAX = 64,   /* connections that wait for a user's worker */
-	CHILD_REFUSALS_MAX = 256, /* the same for the refuser, which all users share */
+	CHILD_REFUSALS_MAX = 256, /* connections that wait for the refuser, which all users share */
 	CHILD_WAIT_S = 10,        /* as long a connection waits for a child to take it */
 	CHILD_HELLO_S = 10,       /* a new child says HELLO in that time, or is ended */
 	CHILD_LEAVE_S = 8,        /* five seconds for running jobs, and some to exit in */
@@ -87,6 +86,8 @@ void child_start(struct child *child);
 int child_answer_tool(struct child *child, uint32_t serial, int err, int fd);
 /** Tell it to end, at the broker's own. */
 void child_stop(struct child *child);
+/** End it now; nothing happens when it does not run. */
+void child_kill(struct child *child);
 /** Forget it: close what is open. The process, if any, sees the end of its link. */
 void child_fini(struct child *child);
 /** Is there no process, none asked for, and nobody waiting for one? */

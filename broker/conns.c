@@ -11,6 +11,7 @@
 
 #include "lib/err.h"
 #include "lib/fd.h"
+#include "lib/foreign.h"
 
 int
 conns_init(struct conns *conns, uint32_t size)
@@ -26,7 +27,7 @@ void
 conns_fini(struct conns *conns)
 {
 	for (uint32_t i = 0; i < conns->n_touched; i++)
-		fd_close(&conns->slots[i].fd);
+		foreign_close(&conns->slots[i].fd);
 	free(conns->slots);
 	*conns = (struct conns){.size = 0};
 }
@@ -93,7 +94,7 @@ conns_remove(struct conns *conns, struct conn *conn)
 {
 	ASSERT(conn->pass.conn_id != 0);
 	leave_list(conn);
-	fd_close(&conn->fd);
+	foreign_close(&conn->fd);
 	conn_charge(conn, NULL);
 	conn->pass.conn_id = 0;
 	conn->next = conns->free;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/fd.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "lib/take.h"
 
@@ -60,6 +61,7 @@ listener_bind(int dir_fd, const char *dir_path, const char *name, int *ret_fd)
 	if (r < 0)
 		return r;
 	/* Nobody can connect before listen(), and nobody else can put another file there. */
+	foreign_refuse(fd);
 	if (fchmodat(dir_fd, name, 0666, 0) < 0 || listen(fd, LISTENER_BACKLOG) < 0)
 		return -errno;
 	*ret_fd = take_fd(&fd);
@@ -88,7 +90,7 @@ shed(struct listener *listener)
 
 		fd_close(&listener->spare_fd);
 		fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-		fd_close(&fd);
+		foreign_close(&fd);
 	}
 	if (listener->spare_fd < 0)
 		listener->spare_fd = spare_open();

@@ -16,6 +16,7 @@
 #include "broker/broker.h"
 #include "broker/registry.h"
 #include "lib/fd.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/take.h"
@@ -122,11 +123,8 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			"this host serves as many users as it may (max_users %" PRIu32
 			"); " CONFIG_WORDS,
 			broker->config.max_users);
-	else if (child_give(&owner->child, conn) != 0)
-		route_refuse(broker, conn, IPC_REFUSAL_WORKER,
-			"%d connections wait for the worker of uid %" PRIu32
-			" already; its owner can end it (killall qemud-worker) and connect again",
-			CHILD_WAITING_MAX, owner->uid);
+	else
+		(void)child_give(&owner->child, conn);
 }
 
 /* --- the account -------------------------------------------------------------------------- */
@@ -279,7 +277,7 @@ enter(struct broker *broker, int fd, const struct peer *peer, enum ipc_socket so
 		conn = conns_add(&broker->conns, fd, peer, socket, budget);
 	if (conn)
 		return conn;
-	fd_close(&fd);
+	foreign_close(&fd);
 	if (pace_tell(&broker->flood, loop_now(&broker->loop), &n))
 		log_warning("closed %" PRIu64 " connections at once, the last of uid=%" PRIu32
 			    " pid=%" PRIu32 ": %s",
@@ -329,7 +327,7 @@ route_accepted(struct listener *listener, int fd)
 	struct peer peer;
 
 	if (peer_read(fd, &peer) < 0) {
-		fd_close(&fd);
+		foreign_close(&fd);
 		return;
 	}
 	user = find_user(broker, peer.uid);

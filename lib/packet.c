@@ -14,6 +14,7 @@
 
 #include "lib/err.h"
 #include "lib/fd.h"
+#include "lib/foreign.h"
 
 /* SCM_MAX_FD (net/scm.h): what the kernel takes in one message. */
 enum { FDS_IN_FLIGHT = 253 };
@@ -87,7 +88,7 @@ take_control(struct msghdr *msg, struct packet *ret)
 			if (ret->n_fds < PACKET_FDS_MAX) {
 				ret->fds[ret->n_fds++] = fd;
 			} else {
-				fd_close(&fd);
+				foreign_close(&fd);
 				good = false;
 			}
 		}
@@ -139,6 +140,6 @@ void
 packet_fini(struct packet *packet)
 {
 	for (unsigned i = 0; i < packet->n_fds; i++)
-		fd_close(&packet->fds[i]);
+		foreign_close(&packet->fds[i]);
 	packet->n_fds = 0;
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "lib/err.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 
 void
@@ -35,6 +36,7 @@ start_loop(struct loop *loop, int one_more, loop_signal_fn *fn, void *arg)
 	(void)sigaddset(&signals, SIGINT);
 	if (one_more != 0)
 		(void)sigaddset(&signals, one_more);
+	foreign_prepare();
 	if (r == 0 && signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		r = -errno;
 	if (r == 0)

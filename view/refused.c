@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "lib/fd.h"
+#include "lib/foreign.h"
 #include "lib/take.h"
 #include "protocol/rpc/keepalive.h"
 
@@ -41,7 +42,7 @@ end(struct refused *refused)
 
 	timer_stop(&refused->deadline);
 	io_stop(&refused->io);
-	fd_close(&refused->fd);
+	foreign_close(&refused->fd);
 	rpc_buffer_fini(&refused->out);
 	TAILQ_REMOVE(&refuser->list, refused, entry);
 	uplink_gone(refuser->uplink, &refused->conn);
@@ -100,8 +101,12 @@ static bool
 receive(struct refused *refused)
 {
 	uint8_t data[READ_MAX];
-	/* Without room for control data: descriptors that come along are dropped by the kernel. */
-	ssize_t n = recv(refused->fd, data, sizeof data, MSG_DONTWAIT);
+	ssize_t n;
+
+	/* Without room for control data: descriptors that come along are closed by the kernel. */
+	foreign_begin();
+	n = recv(refused->fd, data, sizeof data, MSG_DONTWAIT);
+	foreign_end();
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -160,7 +165,7 @@ refused_start(struct refuser *refuser, const struct ipc_conn_pass *pass, int fd)
 	}
 	if (r < 0) {
 		free(refused);
-		fd_close(&fd);
+		foreign_close(&fd);
 		return r;
 	}
 	refused->refuser = refuser;

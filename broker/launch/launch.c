@@ -12,6 +12,7 @@
 
 #include "broker/launch/process.h"
 #include "broker/launch/userdir.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/packet.h"
@@ -66,6 +67,8 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 	if (r < 0)
 		return r;
 	broker_fd = pair[0];
+	/* What a child sends to the broker carries none. */
+	foreign_refuse(broker_fd);
 	child_fd = pair[1];
 	r = ledger_enter(&starter->ledger, spawn->uid, leaf, &cgroup_fd);
 	if (r < 0) {

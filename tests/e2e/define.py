@@ -54,7 +54,7 @@ def kill(process):
     end.wait(10)
 
 
-broker = host.start_broker()
+broker = host.start_broker(idle_seconds=600)
 
 
 @tap.test("alice and bob define VMs of one name and UUID, and neither sees the other's")

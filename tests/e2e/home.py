@@ -52,7 +52,7 @@ def refused(words):
     tap.equal(host.virsh("bob", "list", "--all", "--name"), "", "bob's")
 
 
-broker = host.start_broker()
+broker = host.start_broker(idle_seconds=600)
 
 
 @tap.test("what is absent is made, for its owner alone")

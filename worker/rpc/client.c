@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "lib/fd.h"
+#include "lib/foreign.h"
 #include "lib/log.h"
 #include "lib/take.h"
 #include "protocol/rpc/frame.h"
@@ -370,6 +371,8 @@ client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
 	client->server = server;
 	client->conn.id = pass->conn_id;
 	client->fd = fd;
+	/* The broker let none wait in the queue of what it accepts; here they are read. */
+	foreign_allow(fd);
 	client->uid = pass->uid;
 	client->verbs = pass->verbs;
 	rpc_buffer_init(&client->in, INPUT_MAX);

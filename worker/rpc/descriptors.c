@@ -20,6 +20,9 @@ struct descriptor {
 	int fd;
 };
 
+/* Of all connections: what waits must not use up what the worker itself needs. */
+static unsigned n_waiting;
+
 struct descriptors {
 	unsigned n;
 	struct descriptor queue[RPC_FDS_MAX];
@@ -78,11 +81,12 @@ descriptors_put(struct descriptors **queue, uint64_t first, uint64_t last, int f
 {
 	if (!*queue)
 		*queue = calloc(1, sizeof **queue);
-	if (!*queue || (*queue)->n == RPC_FDS_MAX) {
+	if (!*queue || (*queue)->n == RPC_FDS_MAX || n_waiting == DESCRIPTORS_MAX) {
 		fd_close(&fd);
 		return *queue ? -EPROTO : -ENOMEM;
 	}
 	(*queue)->queue[(*queue)->n++] = (struct descriptor){first, last, fd};
+	n_waiting++;
 	return 0;
 }
 
@@ -93,6 +97,7 @@ forget(struct descriptors **queue, unsigned n)
 	struct descriptors *q = *queue;
 
 	q->n -= n;
+	n_waiting -= n;
 	memmove(&q->queue[0], &q->queue[n], q->n * sizeof q->queue[0]);
 	if (q->n == 0) {
 		free(q);

@@ -17,6 +17,9 @@
 
 struct descriptors;
 
+/* As many wait at most, over all connections; the worker's own needs are counted beside them. */
+enum { DESCRIPTORS_MAX = 512 };
+
 /**
  * Receive at most size bytes, without waiting, and the descriptor that came with one of them (-1:
  * none). Returns their number, 0 at the end of the stream, or a negative errno; -EPROTO when more
@@ -27,7 +30,7 @@ ssize_t descriptors_recv(int sock, uint8_t *data, size_t size, int *ret_fd);
 /**
  * Keep fd, which came with one of the bytes first to last of the stream, and is owned from here
  * on, also on failure. *queue is NULL when empty. Returns 0, or a negative errno: -EPROTO beyond
- * RPC_FDS_MAX.
+ * RPC_FDS_MAX, or when DESCRIPTORS_MAX wait.
  */
 int descriptors_put(struct descriptors **queue, uint64_t first, uint64_t last, int fd);
 /** Take the descriptor that came with this byte; -1 when none did. */
