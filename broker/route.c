@@ -331,7 +331,7 @@ route_accepted(struct listener *listener, int fd)
 		return;
 	}
 	user = find_user(broker, peer.uid);
-	budget = user ? users_budget(&broker->users, user) : &broker->users.strangers;
+	budget = users_budget(&broker->users, peer.uid, user);
 	verdict = budget_judge(budget, &broker->limits, loop_now(&broker->loop));
 	conn = enter(broker, fd, &peer, listener->socket, budget, verdict);
 	if (!conn)

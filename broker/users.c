@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 enum { STRANGERS_SHARE = 4 };
+enum { ALL_GROUPS = (1u << STRANGERS_N) - 1 };
 
 int
 users_init(struct users *users, struct broker *broker, uint32_t size)
@@ -55,6 +56,12 @@ may_leave(const struct user *user)
 	       !user->lookup.open && child_is_absent(&user->child) && user->tools.n == 0;
 }
 
+static enum stranger_group
+group_of(uint32_t uid)
+{
+	return uid < 65536 ? STRANGERS_NEAR : STRANGERS_FAR;
+}
+
 static void
 remove_user(struct users *users, struct user *user)
 {
@@ -63,7 +70,7 @@ remove_user(struct users *users, struct user *user)
 	while (*at != user)
 		at = &(*at)->next;
 	*at = user->next;
-	users->n_strangers -= user->stranger;
+	users->n_strangers[group_of(user->uid)] -= user->stranger;
 	timer_stop(&user->timer);
 	user->used = false;
 	user->next = users->free;
@@ -72,12 +79,13 @@ remove_user(struct users *users, struct user *user)
 
 /* Somebody who may leave makes room; the hand goes round, so that it is not always the same. */
 static bool
-evict(struct users *users, bool stranger)
+evict(struct users *users, bool stranger, unsigned groups)
 {
 	for (uint32_t i = 0; i < users->n_touched; i++) {
 		struct user *user = &users->table[users->hand++ % users->n_touched];
 
-		if (user->stranger == stranger && may_leave(user)) {
+		if (user->stranger == stranger && (groups & 1u << group_of(user->uid)) &&
+			may_leave(user)) {
 			remove_user(users, user);
 			return true;
 		}
@@ -88,11 +96,14 @@ evict(struct users *users, bool stranger)
 struct user *
 users_add(struct users *users, uint32_t uid, bool stranger)
 {
-	bool share_full = stranger && users->n_strangers >= users->size / STRANGERS_SHARE;
+	enum stranger_group group = group_of(uid);
+	bool share_full = stranger && users->n_strangers[group] >= users->size / STRANGERS_SHARE;
+	unsigned groups = share_full ? 1u << group : ALL_GROUPS;
 	bool full = !users->free && users->n_touched == users->size;
 	struct user *user, **bucket = bucket_of(users, uid);
 
-	if ((share_full || full) && !evict(users, true) && (share_full || !evict(users, false)))
+	if ((share_full || full) && !evict(users, true, groups) &&
+		(share_full || !evict(users, false, groups)))
 		return NULL;
 	user = users->free;
 	if (user)
@@ -102,14 +113,14 @@ users_add(struct users *users, uint32_t uid, bool stranger)
 	*user = (struct user){.uid = uid, .used = true, .stranger = stranger, .next = *bucket};
 	child_init(&user->child, users->broker, user);
 	*bucket = user;
-	users->n_strangers += stranger;
+	users->n_strangers[group] += stranger;
 	return user;
 }
 
 void
 users_set_stranger(struct users *users, struct user *user, bool stranger)
 {
-	users->n_strangers += (uint32_t)stranger - (uint32_t)user->stranger;
+	users->n_strangers[group_of(user->uid)] += (uint32_t)stranger - (uint32_t)user->stranger;
 	user->stranger = stranger;
 }
 
@@ -124,7 +135,7 @@ users_next(const struct users *users, const struct user *after)
 }
 
 struct budget *
-users_budget(struct users *users, struct user *user)
+users_budget(struct users *users, uint32_t uid, struct user *user)
 {
-	return user->stranger ? &users->strangers : &user->budget;
+	return user && !user->stranger ? &user->budget : &users->strangers[group_of(uid)];
 }

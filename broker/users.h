@@ -7,7 +7,10 @@
  *
  * A stranger is a uid that never was granted anything: nobody knows yet whether it has an account.
  * With subordinate uids one user can connect as 65,536 of these, so strangers share one budget, may
- * have a quarter of the table, and leave it first: whatever they do costs strangers alone.
+ * have a quarter of the table, and leave it first: whatever they do costs strangers alone. People's
+ * uids are below 65,536 as a rule and subordinate ones above (SUB_UID_MIN of login.defs is 100,000),
+ * so there are two groups of strangers, each with its own budget and quarter: a newcomer does not
+ * pay for somebody's subordinate uids.
  */
 #ifndef BROKER_USERS_H
 #define BROKER_USERS_H
@@ -22,6 +25,8 @@
 #include "broker/tools.h"
 #include "lib/loop.h"
 #include "protocol/ipc/account.h"
+
+enum stranger_group { STRANGERS_NEAR, STRANGERS_FAR, STRANGERS_N };
 
 struct user {
 	struct user *next; /* in its bucket, or among the free ones */
@@ -45,8 +50,9 @@ struct user {
 struct users {
 	struct broker *broker;
 	struct user *table, **buckets, *free;
-	uint32_t size, n_touched, n_buckets, n_strangers, hand;
-	struct budget strangers;
+	uint32_t size, n_touched, n_buckets, hand;
+	uint32_t n_strangers[STRANGERS_N];
+	struct budget strangers[STRANGERS_N];
 };
 
 /** Make room for size uids. Returns 0 or -ENOMEM. */
@@ -61,7 +67,7 @@ struct user *users_add(struct users *users, uint32_t uid, bool stranger);
 void users_set_stranger(struct users *users, struct user *user, bool stranger);
 /** The entries in use, one after the other: NULL gives the first, the last gives NULL. */
 struct user *users_next(const struct users *users, const struct user *after);
-/** Who pays for its connections. */
-struct budget *users_budget(struct users *users, struct user *user);
+/** Who pays for the connections of a uid; user is its entry, or NULL when it has none. */
+struct budget *users_budget(struct users *users, uint32_t uid, struct user *user);
 
 #endif

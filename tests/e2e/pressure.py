@@ -79,6 +79,25 @@ def _():
         tap.true(refused.call(rpc.AUTH_LIST).error, "who is refused is told so")
 
 
+@tap.test("who connects for the first time is served while somebody's subordinate uid floods")
+def _():
+    flood = os.fork()
+    if flood == 0:
+        with host.identity(SUBORDINATE):
+            while True:
+                try:
+                    with socket.socket(socket.AF_UNIX) as sock:
+                        sock.connect(rpc.SOCKET)
+                except OSError:
+                    pass
+    try:
+        for user in ("carol", "dave"):
+            tap.true(not answered(user, seconds=5).error, f"{user} is served")
+    finally:
+        os.kill(flood, signal.SIGKILL)
+        os.waitpid(flood, 0)
+
+
 @tap.test("a burst of connections within the limit is served, every one of them")
 def _():
     answered("alice")

@@ -518,7 +518,7 @@ test_refuser_full(void)
 		(void)expect_refusal(IPC_REFUSAL_NOBODY);
 	for (int i = 0; i < N_ROOM + 3; i++)
 		fd_close(&clients[i]);
-	CHECK(broker.users.strangers.n_conns == 0);
+	CHECK(broker.users.strangers[STRANGERS_NEAR].n_conns == 0);
 	fd_close(&client);
 	end_kid(&alice);
 	stage_close();

@@ -302,7 +302,7 @@ test_pending(void)
 		CHECK(id > last);
 		last = id;
 	}
-	CHECK(broker.users.strangers.n_conns == 0 && user_of(ALICE)->budget.n_conns == 0);
+	CHECK(broker.users.strangers[STRANGERS_NEAR].n_conns == 0 && user_of(ALICE)->budget.n_conns == 0);
 	for (int i = 0; i <= ROUTE_PENDING_MAX; i++)
 		fd_close(&clients[i]);
 	end_kid(&alice);
@@ -478,8 +478,8 @@ test_strangers(void)
 	CHECK(registry_keep(broker.places.registry_fd, &bob_account, 1) == 0);
 	for (uint32_t i = 0; i < 5000; i++)
 		clients[i] = connect_as(STRANGER + i);
-	CHECK(broker.users.n_strangers <= (broker.config.max_users + 1) / 4);
-	CHECK(broker.users.strangers.n_conns <= 2 * broker.limits.connections);
+	CHECK(broker.users.n_strangers[STRANGERS_FAR] <= (broker.config.max_users + 1) / 4);
+	CHECK(broker.users.strangers[STRANGERS_FAR].n_conns <= 2 * broker.limits.connections);
 
 	fd_close(&client);
 	client = connect_as(ALICE);

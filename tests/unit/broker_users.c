@@ -87,7 +87,13 @@ test_strangers_share(void)
 		if (user)
 			user->lookup.open = true;
 	}
-	CHECK(users.n_strangers == SHARE);
+	CHECK(users.n_strangers[STRANGERS_FAR] == SHARE);
+	/* A newcomer has nothing to do with them: her group has its own quarter, and its own budget. */
+	CHECK(users_add(&users, 2000, true));
+	CHECK(users_budget(&users, 2000, users_find(&users, 2000)) !=
+		users_budget(&users, FIRST_STRANGER, users_find(&users, FIRST_STRANGER)));
+	CHECK(users_budget(&users, 2001, NULL) ==
+		users_budget(&users, 2000, users_find(&users, 2000)));
 	/* The rest of the table is there for those who are known. */
 	for (uint32_t uid = 1; uid <= SIZE - SHARE; uid++)
 		users_add(&users, uid, false)->budget.n_conns = 1;
@@ -97,7 +103,8 @@ test_strangers_share(void)
 	CHECK(users_add(&users, 1000, false) && !users_find(&users, FIRST_STRANGER));
 	users_find(&users, FIRST_STRANGER + 1)->lookup.open = false;
 	CHECK(users_add(&users, FIRST_STRANGER + 70000, true));
-	CHECK(!users_find(&users, FIRST_STRANGER + 1) && users.n_strangers == SHARE - 1);
+	CHECK(!users_find(&users, FIRST_STRANGER + 1) &&
+		users.n_strangers[STRANGERS_FAR] == SHARE - 1);
 	users_fini(&users);
 }
 
@@ -110,7 +117,7 @@ test_known_are_spared(void)
 	/* Everybody known is idle; an idle stranger goes first all the same. */
 	users_set_stranger(&users, users_find(&users, 40), true);
 	CHECK(users_add(&users, 1000, false) && !users_find(&users, 40));
-	CHECK(users.n_strangers == 0);
+	CHECK(users.n_strangers[STRANGERS_NEAR] == 0);
 	users_fini(&users);
 }
 
@@ -123,12 +130,13 @@ test_budgets(void)
 	a = users_add(&users, FIRST_STRANGER, true);
 	b = users_add(&users, FIRST_STRANGER + 1, true);
 	known = users_add(&users, 1000, false);
-	CHECK(users_budget(&users, a) == users_budget(&users, b));
-	CHECK(users_budget(&users, known) == &known->budget);
+	CHECK(users_budget(&users, a->uid, a) == users_budget(&users, b->uid, b));
+	CHECK(users_budget(&users, 1000, known) == &known->budget);
 	users_set_stranger(&users, a, false);
-	CHECK(users_budget(&users, a) == &a->budget && users.n_strangers == 1);
+	CHECK(users_budget(&users, a->uid, a) == &a->budget &&
+		users.n_strangers[STRANGERS_FAR] == 1);
 	users_set_stranger(&users, a, false);
-	CHECK(users.n_strangers == 1);
+	CHECK(users.n_strangers[STRANGERS_FAR] == 1);
 	users_fini(&users);
 }
 
