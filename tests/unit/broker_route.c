@@ -302,7 +302,8 @@ test_pending(void)
 		CHECK(id > last);
 		last = id;
 	}
-	CHECK(broker.users.strangers[STRANGERS_NEAR].n_conns == 0 && user_of(ALICE)->budget.n_conns == 0);
+	CHECK(broker.users.strangers[STRANGERS_NEAR].n_conns == 0 &&
+		user_of(ALICE)->budget.n_conns == 0);
 	for (int i = 0; i <= ROUTE_PENDING_MAX; i++)
 		fd_close(&clients[i]);
 	end_kid(&alice);
