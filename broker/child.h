@@ -73,7 +73,8 @@ void child_init(struct child *child, struct broker *broker, struct user *user);
 
 /**
  * Have the child serve (or refuse) a connection; it is started if there is none. Returns 0, or
- * CHILD_E_FULL when too many wait already: the connection is where it was then.
+ * CHILD_E_FULL when CHILD_REFUSALS_MAX wait for the refuser already: the connection is where it was
+ * then. A worker takes all that its user may have.
  */
 int child_give(struct child *child, struct conn *conn);
 

@@ -8,13 +8,13 @@
  */
 #include "worker/qemu/probe.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "confine/filter.h"
 #include "lib/take.h"
 #include "tests/unit/box_seed.h"
+#include "tests/unit/descriptors.h"
 #include "tests/unit/test.h"
 #include "worker/qemu/capabilities_cache.h"
 #include "worker/qemu/capabilities_xml.h"
@@ -47,26 +47,12 @@ probe_ended(struct probe *probe, struct capabilities *capabilities, const struct
 
 static const struct probe_ops ops = {.end = probe_ended};
 
-static unsigned
-n_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	if (!dir)
-		abort();
-	while (readdir(dir))
-		n++;
-	(void)closedir(dir);
-	return n;
-}
-
 static unsigned n_before;
 
 static void
 none_left_open(void)
 {
-	CHECK(n_open() == n_before);
+	CHECK(n_descriptors() == n_before);
 }
 
 static void
@@ -457,7 +443,7 @@ main(void)
 	for (int i = 0; i < ANSWERS; i++)
 		transcript[i] = strsep(&rest, "\n");
 	jobs_init(&jobs, &loop);
-	n_before = n_open();
+	n_before = n_descriptors();
 	TEST("from a seed to capabilities", probed);
 	TEST("a box that refuses, lies, ends or is silent fails it", seed_fails);
 	TEST("a QEMU that ends, errs, lies or is silent fails it, after any answer",

@@ -211,6 +211,9 @@ int domain_def_parse(const char *xml, size_t size, unsigned flags, const struct 
  */
 int domain_def_format(const struct domain_def *def, unsigned flags, int id, char **ret_xml);
 
+/** The board of a canonical machine name; 0 for one that a definition cannot have. */
+enum domain_chipset domain_chipset_of(const char *machine);
+
 /** Accepts NULL and half-built definitions; returns NULL. */
 struct domain_def *domain_def_free(struct domain_def *def);
 

@@ -29,6 +29,15 @@ static const struct xml_word families[] = {
 	{NULL, 0},
 };
 
+enum domain_chipset
+domain_chipset_of(const char *machine)
+{
+	for (const struct xml_word *f = families; f->word; f++)
+		if (strncmp(machine, f->word, strlen(f->word)) == 0)
+			return f->value;
+	return 0;
+}
+
 static int
 find_machine(struct domain_parse *p, const char *wanted)
 {
@@ -44,9 +53,7 @@ find_machine(struct domain_parse *p, const char *wanted)
 	if (!p->machine)
 		return refuse_unsupported(p, "Emulator '%s' does not support machine type '%.100s'",
 			env->emulator, wanted);
-	for (const struct xml_word *f = families; f->word; f++)
-		if (strncmp(p->machine->name, f->word, strlen(f->word)) == 0)
-			os->chipset = f->value;
+	os->chipset = domain_chipset_of(p->machine->name);
 	if (!os->chipset)
 		return refuse_unsupported(p,
 			"machine type '%s' is not supported by qemud yet; use 'pc' or 'q35'",

@@ -195,12 +195,10 @@ write_host(struct writer *w, const struct host *host)
 
 /* --- guest -------------------------------------------------------------------------------- */
 
-/* The boards that a definition may have (worker/domain/os.c). */
 static bool
 is_offered(const struct capabilities_machine *machine)
 {
-	return *machine->cpu && (strncmp(machine->name, "pc-i440fx-", 10) == 0 ||
-					strncmp(machine->name, "pc-q35-", 7) == 0);
+	return *machine->cpu && domain_chipset_of(machine->name) != 0;
 }
 
 static void
