@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command line of a definition is the one in the golden file beside it, names no file of the
+ * user's and each of its descriptors once, and follows every field of the definition that QEMU has
+ * to know.
+ *
+ * tests/golden/domain/NAME.xml -> NAME.args, one argument a line. REGENERATE=1 writes them anew.
+ */
+#include "worker/qemu/command.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <jansson.h>
+
+#include "tests/unit/domain_env.h"
+#include "tests/unit/test.h"
+#include "worker/domain/alias.h"
+
+#define FOLDER       "tests/golden/domain/"
+#define command_auto AUTO(qemu_command_fini)
+#define N(array)     (sizeof(array) / sizeof((array)[0]))
+/* A small definition, with more below <os> and <domain>. */
+#define SMALL(type, os, more)                                                                 \
+	"<domain type='" type "'><name>a</name><memory>65536</memory><os><type>hvm</type>" os \
+	"</os>" more "</domain>"
+
+static struct domain_def *
+live_def(const char *xml, size_t size)
+{
+	struct domain_env env = domain_tcg;
+	struct domain_def *def = NULL;
+	struct rpc_error error;
+
+	env.kvm = true;
+	if (domain_def_parse(xml, size, 0, &env, &error, &def) != 0) {
+		printf("# %s\n", error.message);
+		abort();
+	}
+	if (domain_alias_assign(def) != 0)
+		abort();
+	return def;
+}
+
+/* All arguments, one a line; to be freed. */
+static char *
+text_of(const struct qemu_command *command)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	for (unsigned i = 0; i < command->n_args; i++)
+		(void)fprintf(f, "%s\n", command->args[i]);
+	(void)fclose(f);
+	return text;
+}
+
+static char *
+text_for(const struct domain_def *def)
+{
+	command_auto struct qemu_command command = {.n_args = 0};
+
+	CHECK(qemu_command_make(def, &command) == 0);
+	return text_of(&command);
+}
+
+static char *
+text_for_xml(const char *xml)
+{
+	domain_def_auto struct domain_def *def = live_def(xml, strlen(xml));
+
+	return text_for(def);
+}
+
+/* --- golden command lines ----------------------------------------------------------------- */
+
+static void
+compare(const char *xml_path, const struct qemu_command *command)
+{
+	free_auto char *got = text_of(command), *want = NULL, *path = NULL;
+	size_t size;
+
+	if (asprintf(&path, "%.*s.args", (int)(strlen(xml_path) - strlen(".xml")), xml_path) < 0)
+		abort();
+	if (getenv("REGENERATE")) {
+		file_auto FILE *f = fopen(path, "we");
+
+		CHECK(f && fputs(got, f) >= 0);
+	}
+	want = domain_read_file(path, &size);
+	if (!want || strcmp(got, want) != 0)
+		printf("# %s\n", path);
+	CHECK_STR(got, want ? want : "(no file)");
+}
+
+static bool
+has(const struct qemu_command *command, const char *text)
+{
+	for (unsigned i = 0; i < command->n_args; i++)
+		if (strstr(command->args[i], text))
+			return true;
+	return false;
+}
+
+static void
+check_paths(const struct domain_def *def, const struct qemu_command *command)
+{
+	CHECK(!has(command, def->emulator));
+	CHECK(!def->os.kernel || !has(command, def->os.kernel));
+	CHECK(!def->os.initrd || !has(command, def->os.initrd));
+	for (size_t i = 0; i < def->n_disks; i++)
+		CHECK(!has(command, def->disks[i].source));
+}
+
+/* How often "fd=NUMBER" or "/fd/NUMBER" stands in the arguments. */
+static unsigned
+mentions(const struct qemu_command *command, int number)
+{
+	char word[2][32];
+	unsigned n = 0;
+
+	(void)snprintf(word[0], sizeof(word[0]), "fd=%d", number);
+	(void)snprintf(word[1], sizeof(word[1]), "/fd/%d", number);
+	for (unsigned i = 0; i < command->n_args; i++)
+		for (unsigned w = 0; w < N(word); w++) {
+			const char *at = strstr(command->args[i], word[w]);
+
+			n += at && !isdigit((unsigned char)at[strlen(word[w])]);
+		}
+	return n;
+}
+
+static void
+check_fds(const struct domain_def *def, const struct qemu_command *command)
+{
+	size_t expected = 1 + def->n_serials + def->n_disks;
+	unsigned n[QEMU_FILE_INITRD + 1] = {0};
+
+	expected += def->os.kernel ? 1 : 0;
+	expected += def->os.initrd ? 1 : 0;
+	CHECK(command->n_fds == expected);
+	for (unsigned i = 0; i < command->n_fds; i++) {
+		const struct qemu_command_fd *fd = &command->fds[i];
+
+		CHECK(fd->number == PLAN_FD_MIN + (int)i);
+		CHECK(fd->file >= (i ? command->fds[i - 1].file : QEMU_FILE_MONITOR));
+		CHECK(fd->index == n[fd->file]++);
+		CHECK(mentions(command, fd->number) == 1);
+	}
+	CHECK(n[QEMU_FILE_MONITOR] == 1 && n[QEMU_FILE_SERIAL] == def->n_serials &&
+		n[QEMU_FILE_DISK] == def->n_disks);
+}
+
+/* What a plan of a box takes. */
+static void
+check_plan(const struct qemu_command *command)
+{
+	static struct plan plan;
+	char why[PLAN_WHY_MAX], *data = NULL;
+	size_t size;
+
+	plan_init(&plan);
+	plan.program = PLAN_QEMU_X86_64;
+	plan.profile = PLAN_VM;
+	for (unsigned i = 0; i < command->n_args; i++)
+		plan.args[plan.n_args++] = command->args[i];
+	for (unsigned i = 0; i < command->n_fds; i++)
+		plan.fds[plan.n_fds++] = command->fds[i].number;
+	CHECK(plan_encode(&plan, &data, &size, why) == 0);
+	free(data);
+}
+
+static void
+golden(void)
+{
+	unsigned n = 0;
+	glob_t files;
+
+	CHECK(glob(FOLDER "*.xml", 0, NULL, &files) == 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		domain_def_auto struct domain_def *def = NULL;
+		command_auto struct qemu_command command = {.n_args = 0};
+		free_auto char *xml = NULL, *first = NULL, *second = NULL;
+		size_t size;
+
+		if (strstr(files.gl_pathv[i], ".out.xml"))
+			continue;
+		xml = domain_read_file(files.gl_pathv[i], &size);
+		def = live_def(xml, size);
+		CHECK(qemu_command_make(def, &command) == 0);
+		compare(files.gl_pathv[i], &command);
+		check_paths(def, &command);
+		check_fds(def, &command);
+		check_plan(&command);
+		first = text_of(&command);
+		second = text_for(def);
+		CHECK_STR(second, first);
+		n++;
+	}
+	globfree(&files);
+	CHECK(n >= 50);
+}
+
+/* --- every field of a definition ---------------------------------------------------------- */
+
+enum follows { FOLLOWED, UNSEEN };
+
+enum kind {
+	NUMBER, /* set to `other`; also one byte of an array */
+	TEXT,   /* made to be "other" */
+	INSIDE  /* its fields have a table of their own */
+};
+
+struct field {
+	const char *name;
+	size_t offset, size;
+	enum kind kind;
+	uint64_t other;
+	enum follows follows;
+};
+
+#define FIELD(type, member, kind, other, follows)                                   \
+	{                                                                           \
+#type "." #member, __builtin_offsetof(struct type, member),         \
+			sizeof(((struct type *)NULL)->member), kind, other, follows \
+	}
+
+/* UNSEEN: what QEMU is not told, with the reason. */
+static const struct field def_fields[] = {
+	FIELD(domain_def, type, NUMBER, DOMAIN_TYPE_KVM, FOLLOWED),
+	FIELD(domain_def, name, TEXT, 0, FOLLOWED),
+	FIELD(domain_def, uuid, NUMBER, 0xab, FOLLOWED),
+	FIELD(domain_def, title, TEXT, 0, UNSEEN), /* for people */
+	FIELD(domain_def, description, TEXT, 0, UNSEEN),
+	FIELD(domain_def, metadata, TEXT, 0, UNSEEN),
+	FIELD(domain_def, memory_kib, NUMBER, 131072, FOLLOWED),
+	FIELD(domain_def, current_memory_kib, NUMBER, 32768, UNSEEN), /* told by QMP */
+	FIELD(domain_def, vcpus, NUMBER, 8, FOLLOWED),
+	FIELD(domain_def, current_vcpus, NUMBER, 3, FOLLOWED),
+	FIELD(domain_def, os, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, acpi, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, apic, NUMBER, 1, UNSEEN), /* every PC has one, as in libvirt */
+	FIELD(domain_def, cpu, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, on_poweroff, NUMBER, DOMAIN_RESTART, FOLLOWED),
+	FIELD(domain_def, on_reboot, NUMBER, DOMAIN_DESTROY, FOLLOWED),
+	FIELD(domain_def, on_crash, NUMBER, DOMAIN_PRESERVE, FOLLOWED),
+	FIELD(domain_def, emulator, TEXT, 0, UNSEEN), /* the plan's program */
+	FIELD(domain_def, disks, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_disks, NUMBER, 1, FOLLOWED),
+	FIELD(domain_def, controllers, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_controllers, NUMBER, 8, FOLLOWED),
+	FIELD(domain_def, serials, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_serials, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* part of every board */
+	FIELD(domain_def, n_inputs, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, memballoon, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, rngs, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_rngs, NUMBER, 0, FOLLOWED),
+};
+static const struct field os_fields[] = {
+	FIELD(domain_os, machine, TEXT, 0, FOLLOWED),
+	FIELD(domain_os, chipset, NUMBER, DOMAIN_CHIPSET_I440FX, FOLLOWED),
+	FIELD(domain_os, kernel, TEXT, 0, UNSEEN), /* a path: its descriptor is there */
+	FIELD(domain_os, initrd, TEXT, 0, UNSEEN),
+	FIELD(domain_os, cmdline, TEXT, 0, FOLLOWED),
+	FIELD(domain_os, boot, NUMBER, DOMAIN_BOOT_NETWORK, FOLLOWED),
+	FIELD(domain_os, n_boot, NUMBER, 0, FOLLOWED),
+};
+static const struct field cpu_fields[] = {
+	FIELD(domain_cpu, mode, NUMBER, DOMAIN_CPU_HOST_MODEL, FOLLOWED),
+	FIELD(domain_cpu, check, NUMBER, DOMAIN_CPU_FULL, FOLLOWED),
+	FIELD(domain_cpu, match, NUMBER, DOMAIN_CPU_MINIMUM, FOLLOWED),
+	FIELD(domain_cpu, model, TEXT, 0, FOLLOWED),
+	FIELD(domain_cpu, fallback, NUMBER, DOMAIN_CPU_FORBID, UNSEEN), /* QEMU knows all models */
+	FIELD(domain_cpu, migratable, NUMBER, DOMAIN_OFF, UNSEEN),      /* see the CPUs below */
+};
+static const struct field disk_fields[] = {
+	FIELD(domain_disk, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_disk, format, NUMBER, DOMAIN_DISK_RAW, FOLLOWED),
+	FIELD(domain_disk, source, TEXT, 0, UNSEEN),     /* a path: its descriptor is there */
+	FIELD(domain_disk, target, NUMBER, 'x', UNSEEN), /* the guest names its disks itself */
+	FIELD(domain_disk, index, NUMBER, 9, UNSEEN),
+	FIELD(domain_disk, readonly, NUMBER, 1, FOLLOWED),
+	FIELD(domain_disk, serial, TEXT, 0, FOLLOWED),
+	FIELD(domain_disk, boot_order, NUMBER, 7, FOLLOWED),
+};
+static const struct field device_fields[] = {
+	FIELD(domain_device, alias, TEXT, 0, FOLLOWED),
+	FIELD(domain_device, pci, INSIDE, 0, FOLLOWED),
+};
+static const struct field pci_fields[] = {
+	FIELD(domain_pci_address, set, NUMBER, 0, UNSEEN), /* always, of an accepted device */
+	FIELD(domain_pci_address, bus, NUMBER, 0, FOLLOWED),
+	FIELD(domain_pci_address, slot, NUMBER, 9, FOLLOWED),
+	FIELD(domain_pci_address, function, NUMBER, 6, FOLLOWED),
+	FIELD(domain_pci_address, multifunction, NUMBER, DOMAIN_ON, FOLLOWED),
+};
+static const struct field controller_fields[] = {
+	FIELD(domain_controller, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_controller, type, NUMBER, DOMAIN_CONTROLLER_IDE,
+		UNSEEN), /* the model says it */
+	FIELD(domain_controller, model, NUMBER, DOMAIN_MODEL_NONE, FOLLOWED),
+	FIELD(domain_controller, index, NUMBER, 77, UNSEEN), /* others name its alias */
+	FIELD(domain_controller, chassis, NUMBER, 77, FOLLOWED),
+	FIELD(domain_controller, port, NUMBER, 77, FOLLOWED),
+};
+static const struct field serial_fields[] = {
+	FIELD(domain_serial, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_serial, port, NUMBER, 3, FOLLOWED),
+};
+static const struct field input_fields[] = {
+	FIELD(domain_input, device, INSIDE, 0, UNSEEN),
+	FIELD(domain_input, type, NUMBER, 9, UNSEEN),
+};
+static const struct field memballoon_fields[] = {
+	FIELD(domain_memballoon, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_memballoon, model, NUMBER, DOMAIN_MEMBALLOON_NONE, FOLLOWED),
+};
+static const struct field rng_fields[] = {
+	FIELD(domain_rng, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_rng, source, TEXT, 0, UNSEEN), /* both give the same bytes */
+};
+
+/* One disk, serial port and root port have nothing that the definition left open. */
+static const char everything[] =
+	"<domain type='qemu'><name>a</name><memory>65536</memory><vcpu current='2'>4</vcpu>"
+	"<os><type machine='q35'>hvm</type><kernel>/k</kernel><initrd>/i</initrd>"
+	"<cmdline>quiet</cmdline><boot dev='hd'/></os><features><acpi/></features>"
+	"<cpu check='none'><model>Nehalem</model></cpu><devices>"
+	"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/x'/>"
+	"<target dev='vda'/><serial>7</serial></disk>"
+	"<disk type='file'><driver name='qemu' type='raw'/><source file='/y'/>"
+	"<target dev='vdb'/></disk><serial/>"
+	"<rng model='virtio'><backend model='random'>/dev/random</backend></rng>"
+	"</devices></domain>";
+
+/* The fields are those of the struct: nothing lies between them but what aligns the next. */
+static void
+check_complete(const struct field *fields, size_t n, size_t size)
+{
+	size_t end = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (fields[i].offset < end || fields[i].offset - end >= sizeof(void *)) {
+			printf("# something stands before %s\n", fields[i].name);
+			CHECK(false);
+		}
+		end = fields[i].offset + fields[i].size;
+	}
+	CHECK(size >= end && size - end < sizeof(void *));
+}
+
+static void
+check_field(const struct domain_def *def, void *at, const struct field *field)
+{
+	static const char other[] = "other";
+	const char *text = other;
+	char saved[256];
+	char *place = (char *)at + field->offset;
+	free_auto char *before = text_for(def), *after = NULL;
+
+	if (field->kind == INSIDE)
+		return;
+	memcpy(saved, place, field->size);
+	if (field->kind == TEXT)
+		memcpy(place, (const void *)&text, sizeof(text));
+	else
+		memcpy(place, &field->other, field->size < 8 ? field->size : 8);
+	if (memcmp(saved, place, field->size) == 0) {
+		printf("# %s was not changed\n", field->name);
+		CHECK(false);
+	}
+	after = text_for(def);
+	memcpy(place, saved, field->size);
+	if ((strcmp(before, after) != 0) != (field->follows == FOLLOWED)) {
+		printf("# %s\n", field->name);
+		CHECK(false);
+	}
+}
+
+static void
+check_fields(const struct domain_def *def, void *at, const struct field *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		check_field(def, at, &fields[i]);
+}
+
+#define CHECK_FIELDS(def, at, fields)                             \
+	do {                                                      \
+		check_complete(fields, N(fields), sizeof(*(at))); \
+		check_fields(def, at, fields, N(fields));         \
+	} while (0)
+
+static void
+check_place(const struct domain_def *def, struct domain_device *device)
+{
+	CHECK_FIELDS(def, device, device_fields);
+	CHECK_FIELDS(def, &device->pci, pci_fields);
+}
+
+static void
+every_field(void)
+{
+	domain_def_auto struct domain_def *def = live_def(everything, strlen(everything));
+	struct domain_controller *port = &def->controllers[def->n_controllers - 1];
+
+	CHECK_FIELDS(def, def, def_fields);
+	CHECK_FIELDS(def, &def->os, os_fields);
+	CHECK_FIELDS(def, &def->cpu, cpu_fields);
+	CHECK_FIELDS(def, &def->disks[0], disk_fields);
+	CHECK_FIELDS(def, &def->serials[0], serial_fields);
+	CHECK_FIELDS(def, &def->inputs[0], input_fields);
+	CHECK_FIELDS(def, &def->memballoon, memballoon_fields);
+	CHECK_FIELDS(def, &def->rngs[0], rng_fields);
+	check_place(def, &def->disks[1].device);
+	check_place(def, &def->memballoon.device);
+	check_place(def, &def->rngs[0].device);
+	check_field(def, &def->serials[0].device, &device_fields[0]);
+	/* No device is on its bus. */
+	CHECK(port->model == DOMAIN_MODEL_PCIE_ROOT_PORT);
+	CHECK_FIELDS(def, port, controller_fields);
+	check_field(def, &port->device, &device_fields[0]);
+	for (size_t i = 2; i < N(pci_fields); i++)
+		check_field(def, &port->device.pci, &pci_fields[i]);
+}
+
+/* --- what the words of a definition mean -------------------------------------------------- */
+
+static const struct meaning {
+	const char *xml, *want; /* one argument */
+} meanings[] = {
+	{SMALL("qemu", "", ""), "qemu64"},
+	{SMALL("qemu", "", "<cpu><model>Nehalem</model></cpu>"), "Nehalem"},
+	{SMALL("qemu", "", "<cpu check='partial'><model>Nehalem</model></cpu>"),
+		"Nehalem,enforce=on"},
+	{SMALL("qemu", "", "<cpu match='strict' check='full'><model>Nehalem</model></cpu>"),
+		"Nehalem,enforce=on"},
+	{SMALL("qemu", "", "<cpu match='minimum'><model>Nehalem</model></cpu>"), "max"},
+	{SMALL("qemu", "", "<cpu mode='host-model'/>"), "max"},
+	{SMALL("kvm", "", "<cpu><model>Nehalem</model></cpu>"), "Nehalem,enforce=on"},
+	{SMALL("kvm", "", "<cpu mode='host-model'/>"), "host,migratable=on"},
+	{SMALL("kvm", "", "<cpu mode='host-passthrough'/>"), "host,migratable=on"},
+	{SMALL("kvm", "", "<cpu mode='host-passthrough' migratable='off'/>"),
+		"host,migratable=off"},
+	{SMALL("kvm", "", ""), "kvm"},
+	{SMALL("qemu", "", ""), "reboot=reset,shutdown=poweroff,panic=shutdown"},
+	{SMALL("qemu", "", "<on_reboot>destroy</on_reboot>"),
+		"reboot=shutdown,shutdown=poweroff,panic=shutdown"},
+	{SMALL("qemu", "", "<on_poweroff>restart</on_poweroff>"),
+		"reboot=reset,shutdown=pause,panic=shutdown"},
+	{SMALL("qemu", "", "<on_crash>restart</on_crash>"),
+		"reboot=reset,shutdown=poweroff,panic=pause"},
+	{SMALL("qemu", "", "<on_crash>preserve</on_crash>"),
+		"reboot=reset,shutdown=poweroff,panic=pause"},
+	{SMALL("qemu", "", "<vcpu>3</vcpu>"), "3,sockets=3,cores=1,threads=1"},
+	{SMALL("qemu", "", "<vcpu current='2'>4</vcpu>"),
+		"2,maxcpus=4,sockets=4,cores=1,threads=1"},
+	{SMALL("qemu", "", "<uuid>12345678-9abc-def0-1234-56789abcdef0</uuid>"),
+		"12345678-9abc-def0-1234-56789abcdef0"},
+};
+
+static void
+meant(void)
+{
+	for (size_t i = 0; i < N(meanings); i++) {
+		free_auto char *text = text_for_xml(meanings[i].xml), *line = NULL;
+
+		if (asprintf(&line, "\n%s\n", meanings[i].want) < 0)
+			abort();
+		if (!strstr(text, line))
+			printf("# %s: no argument %s\n%s", meanings[i].xml, meanings[i].want, text);
+		CHECK(strstr(text, line));
+	}
+}
+
+/* --- texts with anything in them ---------------------------------------------------------- */
+
+/* The argument after the n-th option of that name, or "". */
+static const char *
+value_of(const struct qemu_command *command, const char *option, unsigned n)
+{
+	for (unsigned i = 0; i + 1 < command->n_args; i++)
+		if (strcmp(command->args[i], option) == 0 && n-- == 0)
+			return command->args[i + 1];
+	return "";
+}
+
+static void
+any_text(void)
+{
+	static const char xml[] =
+		"<domain type='qemu'><name>,a,,b='c' \"d\" \\ %s{},</name><memory>65536</memory>"
+		"<title>,fd=10 \"</title><description>-S\n,</description>"
+		"<metadata><x:y xmlns:x='x:x'>,</x:y></metadata>"
+		"<os><type>hvm</type><kernel>/k,\"'</kernel>"
+		"<cmdline>-a,b=\"c\"\n'd' \\ %n</cmdline></os><devices>"
+		"<disk type='file'><driver name='qemu' type='raw'/>"
+		"<source file='/x,y\"z'/><target dev='vda'/><serial>A B_-.+ 9</serial></disk>"
+		"</devices></domain>";
+	domain_def_auto struct domain_def *def = live_def(xml, strlen(xml));
+	command_auto struct qemu_command command = {.n_args = 0};
+	json_t *device = NULL;
+
+	CHECK(qemu_command_make(def, &command) == 0);
+	CHECK_STR(value_of(&command, "-name", 0),
+		"guest=,,a,,,,b='c' \"d\" \\ %s{},,,debug-threads=on");
+	CHECK_STR(value_of(&command, "-append", 0), "-a,b=\"c\"\n'd' \\ %n");
+	CHECK_STR(value_of(&command, "-append", 0), def->os.cmdline);
+	for (unsigned i = 0; !device && *value_of(&command, "-device", i); i++) {
+		device = json_loads(value_of(&command, "-device", i), 0, NULL);
+		CHECK(device);
+		if (!json_object_get(device, "serial")) {
+			json_decref(device);
+			device = NULL;
+		}
+	}
+	CHECK_STR(json_string_value(json_object_get(device, "serial")), "A\\ B_-.+\\ 9");
+	json_decref(device);
+	check_paths(def, &command);
+	check_fds(def, &command);
+}
+
+/* The longest and the most of everything. */
+static void
+largest(void)
+{
+	domain_def_auto struct domain_def *def = NULL;
+	command_auto struct qemu_command command = {.n_args = 0};
+	char *xml = NULL, serial[256] = "";
+	size_t size;
+	FILE *f = open_memstream(&xml, &size);
+
+	memset(serial, ' ', sizeof(serial) - 1);
+	if (!f)
+		abort();
+	(void)fprintf(f, "<domain type='qemu'><name>");
+	for (unsigned i = 0; i < DOMAIN_NAME_MAX; i++)
+		(void)fputc(',', f);
+	(void)fprintf(f, "</name><memory>65536</memory><os><type machine='q35'>hvm</type></os>"
+			 "<devices>");
+	for (unsigned i = 0; i < DOMAIN_DISKS_MAX; i++)
+		(void)fprintf(f,
+			"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/%u'/>"
+			"<target dev='vd%c%c'/><serial>%s</serial></disk>",
+			i, 'a' + i / 26, 'a' + i % 26, serial);
+	for (unsigned i = 0; i < DOMAIN_RNGS_MAX; i++)
+		(void)fprintf(f, "<rng model='virtio'><backend model='random'/></rng>");
+	for (unsigned i = 0; i < DOMAIN_SERIALS_MAX; i++)
+		(void)fprintf(f, "<serial/>");
+	/* 29 slots of the root bus, eight ports in each. */
+	for (unsigned i = 1; i < 29 * 8; i++)
+		(void)fprintf(f, "<controller type='pci' model='pcie-root-port' index='%u'/>", i);
+	(void)fprintf(f, "</devices></domain>");
+	(void)fclose(f);
+	def = live_def(xml, size);
+	free(xml);
+	CHECK(qemu_command_make(def, &command) == 0);
+	printf("# %u arguments, %u descriptors\n", command.n_args, command.n_fds);
+	check_fds(def, &command);
+	check_plan(&command);
+}
+
+/* --- no memory ---------------------------------------------------------------------------- */
+
+static unsigned allocations_left;
+
+static void *
+limited_malloc(size_t size)
+{
+	if (allocations_left == 0)
+		return NULL;
+	allocations_left--;
+	return malloc(size);
+}
+
+static void
+no_memory(void)
+{
+	domain_def_auto struct domain_def *def = live_def(everything, strlen(everything));
+	unsigned failures = 0;
+	int r = -ENOMEM;
+
+	json_set_alloc_funcs(limited_malloc, free);
+	while (r == -ENOMEM) {
+		command_auto struct qemu_command command = {.n_args = 0};
+
+		allocations_left = failures;
+		r = qemu_command_make(def, &command);
+		CHECK(r == 0 || (command.n_args == 0 && command.n_fds == 0));
+		failures += r != 0;
+	}
+	json_set_alloc_funcs(malloc, free);
+	printf("# %u allocations\n", failures);
+	CHECK(r == 0 && failures > 20);
+}
+
+int
+main(void)
+{
+	TEST("command lines are those of the golden files, name no path and each descriptor once",
+		golden);
+	TEST("every field is on the command line, or is one that QEMU is not told", every_field);
+	TEST("CPUs, actions and counts are given in QEMU's words", meant);
+	TEST("texts with commas, quotes, newlines and percent signs arrive as they are", any_text);
+	TEST("the largest definition has room", largest);
+	TEST("without memory there is no command, and nothing is kept", no_memory);
+	return TEST_END();
+}

@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * In its box, the installed QEMU takes the command line of every golden definition, and has made of
+ * it what the definition says: name, memory, disks, and each device at its place.
+ *
+ * The test is the worker. Without QEMU it is skipped; without KVM it says so.
+ * test: timeout=240
+ */
+#include <dirent.h>
+#include <glob.h>
+#include <jansson.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "lib/take.h"
+#include "lib/uuid.h"
+#include "tests/unit/box_given.h"
+#include "tests/unit/domain_env.h"
+#include "worker/domain/alias.h"
+#include "worker/qemu/command.h"
+
+#define json_auto AUTO(json_decrefp)
+
+enum { DISK_SIZE = 1 << 20, KERNEL_SIZE = 32 * 1024 };
+
+static bool has_backing; /* of the qcow2 images that are made */
+
+struct vm {
+	struct seed seed;
+	struct domain_def *def;
+	struct qemu_command command;
+	int qmp;
+	json_t *events; /* names of those that have come; owned */
+};
+
+/* --- what a machine works with ------------------------------------------------------------ */
+
+static struct sockaddr_un
+address(const char *name)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", in_folder(name));
+	return at;
+}
+
+static int
+listener(const char *name)
+{
+	struct sockaddr_un at = address(name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)unlink(at.sun_path);
+	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 4) < 0)
+		abort();
+	return fd;
+}
+
+/* Connected, and nobody waits for ever. */
+static int
+client(const char *name)
+{
+	struct sockaddr_un at = address(name);
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+		connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Says '!' on the first serial port and switches the machine off: ports of every PC with SeaBIOS. */
+static const uint8_t boot_sector[] = {
+	0xba, 0xf8, 0x03, /* mov dx, 0x3f8: the serial port */
+	0xb0, '!',        /* mov al, '!' */
+	0xee,             /* out dx, al */
+	0xba, 0x04, 0x06, /* mov dx, 0x604: ACPI's control of power */
+	0xb8, 0x00, 0x20, /* mov ax, 0x2000: sleep, and do not wake */
+	0xef,             /* out dx, ax */
+	0xf4, 0xeb, 0xfd, /* hlt, for ever */
+};
+
+/* backing: of raw format; or NULL. */
+static void
+make_qcow2(const char *path, const char *backing)
+{
+	char command[256];
+	int n = snprintf(command, sizeof(command), "qemu-img create -q -f qcow2 %s%s %s 1M",
+		backing ? "-F raw -b " : "", backing ? backing : "", path);
+
+	/* The names are the test's own. */
+	CHECK(n > 0 && system(command) == 0);
+}
+
+static int
+make_disk(const struct domain_disk *disk, bool bootable)
+{
+	static const uint8_t signature[] = {0x55, 0xaa};
+	char path[96];
+	fd_auto int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "%s", in_folder(disk->target));
+	(void)unlink(path);
+	if (disk->format == DOMAIN_DISK_QCOW2)
+		make_qcow2(path, has_backing ? in_folder("base") : NULL);
+	else
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && ftruncate(fd, DISK_SIZE) < 0)
+		abort();
+	if (fd >= 0 && bootable &&
+		(pwrite(fd, boot_sector, sizeof(boot_sector), 0) < 0 ||
+			pwrite(fd, signature, sizeof(signature), 510) < 0))
+		abort();
+	return open(path, (disk->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+}
+
+/* As much of Linux as QEMU looks at (Documentation/x86/boot.rst); no machine here runs it. */
+static int
+make_kernel(void)
+{
+	static uint8_t image[KERNEL_SIZE];
+
+	image[0x1f1] = 4; /* sectors of its first part */
+	image[0x1fe] = 0x55;
+	image[0x1ff] = 0xaa;
+	memcpy(image + 0x202, "HdrS", 4);
+	image[0x206] = 0x0c; /* protocol 2.12 */
+	image[0x207] = 0x02;
+	image[0x211] = 0x01;                          /* loaded high */
+	memcpy(image + 0x22c, "\xff\xff\xff\x7f", 4); /* where an initrd ends at most */
+	return memfd_make("kernel", (const char *)image, sizeof(image));
+}
+
+/* The boot sector goes to the disk with order 1. */
+static int
+open_file(const struct domain_def *def, const struct qemu_command_fd *file)
+{
+	char name[32];
+
+	switch (file->file) {
+	case QEMU_FILE_MONITOR:
+		return listener("qmp");
+	case QEMU_FILE_SERIAL:
+		(void)snprintf(name, sizeof(name), "serial%u", file->index);
+		return listener(name);
+	case QEMU_FILE_DISK:
+		return make_disk(&def->disks[file->index], def->disks[file->index].boot_order == 1);
+	case QEMU_FILE_KERNEL:
+		return make_kernel();
+	case QEMU_FILE_INITRD:
+		return memfd_make("initrd", "initrd", 6);
+	}
+	abort();
+}
+
+static void
+empty_folder(void)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		(void)closedir(dir);
+}
+
+/* --- its monitor -------------------------------------------------------------------------- */
+
+/* The next message; an event is noted. */
+static json_t *
+next_message(const struct vm *vm)
+{
+	json_t *message = json_loadfd(vm->qmp, JSON_DISABLE_EOF_CHECK, NULL);
+
+	(void)json_array_append(vm->events, json_object_get(message, "event"));
+	return message;
+}
+
+static bool
+has_event(const struct vm *vm, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(vm->events); i++)
+		if (strcmp(json_string_value(json_array_get(vm->events, i)), name) == 0)
+			return true;
+	return false;
+}
+
+static void
+wait_event(const struct vm *vm, const char *name)
+{
+	while (!has_event(vm, name)) {
+		json_auto json_t *message = next_message(vm);
+
+		if (!message) {
+			printf("# no event %s\n", name);
+			CHECK(false);
+			return;
+		}
+	}
+}
+
+/* What came back; NULL for an error, which is told. arguments is taken over. */
+static json_t *
+ask(const struct vm *vm, const char *command, json_t *arguments)
+{
+	json_auto json_t *ask = json_pack("{ss so*}", "execute", command, "arguments", arguments);
+	free_auto char *text = json_dumps(ask, 0), *told = NULL;
+
+	if (send(vm->qmp, text, strlen(text), MSG_NOSIGNAL) < 0)
+		return NULL;
+	for (;;) {
+		json_auto json_t *message = next_message(vm);
+		json_t *value = json_object_get(message, "return");
+
+		if (value)
+			return json_incref(value);
+		if (message && json_object_get(message, "event"))
+			continue;
+		told = json_dumps(message, 0);
+		printf("# %s: %s\n", text, told ? told : "no answer");
+		return NULL;
+	}
+}
+
+static json_t *
+property(const struct vm *vm, const char *alias, const char *name)
+{
+	return ask(vm, "qom-get",
+		json_pack("{so ss}", "path", json_sprintf("/machine/peripheral/%s", alias),
+			"property", name));
+}
+
+static json_int_t
+number(const struct vm *vm, const char *alias, const char *name)
+{
+	json_auto json_t *value = property(vm, alias, name);
+
+	return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+static bool
+has_status(const struct vm *vm, const char *want)
+{
+	json_auto json_t *value = ask(vm, "query-status", NULL);
+	const char *got = json_string_value(json_object_get(value, "status"));
+
+	if (!got || strcmp(got, want) != 0)
+		printf("# status %s\n", got ? got : "none");
+	return got && strcmp(got, want) == 0;
+}
+
+/* --- start and end ------------------------------------------------------------------------ */
+
+/* A seed, and what it is to be given. Takes the definition over. */
+static void
+vm_prepare(struct vm *vm, struct domain_def *def)
+{
+	*vm = (struct vm){.def = def, .qmp = -1, .events = json_array()};
+	if (domain_alias_assign(def) != 0 || qemu_command_make(def, &vm->command) != 0)
+		abort();
+	begin(PLAN_QEMU_X86_64, PLAN_VM);
+	for (unsigned i = 0; i < vm->command.n_args; i++)
+		plan.args[plan.n_args++] = vm->command.args[i];
+	for (unsigned i = 0; i < vm->command.n_fds; i++)
+		give(open_file(def, &vm->command.fds[i]), vm->command.fds[i].number);
+	vm->seed = seed_start();
+}
+
+static bool
+vm_start(struct vm *vm, struct domain_def *def)
+{
+	json_auto json_t *greeting = NULL, *done = NULL;
+
+	vm_prepare(vm, def);
+	if (became(&vm->seed))
+		vm->qmp = client("qmp");
+	if (vm->qmp >= 0)
+		greeting = next_message(vm);
+	if (json_object_get(greeting, "QMP"))
+		done = ask(vm, "qmp_capabilities", NULL);
+	if (!done)
+		printf("# %s: %s\n", def->name, seed_log(&vm->seed));
+	return done;
+}
+
+/* It ends by itself, with this exit status; if it does not, it is killed. */
+static void
+vm_ends(struct vm *vm, int want)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, vm->seed.pid, 0);
+	struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
+	int status;
+
+	if (pidfd < 0)
+		abort();
+	if (poll(&pollfd, 1, PATIENCE_MS) != 1)
+		(void)kill(vm->seed.pid, SIGKILL);
+	(void)close(pidfd);
+	CHECK(waitpid(vm->seed.pid, &status, 0) == vm->seed.pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == want);
+}
+
+static void
+vm_fini(struct vm *vm)
+{
+	fd_close(&vm->qmp);
+	json_decref(vm->events);
+	qemu_command_fini(&vm->command);
+	(void)domain_def_free(vm->def);
+	(void)close(vm->seed.sock);
+	(void)close(vm->seed.log_fd);
+	empty_folder();
+}
+
+/* It was told to, or does so when the guest does. */
+static void
+vm_finish(struct vm *vm)
+{
+	vm_ends(vm, 0);
+	if (*seed_log(&vm->seed))
+		printf("# %s: %s\n", vm->def->name, seed_log(&vm->seed));
+	vm_fini(vm);
+}
+
+static void
+vm_quit(struct vm *vm)
+{
+	json_auto json_t *done = ask(vm, "quit", NULL);
+
+	CHECK(done);
+	if (!done)
+		(void)kill(vm->seed.pid, SIGKILL);
+	vm_finish(vm);
+}
+
+/* --- is it what the definition says? ------------------------------------------------------ */
+
+static void
+check_identity(const struct vm *vm)
+{
+	json_auto json_t *name = ask(vm, "query-name", NULL), *uuid = ask(vm, "query-uuid", NULL);
+	json_auto json_t *memory = ask(vm, "query-memory-size-summary", NULL);
+	json_auto json_t *cpus = ask(vm, "query-cpus-fast", NULL);
+	uint64_t mib = (vm->def->memory_kib + 1023) / 1024;
+	char text[UUID_TEXT_SIZE];
+
+	CHECK_STR(json_string_value(json_object_get(name, "name")), vm->def->name);
+	CHECK_STR(
+		json_string_value(json_object_get(uuid, "UUID")), uuid_format(vm->def->uuid, text));
+	CHECK(json_integer_value(json_object_get(memory, "base-memory")) ==
+		(json_int_t)(mib << 20));
+	CHECK(json_array_size(cpus) == vm->def->current_vcpus);
+}
+
+static void
+check_place(const struct vm *vm, const struct domain_device *device)
+{
+	json_auto json_t *bus = property(vm, device->alias, "parent_bus");
+	const char *got = json_string_value(bus);
+	char want[160] = "/machine/q35/pcie.0";
+
+	if (vm->def->os.chipset == DOMAIN_CHIPSET_I440FX)
+		(void)snprintf(want, sizeof(want), "/machine/i440fx/pci.0");
+	for (size_t i = 0; i < vm->def->n_controllers; i++) {
+		const struct domain_controller *c = &vm->def->controllers[i];
+
+		if (c->type == DOMAIN_CONTROLLER_PCI && c->index > 0 && c->index == device->pci.bus)
+			(void)snprintf(want, sizeof(want), "/machine/peripheral/%s/%s",
+				c->device.alias, c->device.alias);
+	}
+	CHECK_STR(got, want);
+	CHECK(number(vm, device->alias, "addr") == device->pci.slot * 8 + device->pci.function);
+}
+
+static void
+check_places(const struct vm *vm)
+{
+	const struct domain_def *def = vm->def;
+
+	for (size_t i = 0; i < def->n_controllers; i++) {
+		const struct domain_controller *c = &def->controllers[i];
+
+		if (c->model == DOMAIN_MODEL_PIIX3_UHCI || c->model == DOMAIN_MODEL_QEMU_XHCI ||
+			c->model == DOMAIN_MODEL_PCIE_ROOT_PORT)
+			check_place(vm, &c->device);
+		if (c->model == DOMAIN_MODEL_PCIE_ROOT_PORT) {
+			CHECK(number(vm, c->device.alias, "chassis") == c->chassis);
+			CHECK(number(vm, c->device.alias, "port") == c->port);
+		}
+	}
+	for (size_t i = 0; i < def->n_disks; i++)
+		check_place(vm, &def->disks[i].device);
+	if (def->memballoon.model == DOMAIN_MEMBALLOON_VIRTIO)
+		check_place(vm, &def->memballoon.device);
+	for (size_t i = 0; i < def->n_rngs; i++)
+		check_place(vm, &def->rngs[i].device);
+	for (size_t i = 0; i < def->n_serials; i++)
+		CHECK(number(vm, def->serials[i].device.alias, "index") == def->serials[i].port);
+}
+
+/* The block node on which a disk's format is, by the disk's place in the definition. */
+static const json_t *
+find_node(const json_t *nodes, const struct domain_def *def, size_t disk, const char *kind)
+{
+	char name[48];
+
+	(void)snprintf(name, sizeof(name), "libvirt-%zu-%s", def->n_disks - disk, kind);
+	for (size_t i = 0; i < json_array_size(nodes); i++) {
+		const json_t *node = json_array_get(nodes, i);
+		const char *got = json_string_value(json_object_get(node, "node-name"));
+
+		if (got && strcmp(got, name) == 0)
+			return node;
+	}
+	return NULL;
+}
+
+static void
+check_disks(const struct vm *vm)
+{
+	static const char *const kinds[] = {"storage", "format"};
+	json_auto json_t *nodes = ask(vm, "query-named-block-nodes", NULL);
+
+	CHECK(json_array_size(nodes) == 2 * vm->def->n_disks);
+	for (size_t i = 0; i < vm->def->n_disks; i++) {
+		const struct domain_disk *disk = &vm->def->disks[i];
+		json_auto json_t *drive = property(vm, disk->device.alias, "drive");
+
+		for (size_t k = 0; k < 2; k++) {
+			const json_t *node = find_node(nodes, vm->def, i, kinds[k]);
+			const json_t *ro = json_object_get(node, "ro");
+
+			CHECK(json_is_boolean(ro) && json_is_true(ro) == disk->readonly);
+			if (k == 1) {
+				CHECK_STR(json_string_value(json_object_get(node, "drv")),
+					disk->format == DOMAIN_DISK_RAW ? "raw" : "qcow2");
+				CHECK_STR(json_string_value(drive),
+					json_string_value(json_object_get(node, "node-name")));
+			}
+		}
+	}
+}
+
+static void
+check_machine(struct domain_def *def)
+{
+	struct vm vm;
+	bool started = vm_start(&vm, def);
+
+	CHECK(started);
+	if (!started) {
+		(void)kill(vm.seed.pid, SIGKILL);
+		(void)waitpid(vm.seed.pid, NULL, 0);
+		vm_fini(&vm);
+		return;
+	}
+	CHECK(has_status(&vm, "prelaunch"));
+	check_identity(&vm);
+	check_places(&vm);
+	check_disks(&vm);
+	vm_quit(&vm);
+}
+
+/* --- the definitions ---------------------------------------------------------------------- */
+
+static struct domain_def *
+parse(const char *xml, size_t size)
+{
+	struct domain_env env = domain_tcg;
+	struct domain_def *def = NULL;
+	struct rpc_error error;
+
+	env.kvm = true;
+	if (domain_def_parse(xml, size, 0, &env, &error, &def) != 0) {
+		printf("# %s\n", error.message);
+		abort();
+	}
+	return def;
+}
+
+static void
+golden_ones(void)
+{
+	unsigned n = 0;
+	glob_t files;
+
+	CHECK(glob("tests/golden/domain/*.xml", 0, NULL, &files) == 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		free_auto char *xml = NULL;
+		size_t size;
+		int failed = test_this_failed;
+
+		if (strstr(files.gl_pathv[i], ".out.xml"))
+			continue;
+		xml = domain_read_file(files.gl_pathv[i], &size);
+		test_this_failed = 0;
+		check_machine(parse(xml, size));
+		if (test_this_failed)
+			printf("# in %s\n", files.gl_pathv[i]);
+		test_this_failed |= failed;
+		n++;
+	}
+	globfree(&files);
+	CHECK(n >= 50);
+}
+
+#define DISK(dev, more)                                                                          \
+	"<disk type='file'><driver name='qemu' type='raw'/><source file='/x'/><target dev='" dev \
+	"'/>" more "</disk>"
+#define MACHINE(type, more, devices)                                                            \
+	"<domain type='" type "'><name>a</name><memory>65536</memory><os><type>hvm</type></os>" \
+	"<features><acpi/></features>" more "<devices>" devices "</devices></domain>"
+
+static void
+any_text(void)
+{
+	static const char xml[] =
+		"<domain type='qemu'><name>,a,,b='c' \"d\" \\ %s{},</name><memory>65536</memory>"
+		"<os><type>hvm</type><kernel>/k</kernel><initrd>/i</initrd>"
+		"<cmdline>-S,b=\"c\"\n'd' \\ %n,</cmdline></os><devices>" DISK("vda",
+			"<serial>A B_-.+ 9</serial><alias name='ua-.-_'/>") "</devices></domain>";
+	struct vm vm;
+
+	CHECK(vm_start(&vm, parse(xml, strlen(xml))));
+	check_identity(&vm);
+	check_places(&vm);
+	{
+		json_auto json_t *serial = property(&vm, "ua-.-_", "serial");
+
+		CHECK_STR(json_string_value(serial), "A\\ B_-.+\\ 9");
+	}
+	vm_quit(&vm);
+}
+
+/* What is not there would read as zeros, and be lost with the next write. */
+static void
+without_backing(void)
+{
+	static const char xml[] = "<domain type='qemu'><name>a</name><memory>65536</memory>"
+				  "<os><type>hvm</type></os><devices><disk type='file'>"
+				  "<driver name='qemu' type='qcow2'/><source file='/x'/>"
+				  "<target dev='vda'/></disk></devices></domain>";
+	struct vm vm;
+	int fd = open_disk("base", O_RDWR);
+
+	CHECK(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0);
+	(void)close(fd);
+	has_backing = true;
+	vm_prepare(&vm, parse(xml, strlen(xml)));
+	has_backing = false;
+	CHECK(became(&vm.seed));
+	vm_ends(&vm, 1);
+	CHECK(strstr(seed_log(&vm.seed), "Could not open backing file: Could not open"));
+	CHECK(strstr(seed_log(&vm.seed), "Permission denied"));
+	vm_fini(&vm);
+}
+
+/* --- its end ------------------------------------------------------------------------------ */
+
+/* Start from the disk that comes first, until the guest has spoken. */
+static void
+boot(struct vm *vm, const char *xml)
+{
+	fd_auto int serial = -1;
+	char said = '\0';
+
+	CHECK(vm_start(vm, parse(xml, strlen(xml))));
+	serial = client("serial0");
+	{
+		json_auto json_t *done = ask(vm, "cont", NULL);
+
+		CHECK(done);
+	}
+	CHECK(read(serial, &said, 1) == 1 && said == '!');
+}
+
+#define TWO_DISKS                                   \
+	DISK("vda", "<readonly/><boot order='2'/>") \
+	DISK("vdb", "<boot order='1'/>") "<serial/>"
+
+static void
+destroyed(void)
+{
+	struct vm vm;
+
+	boot(&vm, MACHINE("qemu", "", TWO_DISKS));
+	vm_finish(&vm);
+}
+
+static void
+kept(void)
+{
+	struct vm vm;
+
+	boot(&vm, MACHINE("qemu", "<on_poweroff>restart</on_poweroff>", TWO_DISKS));
+	wait_event(&vm, "STOP");
+	CHECK(has_status(&vm, "shutdown"));
+	vm_quit(&vm);
+}
+
+static void
+reset(void)
+{
+	struct vm vm;
+
+	CHECK(vm_start(&vm, parse(MACHINE("qemu", "", ""), strlen(MACHINE("qemu", "", "")))));
+	{
+		json_auto json_t *done = ask(&vm, "system_reset", NULL);
+
+		CHECK(done);
+	}
+	wait_event(&vm, "RESET");
+	CHECK(has_status(&vm, "prelaunch"));
+	vm_quit(&vm);
+}
+
+static void
+not_reset(void)
+{
+	static const char xml[] = MACHINE("qemu", "<on_reboot>destroy</on_reboot>", "");
+	struct vm vm;
+
+	CHECK(vm_start(&vm, parse(xml, strlen(xml))));
+	{
+		json_auto json_t *done = ask(&vm, "system_reset", NULL);
+
+		CHECK(done);
+	}
+	vm_finish(&vm);
+}
+
+/* --- KVM ---------------------------------------------------------------------------------- */
+
+/* Why the account of the box has no KVM here; NULL when it has. */
+static const char *
+no_kvm(void)
+{
+	struct stat st;
+	fd_auto int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return "/dev/kvm cannot be opened";
+	if (getuid() == 0 && (fstat(fd, &st) < 0 || (st.st_mode & 06) != 06))
+		return "/dev/kvm is not open to everybody";
+	return NULL;
+}
+
+static void
+with_kvm(void)
+{
+	static const char *const cpus[] = {MACHINE("kvm", "<cpu mode='host-passthrough'/>", ""),
+		MACHINE("kvm", "<cpu mode='host-passthrough' migratable='off'/>", ""),
+		MACHINE("kvm", "<cpu mode='host-model'/>", ""),
+		MACHINE("kvm", "<cpu check='none'><model>qemu64</model></cpu>", DISK("vda", ""))};
+
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
+		check_machine(parse(cpus[i], strlen(cpus[i])));
+}
+
+int
+main(void)
+{
+	if (access("/usr/bin/qemu-system-x86_64", X_OK) < 0 ||
+		access("/usr/bin/qemu-img", X_OK) < 0) {
+		printf("1..0 # SKIP qemu-system-x86_64 or qemu-img is not installed\n");
+		return 0;
+	}
+	make_folder();
+	TEST("each golden definition becomes that machine, with its devices at their places",
+		golden_ones);
+	TEST("texts with commas, quotes and newlines arrive in QEMU as they are", any_text);
+	TEST("an image is not used without its backing image", without_backing);
+	TEST("the machine starts from the disk that comes first, and ends when the guest does",
+		destroyed);
+	TEST("a machine that is to be restarted at its power-off waits for that", kept);
+	TEST("a reset is one", reset);
+	TEST("a reset ends a machine that is to be destroyed at its reboot", not_reset);
+	if (no_kvm())
+		printf("# definitions with KVM are not tried here: %s\n", no_kvm());
+	else
+		TEST("definitions with KVM become such machines", with_kvm);
+	if (rmdir(folder) < 0)
+		perror(folder);
+	return TEST_END();
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command.c: the machine, its start and its end on QEMU's command line.
+ *
+ * Runs in the worker, as the user. Pure. The guest sees what it would see under libvirt 9.0.0
+ * (measured: virsh domxml-to-native qemu-argv), but for the CPU of a host-model definition. Must
+ * never depend on anything but the definition.
+ *
+ * Not on the command line, though the guest sees it: current_memory_kib, which the balloon is told
+ * when the guest runs.
+ */
+#include "worker/qemu/command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/take.h"
+#include "lib/uuid.h"
+#include "worker/qemu/command_devices.h"
+#include "worker/qemu/command_line.h"
+
+_Static_assert(64 + 2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX + 8 * DOMAIN_DISKS_MAX +
+			       4 * DOMAIN_RNGS_MAX <=
+		       PLAN_ARGS_MAX,
+	"a definition's arguments have room in a plan");
+_Static_assert(3 + DOMAIN_SERIALS_MAX + DOMAIN_DISKS_MAX <= PLAN_FDS_MAX,
+	"a definition's descriptors have room in a plan");
+
+static void
+add_identity(struct command_line *line)
+{
+	/* A comma ends a value, two are one. */
+	free_auto char *name = command_line_escape(line, line->def->name, ',', ',');
+	char uuid[UUID_TEXT_SIZE];
+
+	command_line_add(line, "-name");
+	command_line_add_f(line, "guest=%s,debug-threads=on", name ? name : "");
+	command_line_add(line, "-uuid");
+	command_line_add(line, uuid_format(line->def->uuid, uuid));
+}
+
+static void
+add_board(struct command_line *line)
+{
+	const struct domain_def *def = line->def;
+
+	command_line_add(line, "-machine");
+	command_line_add_f(line, "%s,usb=off,dump-guest-core=off,memory-backend=pc.ram,acpi=%s",
+		def->os.machine, def->acpi ? "on" : "off");
+	command_line_add(line, "-accel");
+	command_line_add(line, def->type == DOMAIN_TYPE_KVM ? "kvm" : "tcg");
+}
+
+/*
+ * libvirt works out a named model with features that comes near what the host has; QEMU's own word
+ * for that is exact. "minimum" asks for the same. A model of which something is missing is refused
+ * by QEMU, where the definition wants a check.
+ */
+static void
+add_cpu(struct command_line *line)
+{
+	const struct domain_cpu *cpu = &line->def->cpu;
+	bool kvm = line->def->type == DOMAIN_TYPE_KVM;
+
+	command_line_add(line, "-cpu");
+	if (cpu->mode == DOMAIN_CPU_HOST_PASSTHROUGH)
+		command_line_add_f(
+			line, "host,migratable=%s", cpu->migratable == DOMAIN_OFF ? "off" : "on");
+	else if (cpu->mode == DOMAIN_CPU_HOST_MODEL || cpu->match == DOMAIN_CPU_MINIMUM)
+		command_line_add(line, kvm ? "host,migratable=on" : "max");
+	else
+		command_line_add_f(line, "%s%s", cpu->model,
+			cpu->check == DOMAIN_CPU_CHECK_NONE ? "" : ",enforce=on");
+}
+
+static void
+add_vcpus(struct command_line *line)
+{
+	uint32_t vcpus = line->def->vcpus, current = line->def->current_vcpus;
+
+	command_line_add(line, "-smp");
+	if (current == vcpus)
+		command_line_add_f(line, "%u,sockets=%u,cores=1,threads=1", vcpus, vcpus);
+	else
+		command_line_add_f(
+			line, "%u,maxcpus=%u,sockets=%u,cores=1,threads=1", current, vcpus, vcpus);
+}
+
+static void
+add_memory(struct command_line *line)
+{
+	uint64_t mib = (line->def->memory_kib + 1023) / 1024;
+
+	command_line_add(line, "-m");
+	command_line_add_f(line, "%llu", (unsigned long long)mib);
+	command_line_add_json(line, "-object",
+		json_pack("{ss ss sI}", "qom-type", "memory-backend-ram", "id", "pc.ram", "size",
+			(json_int_t)mib * 1024 * 1024));
+}
+
+static void
+add_monitor(struct command_line *line)
+{
+	int fd = command_line_add_fd(line, QEMU_FILE_MONITOR, 0);
+
+	command_line_add(line, "-chardev");
+	command_line_add_f(line, "socket,id=charmonitor,fd=%d,server=on,wait=off", fd);
+	command_line_add(line, "-mon");
+	command_line_add(line, "chardev=charmonitor,id=monitor,mode=control");
+}
+
+/*
+ * Where the definition says "destroy", QEMU ends by itself: also while no worker is there. A
+ * machine that is to be kept or restarted waits for the worker, in pause.
+ */
+static void
+add_lifecycle(struct command_line *line)
+{
+	const struct domain_def *def = line->def;
+
+	command_line_add(line, "-S");
+	command_line_add(line, "-action");
+	command_line_add_f(line, "reboot=%s,shutdown=%s,panic=%s",
+		def->on_reboot == DOMAIN_DESTROY ? "shutdown" : "reset",
+		def->on_poweroff == DOMAIN_DESTROY ? "poweroff" : "pause",
+		def->on_crash == DOMAIN_DESTROY ? "shutdown" : "pause");
+}
+
+/* What is the same for all. */
+static void
+add_fixed(struct command_line *line)
+{
+	static const char *const fixed[] = {"-display", "none", "-rtc", "base=utc", "-boot",
+		"strict=on", "-msg", "timestamp=on"};
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		command_line_add(line, fixed[i]);
+}
+
+/* QEMU opens these by name, and in the box only what is no file on a disk opens under this one. */
+static void
+add_kernel_file(struct command_line *line, const char *option, enum qemu_command_file file)
+{
+	command_line_add(line, option);
+	command_line_add_f(line, "/proc/self/fd/%d", command_line_add_fd(line, file, 0));
+}
+
+static void
+add_kernel(struct command_line *line)
+{
+	const struct domain_os *os = &line->def->os;
+
+	if (os->kernel)
+		add_kernel_file(line, "-kernel", QEMU_FILE_KERNEL);
+	if (os->initrd)
+		add_kernel_file(line, "-initrd", QEMU_FILE_INITRD);
+	if (os->cmdline) {
+		command_line_add(line, "-append");
+		command_line_add(line, os->cmdline);
+	}
+}
+
+int
+qemu_command_make(const struct domain_def *live, struct qemu_command *ret)
+{
+	struct command_line line = {.def = live, .command = ret};
+
+	memset(ret, 0, sizeof(*ret));
+	add_identity(&line);
+	add_board(&line);
+	add_cpu(&line);
+	add_vcpus(&line);
+	add_memory(&line);
+	add_fixed(&line);
+	add_lifecycle(&line);
+	add_monitor(&line);
+	command_devices_add(&line);
+	add_kernel(&line);
+	if (!line.failed)
+		return 0;
+	qemu_command_fini(ret);
+	return -ENOMEM;
+}
+
+void
+qemu_command_fini(struct qemu_command *command)
+{
+	for (unsigned i = 0; i < command->n_args; i++)
+		free(command->args[i]);
+	memset(command, 0, sizeof(*command));
+}

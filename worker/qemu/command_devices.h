@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command_devices.h: the devices of a definition on QEMU's command line.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#ifndef WORKER_QEMU_COMMAND_DEVICES_H
+#define WORKER_QEMU_COMMAND_DEVICES_H
+
+#include "worker/qemu/command_line.h"
+
+/** Add all that the board does not have by itself, each at its place and with its alias as id. */
+void command_devices_add(struct command_line *line);
+
+#endif

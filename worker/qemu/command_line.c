@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command_line.c: arguments and descriptors, one after another.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/qemu/command_line.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+
+/* Takes the text over; NULL: memory ran out. */
+static void
+append(struct command_line *line, char *argument)
+{
+	struct qemu_command *command = line->command;
+
+	ASSERT(command->n_args < PLAN_ARGS_MAX);
+	if (argument)
+		command->args[command->n_args++] = argument;
+	else
+		line->failed = true;
+}
+
+void
+command_line_add(struct command_line *line, const char *argument)
+{
+	append(line, strdup(argument));
+}
+
+void
+command_line_add_f(struct command_line *line, const char *fmt, ...)
+{
+	char *argument = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&argument, fmt, ap);
+	va_end(ap);
+	append(line, n < 0 ? NULL : argument);
+}
+
+void
+command_line_add_json(struct command_line *line, const char *option, json_t *value)
+{
+	command_line_add(line, option);
+	append(line, json_dumps(value, JSON_COMPACT));
+	json_decref(value);
+}
+
+char *
+command_line_escape(struct command_line *line, const char *text, char special, char escape)
+{
+	char *escaped = malloc(2 * strlen(text) + 1), *end = escaped;
+
+	if (!escaped) {
+		line->failed = true;
+		return NULL;
+	}
+	for (; *text; text++) {
+		if (*text == special)
+			*end++ = escape;
+		*end++ = *text;
+	}
+	*end = '\0';
+	return escaped;
+}
+
+int
+command_line_add_fd(struct command_line *line, enum qemu_command_file file, size_t index)
+{
+	struct qemu_command *command = line->command;
+	int number = PLAN_FD_MIN + (int)command->n_fds;
+
+	ASSERT(command->n_fds < PLAN_FDS_MAX);
+	command->fds[command->n_fds++] = (struct qemu_command_fd){file, (unsigned)index, number};
+	return number;
+}
