@@ -71,7 +71,7 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 
 # --- folders ---------------------------------------------------------------------------------
 
-WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu
+WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu worker/vm
 # The main file of each program; everything else of its folder also goes into tests.
 MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
 	    view/main.c

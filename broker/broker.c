@@ -2,9 +2,9 @@
 /*
  * broker.c: the broker as a whole: what it holds, its start, its end.
  *
- * Runs as root. The start goes on while the loop runs: accounts -> refuser -> ready. Whatever fails
- * on that way ends the broker with a line that says what to do; after `ready` only the end of the
- * starter does.
+ * Runs as root. The start goes on while the loop runs: accounts and what runs already -> refuser
+ * -> ready. Whatever fails on that way ends the broker with a line that says what to do; after
+ * `ready` only the end of the starter does.
  */
 #include "broker/broker.h"
 
@@ -35,7 +35,7 @@ int
 broker_init(struct broker *broker)
 {
 	const struct config *config = &broker->config;
-	unsigned long own = OWN_FDS + BROKER_SPARE_CONNS + TOOLS_MAX +
+	unsigned long own = OWN_FDS + BROKER_SPARE_CONNS + TOOLS_MAX + config->max_vms +
 			    (config->max_users + 2UL) * FDS_PER_CHILD;
 	struct rlimit files;
 	int r = fd_limit_raise(own + config->max_connections);
@@ -66,6 +66,8 @@ broker_init(struct broker *broker)
 	if (r == 0)
 		r = users_init(&broker->users, broker, config->max_users + 1);
 	if (r == 0)
+		r = leases_init(&broker->leases, broker, config->max_vms);
+	if (r == 0)
 		(void)users_add(&broker->users, 0, false);
 	return r;
 }
@@ -75,6 +77,7 @@ broker_fini(struct broker *broker)
 {
 	starter_stop(&broker->starter);
 	tools_fini(&broker->tools);
+	leases_fini(&broker->leases);
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
 		child_fini(&user->child);
 	child_fini(&broker->refuser);
@@ -129,7 +132,8 @@ start_refuser(struct broker *broker)
 {
 	const struct user *root = users_find(&broker->users, 0);
 
-	if (broker->view.name[0] != '\0' && root->lookup_again_ns != 0 && !broker->ready)
+	if (broker->view.name[0] != '\0' && root->lookup_again_ns != 0 && broker->leases.known &&
+		!broker->ready)
 		child_start(&broker->refuser);
 }
 
@@ -167,6 +171,21 @@ broker_system_known(struct broker *broker)
 			    "--system %s)",
 			broker->config.system_account, broker->config.system_account);
 	start_refuser(broker);
+}
+
+void
+broker_leases_known(struct broker *broker)
+{
+	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
+		if (user->leases.first)
+			route_look_up(broker, user);
+	start_refuser(broker);
+}
+
+void
+broker_leases_failed(struct broker *broker)
+{
+	fail(broker);
 }
 
 void
@@ -212,6 +231,7 @@ broker_start(struct broker *broker, int starter_fd)
 		loop_now(&broker->loop) + LOOP_S(BROKER_START_S), start_late);
 	route_look_up(broker, users_find(&broker->users, 0));
 	starter_ask(&broker->starter, &broker->view_lookup, &view_ops, LANE_KNOWN);
+	leases_find(&broker->leases);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "broker/child.h"
 #include "broker/config.h"
 #include "broker/conns.h"
+#include "broker/leases.h"
 #include "broker/listener.h"
 #include "broker/pace.h"
 #include "broker/places.h"
@@ -46,6 +47,7 @@ struct broker {
 	struct users users;
 	struct starter starter;
 	struct tools tools;
+	struct leases leases;
 	struct listener listeners[2];
 
 	struct child refuser;
@@ -64,11 +66,15 @@ struct broker {
  */
 int broker_init(struct broker *broker);
 /**
- * Serve the link to qemud-launch (taken over), and begin: ask for the accounts, start the refuser;
- * then, from the loop, accept, and tell that it is ready. Returns 0 or a negative errno.
+ * Serve the link to qemud-launch (taken over), and begin: ask for the accounts and for what runs
+ * already, start the refuser; then, from the loop, accept, and tell that it is ready. Returns 0 or
+ * a negative errno.
  */
 int broker_start(struct broker *broker, int starter_fd);
-/** Accept no more, have the children end, and quit the loop when they have, or in six seconds. */
+/**
+ * Accept no more, have the children end, and quit the loop when they have, or in six seconds.
+ * Virtual machines run on.
+ */
 void broker_stop(struct broker *broker);
 /** Close and free everything. */
 void broker_fini(struct broker *broker);
@@ -82,6 +88,8 @@ int broker_account_fd(const struct account *account);
 
 /* What its parts report. */
 void broker_system_known(struct broker *broker);   /* root's look-up was answered */
+void broker_leases_known(struct broker *broker);   /* all that runs already */
+void broker_leases_failed(struct broker *broker);  /* it cannot be known, or held */
 void broker_refuser_serves(struct broker *broker); /* it has said HELLO */
 void broker_refuser_failed(struct broker *broker); /* it could not be started */
 void broker_child_ended(struct broker *broker);

@@ -18,6 +18,7 @@
 #include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/users.h"
+#include "broker/wishes.h"
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/log.h"
@@ -27,8 +28,6 @@
 static const struct bucket_size start_size = {.interval_ns = LOOP_S(1), .burst = 10};
 
 static const struct question_ops worker_ops, view_ops;
-
-static void child_next(struct child *child);
 
 static uint64_t
 now(const struct child *child)
@@ -62,6 +61,12 @@ child_fini(struct child *child)
 	link_stop(&child->link);
 	io_stop(&child->end_io);
 	fd_close(&child->pidfd);
+}
+
+static bool
+has_leases(const struct child *child)
+{
+	return child->user && child->user->leases.first;
 }
 
 bool
@@ -126,14 +131,31 @@ kill_process(struct child *child)
 	child->state = CHILD_KILLED;
 }
 
+static void
+count_vain(const struct child *child, struct child_vain *vain)
+{
+	if (now(child) - vain->since_ns > LOOP_S(CHILD_VAIN_S))
+		*vain = (struct child_vain){.since_ns = now(child)};
+	vain->n++;
+}
+
+/* It has ended so often that starting it again is no use until then; 0: it may be. */
+static uint64_t
+vain_until(const struct child_vain *vain)
+{
+	return vain->n >= CHILD_VAIN_MAX ? vain->since_ns + LOOP_S(CHILD_VAIN_S) : 0;
+}
+
 /* The process has ended, and all that it said was heard. */
 static void
 finish(struct child *child)
 {
 	log_info("%s ended uid=%" PRIu32 " pid=%" PRIu32, name(child), uid_of(child), child->pid);
 	link_stop(&child->link);
-	if (child->user)
+	if (child->user) {
 		tools_end(&child->broker->tools, child->user);
+		leases_forsake(child->user);
+	}
 	while (child->taken.first)
 		conns_remove(&child->broker->conns, child->taken.first);
 	conn_list_prepend(&child->waiting, &child->passed);
@@ -142,28 +164,15 @@ finish(struct child *child)
 	for (struct conn *conn = child->waiting.first; conn; conn = conn->next)
 		if (conn->n_children++ < CHILD_VAIN_MAX)
 			conn->deadline_ns = now(child) + LOOP_S(CHILD_WAIT_S);
-	if (!child->has_taken && child->waiting.first) {
-		if (now(child) - child->vain_since_ns > LOOP_S(CHILD_VAIN_S)) {
-			child->vain_since_ns = now(child);
-			child->n_vain = 0;
-		}
-		child->n_vain++;
-	}
+	if (!child->has_taken)
+		count_vain(child, child->waiting.first ? &child->awaited : &child->alone);
 	child->state = CHILD_ABSENT;
 	broker_child_ended(child->broker);
 	child_next(child);
 }
 
-/* Has it ended so often without taking a connection that starting it again is no use? */
-static bool
-is_vain(const struct child *child)
-{
-	return child->n_vain >= CHILD_VAIN_MAX &&
-	       now(child) - child->vain_since_ns <= LOOP_S(CHILD_VAIN_S);
-}
-
-static void
-violation(struct child *child, uint16_t type, const char *rule)
+void
+child_violation(struct child *child, uint16_t type, const char *rule)
 {
 	log_warning("violation by %s uid=%" PRIu32 " pid=%" PRIu32 ": %s: %s", name(child),
 		uid_of(child), child->pid, ipc_type_name(type), rule);
@@ -217,12 +226,12 @@ on_taken(struct child *child, const struct ipc_message *message, uint64_t conn_i
 			"the worker of uid %" PRIu32 " cannot take one more connection: %s",
 			uid_of(child), strerror(-message->err));
 	} else if (taken->conn_id != conn_id) {
-		violation(child, IPC_CONN_TAKEN, "it is not the connection that was passed");
+		child_violation(child, IPC_CONN_TAKEN, "it is not the connection that was passed");
 	} else {
 		fd_close(&conn->fd);
 		conn_append(&child->taken, conn);
 		child->has_taken = true;
-		child->n_vain = 0;
+		child->awaited.n = child->alone.n = 0;
 	}
 }
 
@@ -233,7 +242,7 @@ on_gone(struct child *child, const struct ipc_message *message)
 	struct conn *conn = conns_find(&child->broker->conns, gone->conn_id);
 
 	if (!conn || conn->list != &child->taken) {
-		violation(child, IPC_CONN_GONE, "it is no connection that it has taken");
+		child_violation(child, IPC_CONN_GONE, "it is no connection that it has taken");
 		return;
 	}
 	log_debug("gone conn=%" PRIu64 " uid=%" PRIu32, conn->pass.conn_id, conn->pass.uid);
@@ -243,43 +252,16 @@ on_gone(struct child *child, const struct ipc_message *message)
 static void
 on_idle(struct child *child, const struct ipc_message *message)
 {
-	bool coming = child->waiting.first || child->passed.first;
+	bool coming = child->waiting.first || child->passed.first || has_leases(child);
 	struct ipc_idle_answer answer = {.granted = child->state != CHILD_SERVING || !coming};
 	int r = link_answer(&child->link, IPC_IDLE_ANSWER, message->serial, 0, &answer, NULL);
 
 	if (r == LINK_E_FULL) {
-		violation(child, IPC_IDLE_ASK, "it does not read what it is answered");
+		child_violation(child, IPC_IDLE_ASK, "it does not read what it is answered");
 	} else if (answer.granted && child->state == CHILD_SERVING) {
 		child->state = CHILD_LEAVING;
 		child->state_deadline_ns = now(child) + LOOP_S(CHILD_LEAVE_S);
 	}
-}
-
-int
-child_answer_tool(struct child *child, uint32_t serial, int err, int fd)
-{
-	int r = link_answer(&child->link, IPC_TOOL_READY, serial, err, NULL, &fd);
-
-	if (r == LINK_E_FULL)
-		violation(child, IPC_TOOL, "it does not read what it is answered");
-	return r;
-}
-
-static void
-on_tool(struct child *child, const struct ipc_message *message)
-{
-	const struct ipc_tool *ask = message->body;
-	int r = -ESHUTDOWN;
-
-	if (!child->user) {
-		violation(child, IPC_TOOL, "it is a worker's to ask for");
-		return;
-	}
-	if (child->state == CHILD_SERVING)
-		r = tools_ask(&child->broker->tools, child->user, (enum ipc_tool_kind)ask->kind,
-			message->serial);
-	if (r < 0)
-		(void)child_answer_tool(child, message->serial, r, -1);
 }
 
 static void
@@ -297,8 +279,8 @@ child_message(struct link *link, const struct ipc_message *message, int *fds, ui
 		on_gone(child, message);
 	else if (message->type == IPC_IDLE_ASK)
 		on_idle(child, message);
-	else if (message->type == IPC_TOOL)
-		on_tool(child, message);
+	else
+		wishes_message(child, message);
 	child_next(child);
 }
 
@@ -308,7 +290,7 @@ child_end(struct link *link, enum ipc_fault fault, uint16_t type)
 	struct child *child = container_of(link, struct child, link);
 
 	if (fault != IPC_OK) {
-		violation(child, type, ipc_fault_text(fault));
+		child_violation(child, type, ipc_fault_text(fault));
 	} else if (child->state == CHILD_ENDED) {
 		finish(child);
 	} else if (child->state != CHILD_KILLED) {
@@ -403,6 +385,7 @@ start_answered(struct question *question, int err, const void *body, int *fds)
 	}
 	if (err < 0) {
 		child->state = CHILD_ABSENT;
+		count_vain(child, &child->alone);
 		log_error("%s of uid=%" PRIu32 " cannot be started: %s", name(child), uid_of(child),
 			strerror(-err));
 		give_up_all(child, strerror(-err));
@@ -469,6 +452,22 @@ child_due(struct timer *timer)
 	child_next(child);
 }
 
+/* When it is to be started, if there is none; UINT64_MAX: it is not. */
+static uint64_t
+start_due(const struct child *child)
+{
+	uint64_t ready_ns = bucket_ready(&child->starts, now(child), start_size);
+	uint64_t again_ns = vain_until(&child->alone);
+
+	if (child->broker->stopping)
+		return UINT64_MAX;
+	if (child->waiting.first)
+		return ready_ns;
+	if (!has_leases(child) || !child->user->has_account)
+		return UINT64_MAX;
+	return ready_ns > again_ns ? ready_ns : again_ns;
+}
+
 static void
 set_timer(struct child *child)
 {
@@ -482,28 +481,24 @@ set_timer(struct child *child)
 	if (child->state == CHILD_SERVING && child->passed.first &&
 		child->passed.first->deadline_ns < due_ns)
 		due_ns = child->passed.first->deadline_ns;
-	if (first && child->state == CHILD_ABSENT) {
-		uint64_t ready_ns = bucket_ready(&child->starts, now(child), start_size);
-
-		if (ready_ns < due_ns)
-			due_ns = ready_ns;
-	}
+	if (child->state == CHILD_ABSENT && start_due(child) < due_ns)
+		due_ns = start_due(child);
 	if (due_ns == UINT64_MAX)
 		timer_stop(&child->timer);
 	else
 		timer_set(&child->broker->loop, &child->timer, due_ns, child_due);
 }
 
-/* After anything has happened to it: do what can be done now, and wake up for the rest. */
-static void
+void
 child_next(struct child *child)
 {
 	if (child->state == CHILD_SERVING)
 		pass_waiting(child);
-	if (child->state == CHILD_ABSENT && child->waiting.first && !child->broker->stopping) {
-		if (is_vain(child))
+	if (child->state == CHILD_ABSENT) {
+		if (vain_until(&child->awaited) > now(child) && !child->broker->stopping)
 			give_up_all(child, "it ended several times without taking a connection");
-		else if (bucket_take(&child->starts, now(child), start_size))
+		if (start_due(child) <= now(child) &&
+			bucket_take(&child->starts, now(child), start_size))
 			ask_for(child);
 	}
 	set_timer(child);

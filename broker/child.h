@@ -2,7 +2,8 @@
 /*
  * child.h: a user's worker, or the refuser: from the wish for one to its end.
  *
- * Runs in the broker, as root. What a child says is judged by the link; what it may not say, or
+ * Runs in the broker, as root. A worker is there while it is wanted: somebody waits for it, or its
+ * user has virtual machines. What a child says is judged by the link; what it may not say, or
  * says of what is not its own, ends it through its pidfd. Whatever a child does or leaves undone
  * costs the connections that it serves, and nobody else's.
  */
@@ -33,7 +34,7 @@ enum {
 	CHILD_LEAVE_S = 8,        /* five seconds for running jobs, and some to exit in */
 	CHILD_DRAIN_MS = 500,     /* for what it said before it ended, if others hold its link */
 	CHILD_VAIN_MAX = 3,       /* so often it may end without ever taking a connection ... */
-	CHILD_VAIN_S = 10 /* ... in that time; then connections are refused until it is over */
+	CHILD_VAIN_S = 10 /* ... in that time; then none is started for its sake until it is over */
 };
 
 enum child_state {
@@ -47,6 +48,12 @@ enum child_state {
 };
 
 enum child_error { CHILD_E_FULL = 1 };
+
+/* Ends without ever having taken a connection. */
+struct child_vain {
+	unsigned n;
+	uint64_t since_ns;
+};
 
 struct child {
 	struct broker *broker;
@@ -62,10 +69,13 @@ struct child {
 	struct conn_list waiting; /* not passed yet, the longest waiting first */
 	struct conn_list passed;  /* passed, not taken yet: the broker still has its copy */
 	struct conn_list taken;
-	bool has_taken;         /* this process took a connection */
-	struct bucket starts;   /* its users can make it start over and over */
-	unsigned n_vain;        /* ends without ever having taken a connection ... */
-	uint64_t vain_since_ns; /* ... since then */
+	bool has_taken;       /* this process took a connection */
+	struct bucket starts; /* its users can make it start over and over */
+	/*
+	 * While somebody waited: who waits is refused then. And while nobody did: it was there for
+	 * the virtual machines of its user alone, and is there for them again later.
+	 */
+	struct child_vain awaited, alone;
 };
 
 /** user is NULL for the refuser. */
@@ -81,10 +91,12 @@ int child_give(struct child *child, struct conn *conn);
 /** Start the child though nobody waits for it. */
 void child_start(struct child *child);
 /**
- * Answer a worker's ask for a tool, with the seed's socket (which stays the caller's) or an error.
- * Returns 0, or LINK_E_* when the worker does not have the answer, and never will.
+ * After anything has happened to it, or to what its user has: do what can be done now, and wake up
+ * for the rest.
  */
-int child_answer_tool(struct child *child, uint32_t serial, int err, int fd);
+void child_next(struct child *child);
+/** It broke a rule, with a message of that type: end it. */
+void child_violation(struct child *child, uint16_t type, const char *rule);
 /** Tell it to end, at the broker's own. */
 void child_stop(struct child *child);
 /** End it now; nothing happens when it does not run. */

@@ -25,6 +25,7 @@ struct config {
 	char view_account[ACCOUNT_NAME_MAX];
 	uint32_t max_users;
 	uint32_t max_connections;
+	uint32_t max_vms;
 	uint32_t user_connections;
 	uint32_t user_connections_per_second;
 	uint32_t idle_seconds;

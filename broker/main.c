@@ -175,9 +175,9 @@ make_tables(struct broker *broker)
 	int r = broker_init(broker);
 
 	if (r == -EMFILE)
-		die("this process may open too few files for max_users %u: raise RLIMIT_NOFILE "
-		    "(LimitNOFILE= of the service)",
-			broker->config.max_users);
+		die("this process may open too few files for max_users %u and max_vms %u: raise "
+		    "RLIMIT_NOFILE (LimitNOFILE= of the service)",
+			broker->config.max_users, broker->config.max_vms);
 	if (r < 0)
 		die("the tables cannot be made: %s", strerror(-r));
 }

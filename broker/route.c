@@ -180,6 +180,29 @@ drop_account(struct broker *broker, struct user *user)
 }
 
 static void
+look_up_again(struct timer *timer)
+{
+	struct user *user = container_of(timer, struct user, timer);
+
+	if (user->leases.first)
+		route_look_up(user->child.broker, user);
+}
+
+/* Her virtual machines run: her worker serves them, whether she connects or not. */
+static void
+serve_leases(struct broker *broker, struct user *user)
+{
+	if (user->has_account)
+		child_next(&user->child);
+	else if (user->lookup_err == -ENOENT)
+		log_warning("uid=%" PRIu32 " has virtual machines and no account: they run on "
+			    "without a worker; make the account again, or end them by hand",
+			user->uid);
+	else
+		timer_set(&broker->loop, &user->timer, user->lookup_again_ns, look_up_again);
+}
+
+static void
 lookup_answered(struct question *question, int err, const void *body, int *fds)
 {
 	struct user *user = container_of(question, struct user, lookup);
@@ -204,6 +227,8 @@ lookup_answered(struct question *question, int err, const void *body, int *fds)
 	timer_stop(&user->timer);
 	while (user->pending.first)
 		decide(broker, user->pending.first, user);
+	if (user->leases.first)
+		serve_leases(broker, user);
 	if (user->uid == 0)
 		broker_system_known(broker);
 }

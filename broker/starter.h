@@ -26,6 +26,7 @@ union question_body {
 	struct ipc_view view;
 	struct ipc_resolve resolve;
 	struct ipc_box box;
+	struct ipc_leaf leaf;
 };
 
 struct question_ops {

@@ -16,6 +16,7 @@
 #include "broker/broker.h"
 #include "broker/child.h"
 #include "broker/users.h"
+#include "broker/wishes.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
@@ -83,7 +84,7 @@ fill_box(struct question *question, union question_body *ret, int *ret_fd)
 		return -ECANCELED;
 	*ret_fd = broker_account_fd(&tool->user->account);
 	ret->box = (struct ipc_box){
-		.uid = tool->user->uid, .kind = tool->kind, .n_files = TOOLS_FILES};
+		.uid = tool->user->uid, .kind = IPC_BOX_TOOL, .n_files = TOOLS_FILES};
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
 
@@ -122,7 +123,7 @@ boxed(struct question *question, int err, const void *body, int *fds)
 				strerror(-err));
 		release(tool);
 	}
-	if (serial != 0 && child_answer_tool(child, serial, err, err ? -1 : fds[0]) == 0)
+	if (serial != 0 && wishes_answer_tool(child, serial, err, err ? -1 : fds[0]) == 0)
 		return;
 	/* Nobody took it. */
 	if (err == 0)

@@ -52,7 +52,7 @@ struct tools {
 void tools_init(struct tools *tools, struct broker *broker);
 
 /**
- * The user's worker asks. Returns 0, and the answer follows by child_answer_tool() from the loop;
+ * The user's worker asks. Returns 0, and the answer follows by wishes_answer_tool() from the loop;
  * -EDQUOT: she has as many as she may have; -EAGAIN: she asks too often, or the host has as many as
  * there may be.
  */

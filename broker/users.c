@@ -3,7 +3,7 @@
  * users.c: every uid that the broker deals with: its account, its budget, its worker.
  *
  * Runs in the broker, as root. Must never give up an entry that something still points to: a
- * connection by its payer, the starter by a question, a child by its link, a timer.
+ * connection by its payer, the starter by a question, a child by its link, a lease, a timer.
  */
 #include "broker/users.h"
 
@@ -53,7 +53,8 @@ static bool
 may_leave(const struct user *user)
 {
 	return user->used && user->uid != 0 && user->budget.n_conns == 0 && user->pending.n == 0 &&
-	       !user->lookup.open && child_is_absent(&user->child) && user->tools.n == 0;
+	       !user->lookup.open && child_is_absent(&user->child) && user->tools.n == 0 &&
+	       !user->leases.first;
 }
 
 static enum stranger_group

@@ -3,7 +3,7 @@
  * users.h: every uid that the broker deals with: its account, its budget, its worker.
  *
  * Runs in the broker, as root. One table, sized at the start, whose pages are touched as entries
- * are first used; who has no connection and no worker makes room for others.
+ * are first used; who has no connection, no worker and no virtual machine makes room for others.
  *
  * A stranger is a uid that never was granted anything: nobody knows yet whether it has an account.
  * With subordinate uids one user can connect as 65,536 of these, so strangers share one budget, may
@@ -21,6 +21,7 @@
 #include "broker/budget.h"
 #include "broker/child.h"
 #include "broker/conns.h"
+#include "broker/leases.h"
 #include "broker/starter.h"
 #include "broker/tools.h"
 #include "lib/loop.h"
@@ -45,6 +46,7 @@ struct user {
 
 	struct child child;
 	struct tools_share tools; /* its worker's */
+	struct leases_share leases;
 };
 
 struct users {

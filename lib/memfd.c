@@ -24,21 +24,33 @@
 enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 int
-memfd_make(const char *name, const void *data, size_t size)
+memfd_begin(const char *name)
 {
-	fd_auto int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-	int r;
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
+}
+
+int
+memfd_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
+}
+
+int
+memfd_make(const char *name, const void *data, size_t size)
+{
+	fd_auto int fd = memfd_begin(name);
+	int r;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = fd_write_all(fd, data, size);
-	if (r < 0)
-		return r;
-	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-		return -errno;
-	return take_fd(&fd);
+	if (r == 0)
+		r = memfd_seal(fd);
+	return r < 0 ? r : take_fd(&fd);
 }
 
 int

@@ -21,6 +21,10 @@ enum memfd_error {
 /** Make a sealed, close-on-exec memfd with these bytes. Returns the descriptor or a negative errno.
  */
 int memfd_make(const char *name, const void *data, size_t size);
+/** The same in steps: an empty one that the caller fills. Returns it or a negative errno. */
+int memfd_begin(const char *name);
+/** Nobody writes to it any more: set all four seals. Returns 0 or a negative errno. */
+int memfd_seal(int fd);
 /**
  * Copy the contents out of a sealed memfd of 1 to max bytes into a new buffer with a NUL after
  * them (freed by the caller). Returns 0, MEMFD_E_*, or a negative errno.

@@ -74,6 +74,23 @@ stop(struct uplink *uplink, enum ipc_fault fault, uint16_t type)
 }
 
 static void
+idle_answered(struct uplink *uplink, const struct ipc_message *message)
+{
+	const struct ipc_idle_answer *answer = message->body;
+
+	uplink->ops->idle(uplink, message->err == 0 && answer->granted);
+}
+
+static void
+leased(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie, int *fds)
+{
+	bool ok = message->err == 0;
+
+	uplink->ops->leased(uplink, cookie, message->err, ok ? message->body : NULL,
+		ok ? take_fd(&fds[0]) : -1);
+}
+
+static void
 uplink_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
 {
 	struct uplink *uplink = container_of(link, struct uplink, link);
@@ -83,12 +100,29 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 	else if (message->type == IPC_STOP)
 		stop(uplink, IPC_OK, IPC_STOP);
 	else if (message->type == IPC_IDLE_ANSWER)
-		uplink->ops->idle(
-			uplink, message->err == 0 &&
-					((const struct ipc_idle_answer *)message->body)->granted);
+		idle_answered(uplink, message);
 	else if (message->type == IPC_TOOL_READY)
 		uplink->ops->tool(
 			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
+	else if (message->type == IPC_LEASED)
+		leased(uplink, message, cookie, fds);
+	else if (message->type == IPC_LEASE_FOUND)
+		uplink->ops->lease_found(
+			uplink, cookie, message->err, message->err ? NULL : message->body);
+	else if (message->type == IPC_LEASE_GONE && uplink->ops->lease_gone)
+		uplink->ops->lease_gone(uplink, ((const struct ipc_lease_gone *)message->body)->id);
+}
+
+/* The answer to this ask will not come. */
+static void
+give_up(struct uplink *uplink, const struct link_ask *ask)
+{
+	if (ask->type == IPC_TOOL)
+		uplink->ops->tool(uplink, ask->cookie, -EPIPE, -1);
+	else if (ask->type == IPC_LEASE)
+		uplink->ops->leased(uplink, ask->cookie, -EPIPE, NULL, -1);
+	else if (ask->type == IPC_LEASE_NEXT)
+		uplink->ops->lease_found(uplink, ask->cookie, -EPIPE, NULL);
 }
 
 static void
@@ -99,8 +133,8 @@ uplink_end(struct link *link, enum ipc_fault fault, uint16_t type)
 	/* Whoever waits to be forgotten is now, with nobody left to tell. */
 	loop_defer(uplink->loop, &uplink->telling, telling);
 	for (unsigned i = 0; i < LINK_ASKS_MAX; i++)
-		if (link->asks[i].serial != 0 && link->asks[i].type == IPC_TOOL)
-			uplink->ops->tool(uplink, link->asks[i].cookie, -EPIPE, -1);
+		if (link->asks[i].serial != 0)
+			give_up(uplink, &link->asks[i]);
 	stop(uplink, fault, type);
 }
 
@@ -150,6 +184,28 @@ uplink_ask_tool(struct uplink *uplink, enum ipc_tool_kind kind, uint64_t cookie)
 	struct ipc_tool body = {.kind = kind};
 
 	return link_ask(&uplink->link, IPC_TOOL, &body, NULL, cookie);
+}
+
+int
+uplink_ask_lease(struct uplink *uplink, const struct ipc_lease *lease, uint64_t cookie)
+{
+	return link_ask(&uplink->link, IPC_LEASE, lease, NULL, cookie);
+}
+
+int
+uplink_ask_next_lease(struct uplink *uplink, uint32_t after, uint64_t cookie)
+{
+	struct ipc_lease_next body = {.after = after};
+
+	return link_ask(&uplink->link, IPC_LEASE_NEXT, &body, NULL, cookie);
+}
+
+int
+uplink_stop_lease(struct uplink *uplink, uint32_t id)
+{
+	struct ipc_lease_stop body = {.id = id};
+
+	return link_notify(&uplink->link, IPC_LEASE_STOP, &body);
 }
 
 void

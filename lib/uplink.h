@@ -48,6 +48,17 @@ struct uplink_ops {
 	 * -EPIPE: the broker has gone) and fd is -1. NULL where nobody asks.
 	 */
 	void (*tool)(struct uplink *uplink, uint64_t cookie, int err, int fd);
+	/*
+	 * The same for uplink_ask_lease() (see IPC_LEASED); leased is NULL with an error. NULL where
+	 * nobody asks, as the next two.
+	 */
+	void (*leased)(struct uplink *uplink, uint64_t cookie, int err,
+		const struct ipc_leased *leased, int fd);
+	/* What uplink_ask_next_lease() was answered; found is NULL with an error (-ENOENT: the end). */
+	void (*lease_found)(struct uplink *uplink, uint64_t cookie, int err,
+		const struct ipc_lease_found *found);
+	/* Nothing of that VM runs any more. */
+	void (*lease_gone)(struct uplink *uplink, uint32_t id);
 };
 
 struct uplink_answer {
@@ -75,6 +86,12 @@ void uplink_gone(struct uplink *uplink, struct uplink_conn *conn);
 int uplink_ask_idle(struct uplink *uplink);
 /** Ask for a box; tool() has the answer, with cookie. Returns 0 or LINK_E_*: no answer then. */
 int uplink_ask_tool(struct uplink *uplink, enum ipc_tool_kind kind, uint64_t cookie);
+/** Ask for a lease; leased() has the answer, with cookie. Returns as above. */
+int uplink_ask_lease(struct uplink *uplink, const struct ipc_lease *lease, uint64_t cookie);
+/** Ask which lease of the user's comes after that id; lease_found() has the answer. As above. */
+int uplink_ask_next_lease(struct uplink *uplink, uint32_t after, uint64_t cookie);
+/** Have everything of that VM ended; lease_gone() follows. Returns 0 or LINK_E_*: nothing was said. */
+int uplink_stop_lease(struct uplink *uplink, uint32_t id);
 /** Stop the link, and forget() every connection that has gone. */
 void uplink_fini(struct uplink *uplink);
 

@@ -17,6 +17,8 @@
 #include "lib/take.h"
 #include "lib/uuid.h"
 #include "worker/rpc/connect.h"
+#include "worker/rpc/domain_find.h"
+#include "worker/rpc/event.h"
 
 const char estate_emulator[] = "/usr/bin/qemu-system-x86_64";
 
@@ -48,6 +50,7 @@ static void
 close_all(struct estate *estate)
 {
 	timer_stop(&estate->retry);
+	vms_fini(&estate->vms);
 	domains_fini(&estate->domains);
 	free(take_ptr(estate->machines));
 	estate->capabilities = capabilities_free(estate->capabilities);
@@ -73,7 +76,21 @@ fail_errno(struct estate *estate, int err, const char *what)
 	fail(estate);
 }
 
-/* --- the last step: the definitions ------------------------------------------------------- */
+/* --- the last steps: the definitions, what runs of them ------------------------------------ */
+
+static void
+adopted(struct vms *vms, int err)
+{
+	struct estate *estate = container_of(vms, struct estate, vms);
+
+	if (err < 0) {
+		fail_errno(estate, err, "the broker does not say what runs");
+		return;
+	}
+	log_info("open: %u definitions, %u machines run", estate->domains.n, vms->n);
+	estate->state = ESTATE_OPEN;
+	answer_all(estate, RPC_DONE);
+}
 
 static void
 new_uuid(void *arg, uint8_t uuid[16])
@@ -103,9 +120,8 @@ load(struct estate *estate)
 		fail_errno(estate, r, "the definitions in ~/.qemud/domains cannot be read");
 		return;
 	}
-	log_info("open: %u definitions", estate->domains.n);
-	estate->state = ESTATE_OPEN;
-	answer_all(estate, RPC_DONE);
+	estate->state = ESTATE_ADOPTING;
+	vms_adopt(&estate->vms, adopted);
 }
 
 /* --- what QEMU can do --------------------------------------------------------------------- */
@@ -223,13 +239,19 @@ begin(struct estate *estate)
 		know_qemu(estate);
 }
 
+static void
+open_now(struct estate *estate)
+{
+	if (estate->state != ESTATE_CLOSED)
+		return;
+	estate->n_retries = 0;
+	begin(estate);
+}
+
 int
 estate_enter(struct estate *estate, struct rpc_call *call)
 {
-	if (estate->state == ESTATE_CLOSED) {
-		estate->n_retries = 0;
-		begin(estate);
-	}
+	open_now(estate);
 	switch (estate->state) {
 	case ESTATE_OPEN:
 		return RPC_DONE;
@@ -239,14 +261,44 @@ estate_enter(struct estate *estate, struct rpc_call *call)
 	case ESTATE_LOCKED:
 	case ESTATE_ASKING:
 	case ESTATE_PROBING:
+	case ESTATE_ADOPTING:
 		break;
 	}
 	LIST_INSERT_HEAD(&estate->waiting, call, waiting);
 	return RPC_LATER;
 }
 
+/* Whose ask for leases it was. */
+enum { COOKIE_WAKE };
+
 void
-estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink)
+estate_wake(struct estate *estate)
+{
+	/* A link that takes no ask yet: the first client opens all. */
+	(void)uplink_ask_next_lease(estate->uplink, 0, COOKIE_WAKE);
+}
+
+void
+estate_lease_found(
+	struct estate *estate, uint64_t cookie, int err, const struct ipc_lease_found *found)
+{
+	if (cookie == COOKIE_WAKE && err == 0)
+		open_now(estate);
+	else if (cookie != COOKIE_WAKE && estate->state == ESTATE_ADOPTING)
+		vms_lease_found(&estate->vms, err, found);
+}
+
+static void
+tell(struct vms *vms, const struct domain *domain, enum event_lifecycle event, int32_t detail)
+{
+	const struct estate *estate = container_of(vms, struct estate, vms);
+	struct rpc_domain dom = call_domain_ret(domain);
+
+	event_lifecycle(estate->server, &dom, event, detail);
+}
+
+void
+estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, struct server *server)
 {
 	memset(estate, 0, sizeof(*estate));
 	estate->loop = loop;
@@ -255,11 +307,19 @@ estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink)
 	home_init(&estate->home);
 	jobs_init(&estate->jobs, loop);
 	domains_init(&estate->domains, &estate->home, &estate->env);
+	estate->server = server;
+	vms_init(&estate->vms, loop, uplink);
+	estate->vms.tell = tell;
+	estate->vms.jobs = &estate->jobs;
+	estate->vms.home = &estate->home;
+	estate->vms.domains = &estate->domains;
+	estate->vms.env = &estate->env;
 }
 
 void
 estate_fini(struct estate *estate)
 {
+	vms_fini(&estate->vms);
 	jobs_cancel_all(&estate->jobs);
 	(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 		"operation failed: the worker is about to end");

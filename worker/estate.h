@@ -19,18 +19,21 @@
 #include "worker/rpc/call.h"
 #include "worker/store/domains.h"
 #include "worker/store/home.h"
+#include "worker/vm/vms.h"
 
 enum estate_state {
 	ESTATE_CLOSED = 0, /* not begun, or it failed: error says why */
 	ESTATE_LOCKED,     /* another worker holds the folder: tried again soon */
 	ESTATE_ASKING,     /* the broker is asked for a box */
 	ESTATE_PROBING,    /* QEMU is asked what it can do */
+	ESTATE_ADOPTING,   /* what runs already is reached */
 	ESTATE_OPEN
 };
 
 struct estate {
 	struct loop *loop;
 	struct uplink *uplink;
+	struct server *server;
 	enum estate_state state;
 	struct rpc_error error;
 	struct rpc_calls waiting; /* CONNECT_OPENs that are answered when this is decided */
@@ -45,12 +48,14 @@ struct estate {
 	struct domain_machine *machines; /* of env */
 	struct domain_env env;
 	struct domains domains;
+	struct vms vms;
 };
 
 /** Where QEMU is: the one emulator that definitions may name. */
 extern const char estate_emulator[];
 
-void estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink);
+void estate_init(
+	struct estate *estate, struct loop *loop, struct uplink *uplink, struct server *server);
 void estate_fini(struct estate *estate);
 
 /**
@@ -58,6 +63,13 @@ void estate_fini(struct estate *estate);
  * or RPC_LATER: then the call is answered, by connect_opened(), when it is decided.
  */
 int estate_enter(struct estate *estate, struct rpc_call *call);
+/**
+ * A worker begins: if something of the user's runs already, open all without waiting for a client.
+ */
+void estate_wake(struct estate *estate);
+/** The broker's answer to an ask for the user's leases, from here or from vms.h. */
+void estate_lease_found(
+	struct estate *estate, uint64_t cookie, int err, const struct ipc_lease_found *found);
 /** The broker's answer to the box that was asked for: fd (taken over), or a negative errno. */
 void estate_tool_ready(struct estate *estate, int err, int fd);
 

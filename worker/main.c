@@ -13,10 +13,11 @@
  *   1. set-up: arguments, loop, signals.   Nothing of a client has been read yet.
  *   2. the filter (policy/seccomp/worker.list).   From here on no system call beyond it.
  *   3. HELLO; connections come and go (rpc/).
- *   4. No client for --idle seconds: it asks whether it may end, because a connection may be on
+ *   4. Neither client nor running VM for --idle seconds: it asks whether it may end, because a connection may be on
  *      its way; if so it ends, if not it asks again that much later.
  *   5. STOP, SIGTERM, or the broker's end: no new call is served, what is answered is still
- *      sent, for DRAIN_S seconds at most. A broker that breaks the rules of the link: it exits.
+ *      sent, for DRAIN_S seconds at most; VMs go on without it, and the next worker adopts them. A
+ *      broker that breaks the rules of the link: it exits.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -33,6 +34,7 @@
 #include "lib/uplink.h"
 #include "worker/estate.h"
 #include "worker/rpc/server.h"
+#include "worker/vm/rundir.h"
 
 enum { DRAIN_S = 5, IDLE_MAX_S = 86400 };
 
@@ -41,8 +43,9 @@ struct worker {
 	struct uplink uplink;
 	struct server server;
 	struct estate estate;
-	struct timer idle; /* runs while there is no client */
+	struct timer idle; /* runs while there is neither client nor VM */
 	uint64_t idle_s;
+	const char *run;       /* the folder of run-time state */
 	struct timer deadline; /* runs while it is leaving */
 	bool leaving;
 };
@@ -91,17 +94,32 @@ idle_due(struct timer *timer)
 		idle_begins(worker);
 }
 
+/* The first client or VM has come, or the last of either has gone. */
 static void
-occupied(struct server *server, bool occupied)
+settle(struct worker *worker)
 {
-	struct worker *worker = container_of(server, struct worker, server);
+	unsigned n_clients = worker->server.n_clients;
 
-	if (occupied)
-		timer_stop(&worker->idle);
-	else if (worker->leaving)
+	if (worker->leaving && n_clients == 0)
 		loop_quit(&worker->loop, EXIT_SUCCESS);
+	else if (n_clients > 0 || worker->estate.vms.n > 0 || worker->leaving)
+		timer_stop(&worker->idle);
 	else
 		idle_begins(worker);
+}
+
+static void
+clients_occupied(struct server *server, bool occupied)
+{
+	(void)occupied;
+	settle(container_of(server, struct worker, server));
+}
+
+static void
+vms_occupied(struct vms *vms, bool occupied)
+{
+	(void)occupied;
+	settle(container_of(vms, struct worker, estate.vms));
 }
 
 /* --- the broker --------------------------------------------------------------------------- */
@@ -128,8 +146,8 @@ uplink_idle(struct uplink *uplink, bool granted)
 
 	if (granted)
 		leave(worker);
-	else if (worker->server.n_clients == 0 && !worker->leaving)
-		idle_begins(worker);
+	else
+		settle(worker);
 }
 
 static void
@@ -154,11 +172,40 @@ uplink_tool(struct uplink *uplink, uint64_t cookie, int err, int fd)
 	estate_tool_ready(&worker->estate, err, fd);
 }
 
+static void
+uplink_leased(
+	struct uplink *uplink, uint64_t cookie, int err, const struct ipc_leased *leased, int fd)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	vms_leased(&worker->estate.vms, cookie, err, leased, fd);
+}
+
+static void
+uplink_lease_found(
+	struct uplink *uplink, uint64_t cookie, int err, const struct ipc_lease_found *found)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	estate_lease_found(&worker->estate, cookie, err, found);
+}
+
+static void
+uplink_lease_gone(struct uplink *uplink, uint32_t id)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	vms_lease_gone(&worker->estate.vms, id);
+}
+
 static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.forget = uplink_forget,
 	.idle = uplink_idle,
 	.stop = uplink_stop,
-	.tool = uplink_tool};
+	.tool = uplink_tool,
+	.leased = uplink_leased,
+	.lease_found = uplink_lease_found,
+	.lease_gone = uplink_lease_gone};
 
 /* --- begin and end ------------------------------------------------------------------------ */
 
@@ -172,15 +219,16 @@ signalled(void *arg, int signo)
 static _Noreturn void
 usage(void)
 {
-	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug (it is started by "
-	    "qemud-launch)");
+	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug --run DIR (it is "
+	    "started by qemud-launch)");
 }
 
 static void
 read_arguments(struct worker *worker, int argc, char **argv)
 {
 	static const struct option options[] = {{"idle", required_argument, NULL, 'i'},
-		{"log", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
+		{"log", required_argument, NULL, 'l'}, {"run", required_argument, NULL, 'r'},
+		{NULL, 0, NULL, 0}};
 	enum log_level level = 0;
 	int option;
 
@@ -190,20 +238,34 @@ read_arguments(struct worker *worker, int argc, char **argv)
 			usage();
 		if (option == 'l')
 			level = log_level_read(optarg);
+		if (option == 'r')
+			worker->run = optarg;
 		if (option == '?')
 			usage();
 	}
-	if (optind != argc || worker->idle_s == 0 || level == 0)
+	if (optind != argc || worker->idle_s == 0 || level == 0 || !worker->run)
 		usage();
 	log_open("qemud-worker", level);
+}
+
+static void
+enter_run(const struct worker *worker)
+{
+	const char *why;
+	int r = rundir_enter(worker->run, &why);
+
+	if (r < 0)
+		die("%s %s%s", worker->run,
+			why ? why : "cannot be entered: ", why ? "" : strerror(-r));
 }
 
 static void
 set_up(struct worker *worker)
 {
 	start_loop(&worker->loop, 0, signalled, worker);
-	server_init(&worker->server, &worker->loop, &worker->uplink, occupied);
-	estate_init(&worker->estate, &worker->loop, &worker->uplink);
+	server_init(&worker->server, &worker->loop, &worker->uplink, clients_occupied);
+	estate_init(&worker->estate, &worker->loop, &worker->uplink, &worker->server);
+	worker->estate.vms.occupied = vms_occupied;
 	worker->server.estate = &worker->estate;
 }
 
@@ -215,6 +277,7 @@ main(int argc, char **argv)
 
 	start_program("qemud-worker");
 	read_arguments(&worker, argc, argv);
+	enter_run(&worker);
 	set_up(&worker);
 	r = filter_load(&filter_worker);
 	if (r < 0)
@@ -222,11 +285,14 @@ main(int argc, char **argv)
 	r = uplink_start(&worker.uplink, &worker.loop, UPLINK_FD, &uplink_ops);
 	if (r < 0)
 		die("descriptor %d is no link to a broker: %s", UPLINK_FD, strerror(-r));
+	estate_wake(&worker.estate);
 	idle_begins(&worker);
 	r = loop_run(&worker.loop);
 	estate_fini(&worker.estate);
 	server_fini(&worker.server);
 	uplink_fini(&worker.uplink);
+	/* What is left to the end of a turn of the loop. */
+	(void)loop_once(&worker.loop, 0);
 	loop_fini(&worker.loop);
 	if (r < 0)
 		die("the loop failed: %s", strerror(-r));

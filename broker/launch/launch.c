@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,8 @@ enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPI
 
 enum { NUMBER_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
-static char arg_idle[] = "--idle", arg_log[] = "--log", arg_refuse[] = "--refuse";
+static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
+	    arg_refuse[] = "--refuse";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -41,11 +43,13 @@ level_name(uint32_t level)
 static void
 leave(struct process *child, int code, int status)
 {
-	const struct launch *starter = child->arg;
+	struct launch *starter = child->arg;
 
 	(void)code;
 	(void)status;
-	ledger_leave(&starter->ledger, child->uid, child->leaf);
+	/* EBUSY: somebody else is in it, as the user's next worker. */
+	(void)ledger_leave(&starter->ledger, child->uid, child->leaf);
+	leaves_look(&starter->leaves);
 }
 
 /*
@@ -86,7 +90,7 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 		log_error("uid=%" PRIu32 " %s: cannot be started%s: %s", spawn->uid,
 			program_name(program), cgroup_fd >= 0 ? " in its control group" : "",
 			strerror(-r));
-		ledger_leave(&starter->ledger, spawn->uid, leaf);
+		(void)ledger_leave(&starter->ledger, spawn->uid, leaf);
 		return r;
 	}
 	(void)snprintf(child->leaf, sizeof(child->leaf), "%s", leaf);
@@ -128,8 +132,9 @@ static int
 ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 {
 	const struct ipc_worker *ask = message->body;
-	char idle[NUMBER_MAX], program[] = "qemud-worker";
-	char *argv[] = {program, arg_idle, idle, arg_log, level_name(ask->log_level), NULL};
+	char idle[NUMBER_MAX], run[PATH_MAX + NUMBER_MAX], program[] = "qemud-worker";
+	char *argv[] = {
+		program, arg_idle, idle, arg_log, level_name(ask->log_level), arg_run, run, NULL};
 	char home[ENTRY_MAX], user[ENTRY_MAX], logname[ENTRY_MAX];
 	char *environment[] = {home, user, logname, entry_path, entry_lang, NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
@@ -155,6 +160,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 		return r < 0 ? r : -EPERM;
 	}
 	(void)snprintf(idle, sizeof(idle), "%" PRIu32, ask->idle_seconds);
+	(void)snprintf(run, sizeof(run), "%s/%" PRIu32, starter->users_path, account.uid);
 	(void)snprintf(home, sizeof(home), "HOME=%s", account.home);
 	(void)snprintf(user, sizeof(user), "USER=%s", account.name);
 	(void)snprintf(logname, sizeof(logname), "LOGNAME=%s", account.name);
@@ -192,6 +198,26 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 		starter, &spawn, PROGRAM_VIEW, "view", IPC_VIEW_STARTED, message->serial);
 }
 
+/* A tool's leaf is numbered; a VM's has its name, and must be nobody's. 0 or a negative errno. */
+static int
+name_leaf(struct launch *starter, const struct ipc_box *ask, char ret[static LEDGER_LEAF_MAX])
+{
+	struct ipc_leaf vm = {.uid = ask->uid, .id = ask->id};
+	int r;
+
+	if (ask->kind == IPC_BOX_TOOL) {
+		(void)snprintf(ret, LEDGER_LEAF_MAX, "tool-%" PRIu32, ++starter->n_tools);
+		return 0;
+	}
+	memcpy(vm.uuid, ask->uuid, sizeof(vm.uuid));
+	ledger_vm_name(&vm, ret);
+	r = ledger_leave(&starter->ledger, ask->uid, ret);
+	if (r < 0)
+		log_error("uid=%" PRIu32 " op=box: the control group %s cannot be taken: %s",
+			ask->uid, ret, strerror(-r));
+	return r;
+}
+
 static int
 ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 {
@@ -205,7 +231,8 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 		.namespaces = ALL_NAMESPACES,
 		.tree = TREE_BOX,
 		.tree_at = starter->users_path,
-		.ends_with_starter = true, /* a tool has nobody else who would end it */
+		/* A tool has nobody else who would end it, and such a VM nobody who would find it. */
+		.ends_with_starter = ask->kind == IPC_BOX_TOOL || starter->ledger.dir_fd < 0,
 		.limits = limits,
 		.n_limits = sizeof(limits) / sizeof(*limits),
 	};
@@ -214,9 +241,10 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 	int r;
 
 	r = read_account(fds[0], ask->uid, "box", &account);
+	if (r == 0)
+		r = name_leaf(starter, ask, leaf);
 	if (r < 0)
 		return r;
-	(void)snprintf(leaf, sizeof(leaf), "tool-%" PRIu32, ++starter->n_tools);
 	spawn.uid = account.uid;
 	spawn.gid = account.gid;
 	spawn.groups = account.groups;
@@ -232,6 +260,20 @@ ask_resolve(struct launch *starter, const struct ipc_message *message, int *fds)
 	return 0;
 }
 
+static int
+ask_leaf_next(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	(void)fds;
+	return leaves_next(&starter->leaves, message->serial);
+}
+
+static int
+ask_leaf_end(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	(void)fds;
+	return leaves_end(&starter->leaves, message->serial, message->body);
+}
+
 /* An ask is answered by its function, except when that returns a negative errno. */
 static const struct {
 	enum ipc_type ask, answer;
@@ -241,6 +283,8 @@ static const struct {
 	{IPC_VIEW, IPC_VIEW_STARTED, ask_view},
 	{IPC_RESOLVE, IPC_RESOLVED, ask_resolve},
 	{IPC_BOX, IPC_BOXED, ask_box},
+	{IPC_LEAF_NEXT, IPC_LEAF_FOUND, ask_leaf_next},
+	{IPC_LEAF_END, IPC_LEAF_ENDED, ask_leaf_end},
 };
 
 static void
@@ -281,5 +325,7 @@ launch_serve(struct launch *starter, int fd)
 
 	lookup_init(&starter->lookups, starter->loop, &starter->link,
 		starter->programs.fds[PROGRAM_RESOLVE], starter->null_fd);
+	leaves_init(
+		&starter->leaves, starter->loop, &starter->link, &starter->ledger, &starter->left);
 	return link_start(&starter->link, starter->loop, fd, IPC_LINK_STARTER, IPC_SIDE_PEER, &ops);
 }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * launch.h: the broker's asks (WORKER, VIEW, RESOLVE, BOX) and what becomes of them.
+ * launch.h: the broker's asks (WORKER, VIEW, RESOLVE, BOX; see leaves.h for the others) and what
+ * becomes of them.
  *
  * Runs in qemud-launch, as root. Every ask is answered, now or when a look-up has ended; what
  * fails costs that ask alone, and is told here, once, with what to do next. The end of the link is
- * the end of the starter: its children see the end of their own.
+ * the end of the starter: its children see the end of their own. VMs go on, in leaves by which the
+ * next starter finds them; where there is no ledger they end with this one.
  */
 #ifndef BROKER_LAUNCH_LAUNCH_H
 #define BROKER_LAUNCH_LAUNCH_H
 
+#include "broker/launch/leaves.h"
 #include "broker/launch/ledger.h"
 #include "broker/launch/program.h"
 #include "broker/launch/lookup.h"
+#include "broker/launch/sweep.h"
 #include "lib/link.h"
 #include "lib/loop.h"
 
@@ -20,6 +24,8 @@ struct launch {
 	struct link link;
 	struct program_set programs;
 	struct ledger ledger;
+	struct sweep left; /* what earlier starters left in it */
+	struct leaves leaves;
 	struct lookup_queue lookups;
 	const char *users_path; /* borrowed */
 	int users_fd;           /* O_PATH, the parent of the users' folders */

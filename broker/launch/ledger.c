@@ -11,12 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/take.h"
+#include "lib/uuid.h"
+
+_Static_assert((int)UUID_SIZE == (int)IPC_UUID_SIZE, "a UUID is a UUID");
 
 static const char *const controllers[] = {"cpu", "memory", "pids"};
 
@@ -38,14 +42,14 @@ has_word(const char *text, const char *word)
 	return false;
 }
 
-static ssize_t
-read_small(int dir_fd, const char *name, char *buf, size_t size)
+int
+ledger_read(int dir_fd, const char *name, char *ret, size_t size)
 {
 	fd_auto int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
 
-	buf[n > 0 ? n : 0] = '\0';
-	return n;
+	ret[n > 0 ? n : 0] = '\0';
+	return n < 0 ? -errno : 0;
 }
 
 /* Give the controllers to the folders below dir_fd. Returns how many of them work there. */
@@ -55,7 +59,7 @@ delegate(int dir_fd)
 	char available[CONTROLLERS_TEXT_MAX];
 	unsigned n_working = 0;
 
-	if (read_small(dir_fd, "cgroup.controllers", available, sizeof(available)) < 0)
+	if (ledger_read(dir_fd, "cgroup.controllers", available, sizeof(available)) < 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
 		fd_auto int fd = -1;
@@ -154,17 +158,124 @@ ledger_enter(const struct ledger *ledger, uint32_t uid, const char *leaf, int *r
 	return make_folder(user_fd, leaf, ret_fd);
 }
 
-void
+/* The user's folder, if there is one. */
+static int
+find_user(const struct ledger *ledger, uint32_t uid, int *ret_fd)
+{
+	char name[USER_NAME_MAX];
+
+	if (ledger->dir_fd < 0)
+		return -ENOENT;
+	user_name(name, uid);
+	*ret_fd = openat(ledger->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+int
 ledger_leave(const struct ledger *ledger, uint32_t uid, const char *leaf)
 {
 	fd_auto int user_fd = -1;
 	char name[USER_NAME_MAX];
+	int r = find_user(ledger, uid, &user_fd);
 
-	if (ledger->dir_fd < 0)
-		return;
+	if (r == 0 && unlinkat(user_fd, leaf, AT_REMOVEDIR) < 0)
+		r = -errno;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	user_name(name, uid);
-	user_fd = openat(ledger->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* EBUSY: somebody is still in it, or the user's next worker already. */
-	if (user_fd >= 0 && unlinkat(user_fd, leaf, AT_REMOVEDIR) == 0)
-		(void)unlinkat(ledger->dir_fd, name, AT_REMOVEDIR);
+	/* EBUSY: she has other leaves. */
+	(void)unlinkat(ledger->dir_fd, name, AT_REMOVEDIR);
+	return 0;
+}
+
+int
+ledger_find(const struct ledger *ledger, uint32_t uid, const char *leaf, int *ret_fd)
+{
+	fd_auto int user_fd = -1;
+	int r = find_user(ledger, uid, &user_fd);
+
+	if (r < 0)
+		return r;
+	*ret_fd = openat(user_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+void
+ledger_vm_name(const struct ipc_leaf *vm, char ret[static LEDGER_LEAF_MAX])
+{
+	char uuid[UUID_TEXT_SIZE];
+
+	(void)snprintf(
+		ret, LEDGER_LEAF_MAX, "vm-%" PRIu32 "-%s", vm->id, uuid_format(vm->uuid, uuid));
+}
+
+/* A positive number as printf writes it. Returns what is behind it, or NULL. */
+static const char *
+read_number(const char *text, uint32_t *ret)
+{
+	unsigned long long n;
+	char *end;
+
+	if (*text < '1' || *text > '9')
+		return NULL;
+	n = strtoull(text, &end, 10);
+	*ret = (uint32_t)n;
+	return n > UINT32_MAX ? NULL : end;
+}
+
+/* A UUID as uuid_format() writes it, and nothing behind it. */
+static bool
+read_uuid(const char *text, uint8_t ret[static UUID_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(text) != UUID_TEXT_SIZE - 1)
+		return false;
+	for (int i = 0; i < UUID_SIZE; i++) {
+		const char *high, *low;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+			return false;
+		high = strchr(digits, *text++);
+		low = strchr(digits, *text++);
+		if (!high || !low)
+			return false;
+		ret[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return true;
+}
+
+static bool
+read_vm(const char *name, struct ipc_leaf *ret)
+{
+	const char *rest = strncmp(name, "vm-", 3) == 0 ? read_number(name + 3, &ret->id) : NULL;
+
+	return rest && *rest == '-' && ret->id <= INT32_MAX && read_uuid(rest + 1, ret->uuid);
+}
+
+enum ledger_kind
+ledger_leaf_read(uint32_t uid, const char *name, struct ipc_leaf *ret_vm)
+{
+	struct ipc_leaf vm = {.uid = uid};
+	const char *rest = NULL;
+	uint32_t n;
+
+	if (strcmp(name, "worker") == 0 || strcmp(name, "view") == 0)
+		return LEDGER_PROGRAM;
+	if (strncmp(name, "tool-", 5) == 0)
+		rest = read_number(name + 5, &n);
+	if (rest && *rest == '\0')
+		return LEDGER_PROGRAM;
+	if (!read_vm(name, &vm))
+		return LEDGER_FOREIGN;
+	*ret_vm = vm;
+	return LEDGER_VM;
+}
+
+bool
+ledger_user_read(const char *name, uint32_t *ret_uid)
+{
+	const char *rest = name[0] == 'u' ? read_number(name + 1, ret_uid) : NULL;
+
+	return rest && *rest == '\0' && *ret_uid != UINT32_MAX;
 }

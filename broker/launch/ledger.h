@@ -7,15 +7,20 @@
  * opened can move any process of the host. Controllers are switched on where the host has them;
  * where it has none the tree counts but does not limit.
  *
- * Leaves: worker, view, and tool-<n> for each box of a tool; n counts the boxes of this starter, so
- * that one which outlives a starter may share its leaf with a later one.
+ * Leaves: worker, view, tool-<n> for each box of a tool (n counts the boxes of this starter, so that
+ * one which outlives a starter may share its leaf with a later one), and vm-<id>-<uuid> for a VM,
+ * which outlives broker and starter: its name is how the next ones know whose it is.
  */
 #ifndef BROKER_LAUNCH_LEDGER_H
 #define BROKER_LAUNCH_LEDGER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-enum { LEDGER_LEAF_MAX = 16 };
+#include "protocol/ipc/ipc.h"
+
+enum { LEDGER_LEAF_MAX = 52 /* "vm-", an id, "-", a UUID, a NUL */ };
 
 struct ledger {
 	int dir_fd; /* -1: there is no ledger */
@@ -23,6 +28,12 @@ struct ledger {
 
 enum ledger_error {
 	LEDGER_E_PLACE = 1 /* not a cgroup v2 folder that only root can write */
+};
+
+enum ledger_kind {
+	LEDGER_FOREIGN, /* not the starter's */
+	LEDGER_PROGRAM, /* worker, view, tool-<n> */
+	LEDGER_VM
 };
 
 /**
@@ -37,7 +48,29 @@ int ledger_open(struct ledger *ret, const char *dir, const char **ret_why, const
  */
 int ledger_enter(const struct ledger *ledger, uint32_t uid, const char *leaf, int *ret_fd);
 
-/** Remove the leaf and the user's folder as far as nobody is in them. */
-void ledger_leave(const struct ledger *ledger, uint32_t uid, const char *leaf);
+/**
+ * Remove the leaf if nobody is in it, and the user's folder when that was the last. Returns 0 when
+ * there is no such leaf any more, -EBUSY, or another negative errno.
+ */
+int ledger_leave(const struct ledger *ledger, uint32_t uid, const char *leaf);
+
+/** Open an existing leaf; the descriptor is the caller's. Returns 0, -ENOENT or another errno. */
+int ledger_find(const struct ledger *ledger, uint32_t uid, const char *leaf, int *ret_fd);
+
+/**
+ * The beginning of a small file of the kernel's, as text that fits into size bytes with its NUL.
+ * Returns 0 or a negative errno ("" then).
+ */
+int ledger_read(int dir_fd, const char *name, char *ret, size_t size);
+
+/** The name of a VM's leaf, below its user's folder. */
+void ledger_vm_name(const struct ipc_leaf *vm, char ret[static LEDGER_LEAF_MAX]);
+/**
+ * Whose leaf is it by its name, to the letter? ret_vm says which VM's below that user's folder; it
+ * is left alone otherwise.
+ */
+enum ledger_kind ledger_leaf_read(uint32_t uid, const char *name, struct ipc_leaf *ret_vm);
+/** Read the name of a user's folder; uids that no process is started for have none. */
+bool ledger_user_read(const char *name, uint32_t *ret_uid);
 
 #endif

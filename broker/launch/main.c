@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qemud-launch, the starter: starts workers, views and look-ups for the broker, and is the parent
- * of all of them.
+ * qemud-launch, the starter: starts workers, views, look-ups and boxes for the broker, and is the
+ * parent of all of them, but for VMs that an earlier starter has left running.
  *
  * Runs as root with the capabilities of privilege.h, from the broker's start to its end, with its
  * link to the broker as descriptor 3. It reads nothing from clients, nothing below a user's folder,
@@ -98,10 +98,35 @@ ignore_signals(void)
 	(void)signal(SIGCHLD, SIG_DFL);
 }
 
+/* The ledger, and what is in it. */
+static void
+open_ledger(const char *dir, struct launch *starter)
+{
+	const char *why, *limits;
+	int r = ledger_open(&starter->ledger, dir, &why, &limits);
+
+	if (r != 0)
+		die("control group %s %s%s", dir,
+			why ? why : "cannot be used: ", why ? "" : strerror(-r));
+	if (limits)
+		log_warning(
+			"control group %s: %s; it counts all and limits what it can", dir, limits);
+	if (!dir)
+		log_warning("no control group: VMs end with qemud, for it could not find them "
+			    "again (set cgroup in qemud.conf)");
+	r = sweep_ledger(&starter->ledger, &starter->left);
+	if (r < 0)
+		die("control group %s cannot be read: %s", dir, strerror(-r));
+	if (starter->left.n_foreign > 0)
+		log_warning("control group %s: folders that are not qemud's are left alone: %zu, "
+			    "such as %s",
+			dir, starter->left.n_foreign, log_quote(starter->left.foreign));
+}
+
 static void
 open_places(const struct options *options, struct launch *starter)
 {
-	const char *what, *why, *limits;
+	const char *what, *why;
 	int r = program_open(&starter->programs, options->libexec, &what, &why);
 
 	if (r != 0)
@@ -113,13 +138,7 @@ open_places(const struct options *options, struct launch *starter)
 	if (r != 0)
 		die("%s %s%s", options->users,
 			why ? why : "cannot be opened: ", why ? "" : strerror(-r));
-	r = ledger_open(&starter->ledger, options->cgroup, &why, &limits);
-	if (r != 0)
-		die("control group %s %s%s", options->cgroup,
-			why ? why : "cannot be used: ", why ? "" : strerror(-r));
-	if (limits)
-		log_warning("control group %s: %s; it counts all and limits what it can",
-			options->cgroup, limits);
+	open_ledger(options->cgroup, starter);
 	starter->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (starter->null_fd < 0)
 		die("/dev/null: %s", strerror(errno));

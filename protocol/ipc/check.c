@@ -128,6 +128,59 @@ ipc_check_tool(const void *body)
 	return is_tool_kind(tool->kind) && tool->zero == 0;
 }
 
+/* An id of a VM: positive as libvirt's protocol has it. */
+static bool
+is_vm_id(uint32_t id)
+{
+	return id != 0 && id <= INT32_MAX;
+}
+
+bool
+ipc_check_lease(const void *body)
+{
+	const struct ipc_lease *lease = body;
+
+	return lease->memory_kib != 0 && lease->vcpus != 0 && lease->zero == 0;
+}
+
+bool
+ipc_check_leased(const void *body)
+{
+	const struct ipc_leased *leased = body;
+
+	return is_vm_id(leased->id) && leased->pid != 0;
+}
+
+bool
+ipc_check_lease_gone(const void *body)
+{
+	const struct ipc_lease_gone *gone = body;
+
+	return is_vm_id(gone->id) && gone->zero == 0;
+}
+
+bool
+ipc_check_lease_stop(const void *body)
+{
+	const struct ipc_lease_stop *stop = body;
+
+	return is_vm_id(stop->id) && stop->zero == 0;
+}
+
+bool
+ipc_check_lease_next(const void *body)
+{
+	const struct ipc_lease_next *next = body;
+
+	return next->after <= INT32_MAX && next->zero == 0;
+}
+
+bool
+ipc_check_lease_found(const void *body)
+{
+	return is_vm_id(((const struct ipc_lease_found *)body)->id);
+}
+
 bool
 ipc_check_worker(const void *body)
 {
@@ -169,8 +222,27 @@ ipc_check_box(const void *body)
 {
 	const struct ipc_box *box = body;
 
-	return is_unprivileged(box->uid) && is_tool_kind(box->kind) && box->n_files != 0 &&
-	       box->zero == 0;
+	if (!is_unprivileged(box->uid) || box->n_files == 0)
+		return false;
+	if (box->kind == IPC_BOX_TOOL)
+		return box->id == 0 && is_zero(box->uuid, sizeof box->uuid);
+	return box->kind == IPC_BOX_VM && is_vm_id(box->id);
+}
+
+bool
+ipc_check_leaf(const void *body)
+{
+	const struct ipc_leaf *leaf = body;
+
+	return is_unprivileged(leaf->uid) && is_vm_id(leaf->id);
+}
+
+bool
+ipc_check_leaf_found(const void *body)
+{
+	const struct ipc_leaf_found *found = body;
+
+	return ipc_check_leaf(&found->leaf) && found->pid != 0 && found->zero == 0;
 }
 
 /* The fields of the header that the table fixes. */

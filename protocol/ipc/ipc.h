@@ -79,6 +79,28 @@ enum ipc_type {
 	 * as she may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving; else the starter's.
 	 */
 	IPC_TOOL_READY = 13,
+	/*
+	 * child -> broker, a worker's alone: may this VM run? What it wants goes into the log, and is
+	 * granted.
+	 */
+	IPC_LEASE = 14,
+	/*
+	 * broker -> child, 1 descriptor: it may, under this id, in this seed (see TOOL_READY), which
+	 * does not end with the worker. -EEXIST: it has a lease, which is not over; -EAGAIN: not now,
+	 * or the host has as many as there may be; -ESHUTDOWN: the worker is leaving; else the
+	 * starter's.
+	 */
+	IPC_LEASED = 15,
+	/* broker -> child: nothing of that VM runs any more. */
+	IPC_LEASE_GONE = 16,
+	/*
+	 * child -> broker: end everything of that VM, at once; LEASE_GONE follows. A lease that it
+	 * does not have is none any more: no error.
+	 */
+	IPC_LEASE_STOP = 18,
+	/* child -> broker: which of the user's leases comes after that id? 0: the first. */
+	IPC_LEASE_NEXT = 20,
+	IPC_LEASE_FOUND = 21, /* the ids rise; -ENOENT: there is no other */
 
 	/* broker -> starter, 1 descriptor (the account, see account.h): start that user's worker.
 	 */
@@ -97,7 +119,15 @@ enum ipc_type {
 	 */
 	IPC_BOX = 38,
 	/* starter -> broker, 2 descriptors: the other end of the seed's socket, its pidfd. */
-	IPC_BOXED = 39
+	IPC_BOXED = 39,
+	/* broker -> starter: a VM's leaf that was populated when the starter started; each once. */
+	IPC_LEAF_NEXT = 40,
+	/* starter -> broker, 1 descriptor: a pidfd of its process. -ENOENT: there is no other. */
+	IPC_LEAF_FOUND = 41,
+	/* broker -> starter: kill whatever is in that VM's leaf, and remove it. */
+	IPC_LEAF_END = 42,
+	/* starter -> broker: it is gone, or never was. -EBUSY: not within a second. */
+	IPC_LEAF_ENDED = 43
 };
 
 enum ipc_socket { IPC_SOCKET_RW = 1, IPC_SOCKET_RO = 2 };
@@ -114,10 +144,17 @@ enum ipc_refusal {
 	IPC_REFUSAL_WORKER       /* the account's worker cannot be started */
 };
 
-/* What a box is for. */
+/* What a box of a tool is for. */
 enum ipc_tool_kind {
 	IPC_TOOL_PROBE = 1 /* what can this QEMU do? */
 };
+
+enum ipc_box_kind {
+	IPC_BOX_TOOL = 1, /* ends with the starter */
+	IPC_BOX_VM        /* ends with the starter only where no ledger would find it again */
+};
+
+enum { IPC_UUID_SIZE = 16 };
 
 enum { IPC_LABEL_MAX = 64, IPC_REASON_MAX = 240, IPC_NAME_MAX = 64 };
 
@@ -157,6 +194,40 @@ struct ipc_tool {
 	uint32_t zero;
 };
 
+/* Ids of VMs are positive and fit an int32_t, as libvirt's protocol has them. */
+struct ipc_lease {
+	uint8_t uuid[IPC_UUID_SIZE];
+	uint64_t memory_kib;
+	uint32_t vcpus;
+	uint32_t zero;
+};
+
+struct ipc_leased {
+	uint32_t id;  /* of this VM on this host, while it runs */
+	uint32_t pid; /* of the seed, and of the QEMU that it becomes, as the host sees it */
+};
+
+struct ipc_lease_gone {
+	uint32_t id;
+	uint32_t zero;
+};
+
+struct ipc_lease_stop {
+	uint32_t id;
+	uint32_t zero;
+};
+
+struct ipc_lease_next {
+	uint32_t after; /* an id, or 0 */
+	uint32_t zero;
+};
+
+struct ipc_lease_found {
+	uint8_t uuid[IPC_UUID_SIZE];
+	uint32_t id;
+	uint32_t pid; /* 0: not known yet */
+};
+
 struct ipc_worker {
 	uint32_t uid;
 	uint32_t n_files;      /* RLIMIT_NOFILE of the worker */
@@ -183,8 +254,22 @@ struct ipc_resolve {
 
 struct ipc_box {
 	uint32_t uid;
-	uint32_t kind;    /* enum ipc_tool_kind */
+	uint32_t kind;    /* enum ipc_box_kind */
 	uint32_t n_files; /* RLIMIT_NOFILE; the inner half goes further down, see plan.h */
+	uint32_t id;      /* of a VM, else 0 */
+	uint8_t uuid[IPC_UUID_SIZE]; /* the same */
+};
+
+/* The leaf of a VM; see broker/launch/ledger.h for its name. */
+struct ipc_leaf {
+	uint32_t uid;
+	uint32_t id;
+	uint8_t uuid[IPC_UUID_SIZE];
+};
+
+struct ipc_leaf_found {
+	struct ipc_leaf leaf;
+	uint32_t pid;
 	uint32_t zero;
 };
 

@@ -43,6 +43,18 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(TOOL, sizeof(struct ipc_tool), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_tool),
 	RULE(TOOL_READY, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
+	RULE(LEASE, sizeof(struct ipc_lease), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_lease),
+	RULE(LEASED, sizeof(struct ipc_leased), 1, CHILD, BROKER, SERVING | LEAVING, false,
+		ipc_check_leased),
+	RULE(LEASE_GONE, sizeof(struct ipc_lease_gone), 0, CHILD, BROKER, SERVING | LEAVING, false,
+		ipc_check_lease_gone),
+	RULE(LEASE_STOP, sizeof(struct ipc_lease_stop), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_lease_stop),
+	RULE(LEASE_NEXT, sizeof(struct ipc_lease_next), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_lease_next),
+	RULE(LEASE_FOUND, sizeof(struct ipc_lease_found), 0, CHILD, BROKER, SERVING | LEAVING,
+		false, ipc_check_lease_found),
 
 	RULE(WORKER, sizeof(struct ipc_worker), 1, STARTER, BROKER, SERVING, false,
 		ipc_check_worker),
@@ -57,6 +69,11 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(BOX, sizeof(struct ipc_box), 1, STARTER, BROKER, SERVING, false, ipc_check_box),
 	RULE(BOXED, sizeof(struct ipc_started), 2, STARTER, PEER, SERVING, false,
 		ipc_check_started),
+	RULE(LEAF_NEXT, 0, 0, STARTER, BROKER, SERVING, false, NULL),
+	RULE(LEAF_FOUND, sizeof(struct ipc_leaf_found), 1, STARTER, PEER, SERVING, false,
+		ipc_check_leaf_found),
+	RULE(LEAF_END, sizeof(struct ipc_leaf), 0, STARTER, BROKER, SERVING, false, ipc_check_leaf),
+	RULE(LEAF_ENDED, 0, 0, STARTER, PEER, SERVING, false, NULL),
 };
 /* clang-format on */
 

@@ -7,8 +7,8 @@ import re
 
 import host
 import proc
-import rpc
 import tap
+import vm
 
 KILL, SETGID, SETUID, SETPCAP, SYS_ADMIN, SYS_RESOURCE, CHOWN = 5, 6, 7, 8, 21, 24, 0
 
@@ -93,8 +93,9 @@ OWN = {
     "qemud-worker": {"net", "ipc"},
     "qemud-view": {"net", "ipc", "uts", "pid", "mnt"},
 }
+FOLDER = {"qemud-worker": "/run/qemud/users/2001", "qemud-view": "/"}
 ARGUMENTS = {
-    "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug"],
+    "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug", "--run", "/run/qemud/users/2001"],
     "qemud-view": ["qemud-view", "--refuse", "--log", "debug"],
 }
 
@@ -136,7 +137,7 @@ for name, process in PROCESSES.items():
         def _(name=name, process=process):
             tap.equal(process.arguments(), ARGUMENTS[name], "arguments")
             tap.equal(process.environment(), ENVIRONMENT[name], "environment")
-            tap.equal(os.readlink(f"/proc/{process.pid}/cwd"), "/", "working folder")
+            tap.equal(os.readlink(f"/proc/{process.pid}/cwd"), FOLDER[name], "working folder")
             tap.equal(process.limit("Max core file size"), "0", "core dumps")
             tap.equal(process.parent().pid, broker.starter.pid, "parent")
             tap.equal(os.getsid(process.pid), process.pid, "session")
@@ -191,6 +192,54 @@ def _():
         with open(f"{folder}/{leaf}/cgroup.procs", encoding="ascii") as file:
             tap.equal([int(line) for line in file], [process.pid], leaf)
         tap.equal(os.stat(f"{folder}/{leaf}/cgroup.procs").st_uid, 0, f"owner of {leaf}")
+
+
+# --- a VM -----------------------------------------------------------------------------------------
+
+DISK = vm.make_file("alice", "disk.raw")
+vm.define("alice", "vm", 1, vm.disk(DISK))
+
+
+@tap.test("QEMU has its owner's ids, no capability, two filters, and everything of its own")
+def _():
+    host.virsh("alice", "start", "vm")
+    qemu, me = vm.qemu("alice"), proc.Process(os.getpid())
+    tap.equal(qemu.ids("Uid") + qemu.ids("Gid"), [2001] * 8, "uids and gids")
+    tap.equal(qemu.groups(), host.GROUPS["alice"], "groups")
+    tap.equal(qemu.capabilities(), NONE, "capabilities")
+    for task in os.listdir(f"/proc/{qemu.pid}/task"):
+        status = proc.Process(f"{qemu.pid}/task/{task}").status()
+        got = status["NoNewPrivs"], status["Seccomp"], status["Seccomp_filters"]
+        tap.equal(got, ("1", "2", "2"), f"no_new_privs, mode, filters of thread {task}")
+    kinds = {k for k in os.listdir("/proc/self/ns") if not k.endswith("_for_children")}
+    own = {k for k in kinds if qemu.namespace(k) != me.namespace(k)}
+    tap.equal(own, {"net", "ipc", "uts", "pid", "mnt"}, "namespaces of its own")
+    tap.equal(qemu.environment(), ["HOME=/nonexistent", "LANG=C", "PATH=/usr/bin:/bin"], "environment")
+    tap.equal(qemu.limit("Max core file size"), "0", "core dumps")
+
+
+@tap.test("QEMU has open what it was given, and can see no other file of its owner's")
+def _():
+    qemu = vm.qemu("alice")
+    paths = {link for link in qemu.descriptors().values() if link.startswith("/")}
+    tap.equal(paths, {"/dev/null", "/home/alice/.qemud/log/vm.log", DISK}, "files")
+    root = f"/proc/{qemu.pid}/root"
+    tap.equal(sorted(set(os.listdir(root)) - {"bin", "lib", "lib32", "lib64", "libx32"}),
+              ["dev", "etc", "proc", "tmp", "usr"], "what is in its tree")
+    tap.true(all("ro" in options or where == "/tmp" for where, options in qemu.mounts()),
+             f"mounts: {qemu.mounts()}")
+    arguments = " ".join(qemu.arguments())
+    tap.true("/home" not in arguments and "/run" not in arguments, f"no path in {arguments}")
+
+
+@tap.test("the worker keeps nothing open of what it gave; broker and starter have a pidfd each")
+def _():
+    worker = host.worker_of("alice").descriptors().values()
+    tap.true(DISK not in worker, "the worker has closed the disk")
+    for process in (broker.process, broker.starter):
+        paths = [link for link in process.descriptors().values() if "/home/" in link]
+        tap.equal(paths, [], f"files of users, in {process.name}")
+    host.virsh("alice", "destroy", "vm")
 
 
 @tap.test("root's worker is that of qemud-vm, with its groups and home")

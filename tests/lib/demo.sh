@@ -52,34 +52,79 @@ groups_of() {
 	*) echo --init-groups ;;
 	esac
 }
-# The pid of that user's worker.
-worker_of() {
+# The pid of that user's process of that program.
+pid_of() {
 	for status in /proc/[0-9]*/status; do
 		[ "$(awk '$1 == "Uid:" { print $2 }' "$status" 2>/dev/null)" = "$(id -u "$1")" ] || continue
 		case $(readlink "${status%/status}/exe") in
-		*/qemud-worker)
+		*/"$2")
 			status=${status%/status}
 			echo "${status#/proc/}"
 			;;
 		esac
 	done
 }
+worker_of() {
+	pid_of "$1" qemud-worker
+}
+# talk USER WORDS LINE: virsh with these words opens a console on a terminal of its own; when the
+# guest answers, the line is typed, and its answer awaited. Then Ctrl-].
+talk() {
+	printf '  %s$ virsh -c %s %s\n' "$1" "$rw" "$2"
+	rm -f /srv/keys /srv/screen
+	mkfifo /srv/keys /srv/screen
+	timeout 120 setpriv --reuid="$1" --regid="$1" --init-groups --reset-env -- \
+		script -qfc "virsh -c '$rw' $2" /dev/null </srv/keys >/srv/screen 2>&1 &
+	console=$!
+	exec 4>/srv/keys 5</srv/screen
+	# virsh drops what is typed before it is ready, and the guest does while it boots.
+	while sleep 0.5; do printf '\r'; done >&4 &
+	typist=$!
+	while read -r line <&5; do
+		line=$(printf %s "$line" | tr -d '\r')
+		case $line in
+		'' | guest: | 'guest: ' | *polkit*) ;; # this host has no polkit, and needs none
+		*) printf '    %s\n' "$line" ;;
+		esac
+		case $line in
+		"guest: $3") break ;;
+		guest:*)
+			[ -n "$typist" ] || continue
+			kill $typist
+			typist=
+			printf '%s\r' "$3" >&4
+			;;
+		esac
+	done || fail "the console ended"
+	printf '\035' >&4
+	exec 4>&-
+	cat <&5 >/dev/null
+	exec 5<&-
+	wait $console
+}
 
 # --- the broker ----------------------------------------------------------------------------------
 
+start_broker() {
+	rm -f /srv/log
+	mkfifo /srv/log
+	cgroup=$TEST_CGROUP
+	echo "cgroup = $cgroup" >/srv/qemud.conf
+	sbin/qemud --config /srv/qemud.conf --libexec libexec 2>/srv/log &
+	broker=$!
+	exec 3</srv/log
+	while read -r line <&3; do
+		echo "    $line"
+		echo "$line" >>$log
+		case $line in *ready) break ;; esac
+	done
+	cat <&3 >>$log &
+	case ${line-} in *ready) ;; *) fail 'the broker did not start' ;; esac
+}
+
 step 'root starts the broker; it says when it is ready'
-mkfifo /srv/log
 : >$log
-sbin/qemud --libexec libexec 2>/srv/log &
-broker=$!
-exec 3</srv/log
-while read -r line <&3; do
-	echo "    $line"
-	echo "$line" >>$log
-	case $line in *ready) break ;; esac
-done
-cat <&3 >>$log &
-case ${line-} in *ready) ;; *) fail 'the broker did not start' ;; esac
+start_broker
 
 # --- two accounts --------------------------------------------------------------------------------
 
@@ -124,6 +169,35 @@ as alice find /home/alice/.qemud -name '*.xml' -printf '%M %u %p\n'
 as bob virsh -c "$rw" list --all
 refused bob virsh -c "$rw" dominfo guest && fail 'bob sees it'
 
+# --- a guest -------------------------------------------------------------------------------------
+
+step 'alice boots a real Linux guest, under her own uid, and talks with it over its serial console'
+cat >/home/alice/linux.xml <<END
+<domain type='qemu'>
+  <name>linux</name>
+  <memory unit='MiB'>256</memory>
+  <os>
+    <type machine='q35'>hvm</type>
+    <kernel>$PWD/guest/vmlinuz</kernel>
+    <initrd>$PWD/guest/initrd</initrd>
+    <cmdline>console=ttyS0 quiet guest=echo</cmdline>
+  </os>
+  <features><acpi/></features>
+  <devices><console type='pty'/></devices>
+</domain>
+END
+as alice virsh -c "$rw" define /home/alice/linux.xml
+talk alice 'start linux --console' 'hello, guest'
+as alice virsh -c "$rw" domstate linux --reason
+qemu=$(pid_of alice qemu-system-x86_64)
+[ -n "$qemu" ] || fail 'there is no QEMU of hers'
+grep -E '^(Uid|CapBnd|NoNewPrivs|Seccomp):' "/proc/$qemu/status" | sed 's/^/    QEMU: /'
+find "$TEST_CGROUP" -name 'vm-*' -printf '    control group: %P\n' 2>/dev/null
+
+step 'bob sees nothing of it'
+as bob virsh -c "$rw" list --all
+refused bob virsh -c "$rw" destroy linux && fail 'bob ended it'
+
 # --- the read-only socket ------------------------------------------------------------------------
 
 step 'the read-only socket: she sees the same'
@@ -132,6 +206,8 @@ as alice virsh -c "$ro" list --all
 step 'and can change nothing: a client that does not say it is read-only calls domain_destroy'
 refused alice python3 tests/lib/rpc.py /run/qemud/qemud-sock-ro 12 && fail 'it was not refused'
 grep -q 'read only access prevents virDomainDestroy' /srv/said || fail 'it was refused otherwise'
+as alice virsh -c "$ro" domstate linux
+grep -q running /srv/said || fail 'the guest does not run any more'
 
 # --- nobody --------------------------------------------------------------------------------------
 
@@ -139,15 +215,31 @@ step 'a uid that no account has is told why it is not served'
 refused 4242 virsh -c "$rw" list && fail 'it was served'
 grep -q 'uid 4242 has no account' /srv/said || fail 'it was refused otherwise'
 
-# --- survival ----------------------------------------------------------------------------------------
+# --- survival ------------------------------------------------------------------------------------
 
-step "alice's worker is killed; her next command is served by another, which has what she defined"
+step "alice's worker is killed under the running guest; the next one has it, and the guest noticed nothing"
 kill -9 "$pid"
 as alice virsh -c "$rw" list --all
-grep -q ' guest ' /srv/said || fail 'the definition is lost'
+grep -q 'linux *running' /srv/said || fail 'it is not shown as running'
 after=$(worker_of alice)
-echo "    worker $pid is gone, worker $after serves"
+echo "    worker $pid is gone, worker $after serves; QEMU is process $qemu as before"
 case $after in '' | "$pid") fail 'no new worker' ;; esac
+[ "$(pid_of alice qemu-system-x86_64)" = "$qemu" ] || fail 'it is another QEMU'
+refused alice virsh -c "$rw" start linux && fail 'it was started a second time'
+talk alice 'console linux' 'are you still there?'
+
+step 'root stops the broker and starts it again: the guest goes on'
+kill -TERM $broker
+wait $broker || fail "the broker ended with status $?"
+[ "$(pid_of alice qemu-system-x86_64)" = "$qemu" ] || fail 'the guest has ended'
+start_broker
+as alice virsh -c "$rw" list --all
+grep -q 'linux *running' /srv/said || fail 'it is not shown as running'
+
+step 'alice ends it'
+as alice virsh -c "$rw" destroy linux
+as alice virsh -c "$rw" domstate linux --reason
+[ -z "$(pid_of alice qemu-system-x86_64)" ] || fail 'QEMU is still there'
 
 # --- the end -------------------------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class Broker:
     """qemud, from start to end. Its log is OUT/qemud.N.log, its calls OUT/strace.N.PID."""
 
     running = []
-    logs = []
+    all = []
     number = 0
 
     def __init__(self, config=None, quick_trace=True, wait=True, umask=0o022, **settings):
@@ -93,7 +93,8 @@ class Broker:
             with open(config, "w", encoding="utf-8") as file:
                 file.writelines(f"{key} = {value}\n" for key, value in settings.items())
         self.trace = f"{OUT}/strace.{Broker.number}"
-        command = ["strace", "-qq", "-y", "-f", "-ff", "-e", "trace=" + audit.TRACE,
+        # -D: the broker, and not its tracer, is our child.
+        command = ["strace", "-D", "-qq", "-y", "-f", "-ff", "-e", "trace=" + audit.TRACE,
                    "-o", self.trace]
         if quick_trace:
             command.append("--seccomp-bpf")
@@ -107,15 +108,14 @@ class Broker:
                                        env={"PATH": os.environ["PATH"]})
         self.log = Log(self.child.stderr, f"{OUT}/qemud.{Broker.number}.log")
         self.process = self.starter = None
-        Broker.logs.append(self.log)
+        Broker.all.append(self)
         Broker.running.append(self)
         if wait:
             self.wait_ready()
 
     def wait_ready(self):
         self.log.wait(r"\bready$")
-        self.process = next(p for p in proc.find("qemud")
-                            if self.child.pid in (p.pid, p.parent().pid))
+        self.process = proc.Process(self.child.pid)
         self.starter = next(p for p in proc.find("qemud-launch")
                             if p.parent().pid == self.process.pid)
 
@@ -128,21 +128,27 @@ class Broker:
 
     def kill(self):
         """kill -9; its children may live on for a while."""
-        end = proc.End(self.process)
-        os.kill(self.process.pid, 9)
-        end.wait(10)
+        self.child.kill()
+        self.child.wait(10)
+
+    def leave(self):
+        """SIGTERM, if it runs; what outlives it does. Returns its exit status."""
+        if self.child.poll() is None:
+            self.child.terminate()
+        status = self.child.wait(30)
+        Broker.running.remove(self)
+        return status
 
     def stop(self):
         """SIGTERM, and the end of everything that it started. Returns its exit status."""
-        if self.process and self.child.poll() is None:
-            try:
-                os.kill(self.process.pid, 15)
-            except ProcessLookupError:
-                pass
-        status = self.child.wait(30)
-        self.log.thread.join(10)
-        Broker.running.remove(self)
+        status = self.leave()
+        self.wait_for_all()
         return status
+
+    def wait_for_all(self):
+        """Until nobody can write into its log any more: neither what it started, nor its tracer."""
+        self.log.thread.join(30)
+        tap.true(not self.log.thread.is_alive(), "nothing that it started is left")
 
 
 def start_broker(**settings):
@@ -164,10 +170,15 @@ def finish():
         @tap.test("the broker ends when it is told to")
         def _(broker=broker):
             tap.equal(broker.stop(), 0, "exit status")
+    if Broker.all:
+        @tap.test("nothing is left of what the brokers have started")
+        def _():
+            for broker in Broker.all:
+                broker.wait_for_all()
     if Broker.number:
         @tap.test("no process stepped outside its list of system calls or broke an invariant")
         def _():
-            tap.equal([line for log in Broker.logs for line in log.find(FATAL)], [], "lines")
+            tap.equal([line for broker in Broker.all for line in broker.log.find(FATAL)], [], "lines")
     if Broker.number and TRACED:
         @tap.test(f"broker and starter read no client's byte and touch no user's path, in {Broker.number} runs")
         def _():

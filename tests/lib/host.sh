@@ -16,6 +16,7 @@
 #                and may lie in a folder that nobody but root can enter
 #   /srv/out     $ARTEFACTS, a folder below the tree for what shall survive; or a fresh one
 #   network      a loopback interface, up
+#   /srv/qemud/guest  with TEST_GUEST=1: vmlinuz and initrd of a small Linux guest (guest.sh)
 #   $TEST_CGROUP a cgroup v2 folder of its own where the machine has one, else "none"
 #
 # The command runs in /srv/qemud with PYTHONPATH set to its tests/lib. When it ends, everything
@@ -28,6 +29,10 @@ tree=$(cd "${0%/*}/../.." && pwd)
 
 if [ "${QEMUD_HOST-}" != inside ]; then
 	[ "$(id -u)" -eq 0 ] || { echo "host.sh: needs root" >&2; exit 1; }
+	if [ -n "${TEST_GUEST-}" ]; then
+		# shellcheck source=tests/lib/guest.sh
+		(cd "$tree" && . tests/lib/guest.sh && guest_kernel && guest_initrd) >/dev/null || exit 1
+	fi
 	TEST_CGROUP=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/qemud-test-$$
 	mkdir "$TEST_CGROUP" 2>/dev/null || TEST_CGROUP=none
 	export TEST_CGROUP
@@ -62,6 +67,11 @@ cp "$build"/qemud-* $at/libexec/
 chmod 0711 $at/sbin/* $at/libexec/*
 cp -r tests/lib tests/e2e tests/golden $at/tests/
 cp protocol/rpc/procedures.tsv $at/protocol/rpc/
+if [ -n "${TEST_GUEST-}" ]; then
+	mkdir $at/guest
+	cp build/cache/guest/vmlinuz build/cache/guest/initrd $at/guest/
+	chmod -R u=rwX,go=rX $at/guest
+fi
 chmod -R u=rwX,go=rX $at/tests $at/protocol
 [ -z "${ARTEFACTS-}" ] || mount --no-canonicalize --bind "$ARTEFACTS" /srv/out
 

@@ -22,6 +22,8 @@ CONNECT_OPEN, CONNECT_CLOSE, CONNECT_GET_TYPE, CONNECT_GET_LIB_VERSION = 1, 2, 3
 CONNECT_SUPPORTS_FEATURE, AUTH_LIST = 60, 66
 CONNECT_GET_HOSTNAME, CONNECT_GET_URI = 59, 110
 DOMAIN_DEFINE_XML, DOMAIN_SET_AUTOSTART, DOMAIN_UNDEFINE, DOMAIN_UNDEFINE_FLAGS = 11, 29, 35, 231
+DOMAIN_CREATE, DOMAIN_DESTROY, DOMAIN_RESUME, DOMAIN_SUSPEND = 9, 12, 28, 34
+DOMAIN_CREATE_WITH_FLAGS, DOMAIN_OPEN_CONSOLE, DOMAIN_DESTROY_FLAGS = 196, 201, 234
 DOMAIN_LOOKUP_BY_NAME, DOMAIN_GET_XML_DESC, DOMAIN_DEFINE_XML_FLAGS = 23, 14, 350
 
 READ_ONLY = 1  # flag of CONNECT_OPEN
@@ -42,6 +44,11 @@ def string(text):
 def optional(payload):
     """Something that may be absent: None is absence."""
     return u32(0) if payload is None else u32(1) + payload
+
+
+def domain(name, uuid, number=-1):
+    """A domain as calls name it; uuid is 16 bytes, number its id."""
+    return string(name) + uuid + struct.pack(">i", number)
 
 
 class Ended(Exception):

@@ -21,6 +21,7 @@ broker/resolve   lib protocol/ipc
 worker           lib protocol protocol/ipc protocol/rpc confine worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc worker worker/*
 worker/store     lib protocol/rpc worker/domain
+worker/vm        lib protocol/ipc protocol/rpc worker/domain worker/store worker/job worker/qemu worker/box
 worker/job       lib protocol/rpc worker/domain worker/qemu worker/store worker/rpc
 worker/qemu      lib protocol/rpc worker/domain worker/job worker/box
 worker/domain    lib protocol/rpc

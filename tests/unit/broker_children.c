@@ -261,7 +261,7 @@ test_in_vain(void)
 	(void)expect_refusal(IPC_REFUSAL_WORKER);
 	expect_nothing(starter_fd);
 	fd_close(&again);
-	users_find(&broker.users, ALICE)->child.vain_since_ns = 0;
+	users_find(&broker.users, ALICE)->child.awaited.since_ns = 0;
 	again = connect_as(ALICE);
 	kid = worker(ALICE);
 	(void)serve(&kid);
@@ -329,7 +329,7 @@ test_time_is_bounded(void)
 	kid = first_connection(ALICE, &client);
 	child = &users_find(&broker.users, ALICE)->child;
 	for (int i = 0; i < CHILD_VAIN_MAX + 2; i++) {
-		child->n_vain = 0;
+		child->awaited.n = 0;
 		end_kid(&kid);
 		CHECK((child->waiting.first->deadline_ns > deadline_ns) == (i < CHILD_VAIN_MAX));
 		deadline_ns = child->waiting.first->deadline_ns;
@@ -396,16 +396,6 @@ test_cannot_be_started(void)
 }
 
 /* --- idle --------------------------------------------------------------------------------- */
-
-static void
-ask_idle(const struct kid *kid, bool granted)
-{
-	AUTO(packet_fini) struct packet idle;
-
-	say(kid->link, (struct ipc_header){.type = IPC_IDLE_ASK, .serial = 5}, NULL, 0, NULL, 0);
-	expect(kid->link, IPC_IDLE_ANSWER, &idle);
-	CHECK(((const struct ipc_idle_answer *)body_of(&idle))->granted == granted);
-}
 
 static void
 test_idle(void)

@@ -36,6 +36,7 @@ test_every_key(void)
 				 "view_account = look\n"
 				 "max_users = 16\n"
 				 "max_connections = 32\n"
+				 "max_vms = 7\n"
 				 "user_connections = 1\n"
 				 "user_connections_per_second = 2\n"
 				 "idle_seconds = 3\n"
@@ -45,7 +46,7 @@ test_every_key(void)
 	CHECK_STR(config.cgroup, "none");
 	CHECK_STR(config.system_account, "vm");
 	CHECK_STR(config.view_account, "look");
-	CHECK(config.max_users == 16 && config.max_connections == 32);
+	CHECK(config.max_users == 16 && config.max_connections == 32 && config.max_vms == 7);
 	CHECK(config.user_connections == 1 && config.user_connections_per_second == 2);
 	CHECK(config.idle_seconds == 3 && config.log_level == LEVEL_DEBUG);
 }
@@ -56,7 +57,7 @@ test_defaults(void)
 	struct config config;
 
 	CHECK(read_text(&config, "max_users = 17\n") == 0);
-	CHECK(config.max_users == 17 && config.max_connections == 16384);
+	CHECK(config.max_users == 17 && config.max_connections == 16384 && config.max_vms == 1024);
 	CHECK_STR(config.runtime_dir, "/run/qemud");
 	CHECK_STR(config.cgroup, "auto");
 	CHECK(read_text(&config, "") == 0);
@@ -79,6 +80,8 @@ test_mistakes(void)
 		{"max_users = ten\n", "must be a number"},
 		{"max_users = -1\n", "must be a number"},
 		{"max_users =\n", "not \"\""},
+		{"max_vms = 0\n", "qemud.conf:1: max_vms must be a number from 1 to 65536"},
+		{"max_vms = 65537\n", "not \"65537\""},
 		{"user_connections = 0\n", "from 1 to 1000000"},
 		{"idle_seconds = 18446744073709551617\n", "from 1 to 86400"},
 		{"runtime_dir = run\n", "runtime_dir must be an absolute path"},

@@ -90,7 +90,7 @@ say_wrong(int fd, const struct expected *message, enum way way, bool *ret_change
 		break;
 	case SERIAL_OTHER:
 		/* Any serial will do for an ask of the child's. */
-		*ret_changed = message->type != IPC_IDLE_ASK && message->type != IPC_TOOL;
+		*ret_changed = message->sender != PEER || message->kind != ASK;
 		raw.header.serial += 4711;
 		break;
 	case ERR_POSITIVE:
@@ -134,8 +134,8 @@ is_permitted(const struct expected *message, enum moment moment)
 	if (message->type == IPC_HELLO)
 		return moment == BEFORE_HELLO;
 	/* The others name a connection that there is not, or an ask that is not open. */
-	return (message->type == IPC_IDLE_ASK || message->type == IPC_TOOL) &&
-	       moment != BEFORE_HELLO;
+	return message->link == CHILD && message->sender == PEER &&
+	       (message->kind == ASK || message->type == IPC_LEASE_STOP) && moment != BEFORE_HELLO;
 }
 
 struct scene {
@@ -198,10 +198,10 @@ check_killed(struct scene *scene)
 }
 
 static void
-check_spared(struct scene *scene, bool tool)
+check_spared(struct scene *scene, bool box)
 {
 	CHECK(is_alive(&scene->kid));
-	if (tool) {
+	if (box) {
 		AUTO(packet_fini) struct packet ask;
 
 		expect(starter_fd, IPC_BOX, &ask);
@@ -240,8 +240,10 @@ test_every_message(void)
 				scene = set_scene(++uid, moment);
 				said = say_wrong(scene.kid.link, &messages[m], way, &changed);
 				if (!said || (!changed && is_permitted(&messages[m], moment)))
-					check_spared(&scene, said && messages[m].type == IPC_TOOL &&
-								     moment != LET_GO);
+					check_spared(&scene,
+						said && moment != LET_GO &&
+							(messages[m].type == IPC_TOOL ||
+								messages[m].type == IPC_LEASE));
 				else
 					check_killed(&scene);
 				if (test_this_failed && !failed_before)

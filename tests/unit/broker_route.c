@@ -93,6 +93,7 @@ test_root_without_account(void)
 	resolve_error(-ENOENT);
 	expect(starter_fd, IPC_RESOLVE, &ask);
 	answer_account(&ask, &view);
+	no_leaf();
 	refuser = start_kid(IPC_VIEW, VIEW_UID);
 	hello(&refuser);
 	CHECK(broker.ready);
@@ -530,14 +531,10 @@ test_no_view_account(void)
 static void
 test_no_refuser(void)
 {
-	struct account vm = account_of_uid(VM_UID), view = account_of_uid(VIEW_UID);
-	AUTO(packet_fini) struct packet ask = {.size = 0};
+	AUTO(packet_fini) struct packet ask;
 
-	stage_open();
-	expect(starter_fd, IPC_RESOLVE, &ask);
-	answer_account(&ask, &vm);
-	expect(starter_fd, IPC_RESOLVE, &ask);
-	answer_account(&ask, &view);
+	stage_accounts();
+	no_leaf();
 	expect(starter_fd, IPC_VIEW, &ask);
 	answer_error(starter_fd, &ask, -EACCES, sizeof(struct ipc_started));
 	turn();

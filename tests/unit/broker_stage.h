@@ -206,6 +206,16 @@ resolve_error(int err)
 	answer_error(starter_fd, &ask, err, 0);
 }
 
+/* A LEAF_NEXT comes, and there is no other. */
+static inline void
+no_leaf(void)
+{
+	AUTO(packet_fini) struct packet ask;
+
+	expect(starter_fd, IPC_LEAF_NEXT, &ask);
+	answer_error(starter_fd, &ask, -ENOENT, sizeof(struct ipc_leaf_found));
+}
+
 /* --- the children's part ------------------------------------------------------------------ */
 
 struct kid {
@@ -326,6 +336,17 @@ gone(const struct kid *kid, uint64_t conn_id)
 	turn();
 }
 
+/* It asks whether it may end, and is answered that. */
+static inline void
+ask_idle(const struct kid *kid, bool granted)
+{
+	AUTO(packet_fini) struct packet idle;
+
+	say(kid->link, (struct ipc_header){.type = IPC_IDLE_ASK, .serial = 5}, NULL, 0, NULL, 0);
+	expect(kid->link, IPC_IDLE_ANSWER, &idle);
+	CHECK(((const struct ipc_idle_answer *)body_of(&idle))->granted == granted);
+}
+
 /* A connection comes, is taken, and goes. Returns what was passed. */
 static inline struct ipc_conn_pass
 serve(const struct kid *kid)
@@ -409,9 +430,9 @@ stage_open(void)
 	starter_fd = fds[1];
 }
 
-/* As far as `ready`. */
+/* As far as that both accounts are known. */
 static inline void
-stage_ready(void)
+stage_accounts(void)
 {
 	AUTO(packet_fini) struct packet ask = {.size = 0};
 	struct account vm = account_of_uid(VM_UID), view = account_of_uid(VIEW_UID);
@@ -423,6 +444,14 @@ stage_ready(void)
 	expect(starter_fd, IPC_RESOLVE, &ask);
 	CHECK_STR(((const struct ipc_resolve *)body_of(&ask))->name, "qemud-view");
 	answer_account(&ask, &view);
+}
+
+/* As far as `ready`. */
+static inline void
+stage_ready(void)
+{
+	stage_accounts();
+	no_leaf();
 	refuser = start_kid(IPC_VIEW, VIEW_UID);
 	CHECK(!broker.ready);
 	hello(&refuser);
@@ -455,6 +484,19 @@ first_connection(uint32_t uid, int *ret_client)
 	*ret_client = connect_as(uid);
 	resolve(uid);
 	return worker(uid);
+}
+
+/* A worker that has served a connection: nothing waits for it. */
+static inline struct kid
+idle_worker(uint32_t uid)
+{
+	struct kid kid;
+	int client;
+
+	kid = first_connection(uid, &client);
+	(void)serve(&kid);
+	fd_close(&client);
+	return kid;
 }
 
 #endif

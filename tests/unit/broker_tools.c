@@ -41,19 +41,6 @@ refused(const struct kid *kid, int err)
 	CHECK(sock < 0);
 }
 
-/* A worker that has served a connection: nothing waits for it. */
-static struct kid
-idle_worker(uint32_t uid)
-{
-	struct kid kid;
-	int client;
-
-	kid = first_connection(uid, &client);
-	(void)serve(&kid);
-	fd_close(&client);
-	return kid;
-}
-
 static struct kid
 tool_for(const struct kid *kid, uint32_t uid, int *ret_sock)
 {
@@ -85,7 +72,7 @@ test_granted(void)
 	AUTO(packet_fini) struct packet ask, through = {.n_fds = 0};
 	struct ipc_started started = {.pid = 77};
 	struct account account;
-	struct ipc_box want = {.uid = ALICE, .kind = IPC_TOOL_PROBE, .n_files = TOOLS_FILES};
+	struct ipc_box want = {.uid = ALICE, .kind = IPC_BOX_TOOL, .n_files = TOOLS_FILES};
 	struct kid alice, tool = {.pid = fork_idle(), .link = -1};
 	int pair[2], fds[2], sock;
 	uint32_t serial;

@@ -26,7 +26,8 @@ test_find(void)
 static void
 test_evict_idle(void)
 {
-	struct user *kept[4];
+	struct user *kept[5];
+	struct lease lease = {.next = NULL};
 
 	CHECK(users_init(&users, NULL, SIZE) == 0);
 	for (uint32_t uid = 1; uid <= SIZE; uid++)
@@ -39,16 +40,18 @@ test_evict_idle(void)
 	kept[2]->child.state = CHILD_LEAVING;
 	kept[3] = users_find(&users, 4);
 	kept[3]->pending.n = 1;
-	/* Ten times the table comes by; the four in use see none of it. */
+	kept[4] = users_find(&users, 5);
+	kept[4]->leases.first = &lease;
+	/* Ten times the table comes by; the five in use see none of it. */
 	for (uint32_t uid = 1000; uid < 1000 + SIZE * 10; uid++) {
 		struct user *user = users_add(&users, uid, false);
 
 		CHECK(user && user->uid == uid && user->budget.n_conns == 0);
 		CHECK(user->child.state == CHILD_ABSENT && users_find(&users, uid) == user);
 	}
-	for (uint32_t i = 0; i < 4; i++)
+	for (uint32_t i = 0; i < 5; i++)
 		CHECK(users_find(&users, i + 1) == kept[i] && kept[i]->uid == i + 1);
-	CHECK(!users_find(&users, 5));
+	CHECK(!users_find(&users, 6));
 	users_fini(&users);
 }
 

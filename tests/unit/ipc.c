@@ -100,6 +100,12 @@ is_in_enum(enum ipc_type type)
 	case IPC_STOP:
 	case IPC_TOOL:
 	case IPC_TOOL_READY:
+	case IPC_LEASE:
+	case IPC_LEASED:
+	case IPC_LEASE_GONE:
+	case IPC_LEASE_STOP:
+	case IPC_LEASE_NEXT:
+	case IPC_LEASE_FOUND:
 	case IPC_WORKER:
 	case IPC_WORKER_STARTED:
 	case IPC_VIEW:
@@ -108,6 +114,10 @@ is_in_enum(enum ipc_type type)
 	case IPC_RESOLVED:
 	case IPC_BOX:
 	case IPC_BOXED:
+	case IPC_LEAF_NEXT:
+	case IPC_LEAF_FOUND:
+	case IPC_LEAF_END:
+	case IPC_LEAF_ENDED:
 		return true;
 	}
 	return false;
@@ -387,7 +397,35 @@ static const struct field fields[] = {
 	FIELD(IPC_TOOL, ipc_tool, kind, IPC_TOOL_PROBE, true),
 	FIELD(IPC_TOOL, ipc_tool, kind, IPC_TOOL_PROBE + 1, false),
 	FIELD(IPC_TOOL, ipc_tool, zero, 1, false),
-	FIELD(IPC_WORKER, ipc_worker, uid, 0, false), /* root has no worker of its own */
+	FIELD(IPC_LEASE, ipc_lease, uuid[0], 0, true),
+	FIELD(IPC_LEASE, ipc_lease, uuid[15], 0xff, true),
+	FIELD(IPC_LEASE, ipc_lease, memory_kib, 0, false),
+	FIELD(IPC_LEASE, ipc_lease, memory_kib, 1, true),
+	FIELD(IPC_LEASE, ipc_lease, memory_kib, UINT64_MAX, true),
+	FIELD(IPC_LEASE, ipc_lease, vcpus, 0, false),
+	FIELD(IPC_LEASE, ipc_lease, vcpus, UINT32_MAX, true),
+	FIELD(IPC_LEASE, ipc_lease, zero, 1, false),
+	FIELD(IPC_LEASED, ipc_leased, id, 0, false),
+	FIELD(IPC_LEASED, ipc_leased, id, INT32_MAX, true),
+	FIELD(IPC_LEASED, ipc_leased, id, 1u << 31, false),
+	FIELD(IPC_LEASED, ipc_leased, pid, 0, false),
+	FIELD(IPC_LEASE_GONE, ipc_lease_gone, id, 0, false),
+	FIELD(IPC_LEASE_GONE, ipc_lease_gone, id, INT32_MAX, true),
+	FIELD(IPC_LEASE_GONE, ipc_lease_gone, id, 1u << 31, false),
+	FIELD(IPC_LEASE_GONE, ipc_lease_gone, zero, 1, false),
+	FIELD(IPC_LEASE_STOP, ipc_lease_stop, id, 0, false),
+	FIELD(IPC_LEASE_STOP, ipc_lease_stop, id, INT32_MAX, true),
+	FIELD(IPC_LEASE_STOP, ipc_lease_stop, id, 1u << 31, false),
+	FIELD(IPC_LEASE_STOP, ipc_lease_stop, zero, 1, false),
+	FIELD(IPC_LEASE_NEXT, ipc_lease_next, after, INT32_MAX, true),
+	FIELD(IPC_LEASE_NEXT, ipc_lease_next, after, 1u << 31, false),
+	FIELD(IPC_LEASE_NEXT, ipc_lease_next, zero, 1, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, uuid[0], 0, true),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, id, 0, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, id, INT32_MAX, true),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, id, 1u << 31, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, pid, 0, true), /* not there yet */
+	FIELD(IPC_WORKER, ipc_worker, uid, 0, false),          /* root has no worker of its own */
 	FIELD(IPC_WORKER, ipc_worker, uid, UINT32_MAX, false),
 	FIELD(IPC_WORKER, ipc_worker, uid, UINT32_MAX - 1, true),
 	FIELD(IPC_WORKER, ipc_worker, n_files, 0, false),
@@ -416,12 +454,30 @@ static const struct field fields[] = {
 	FIELD(IPC_BOX, ipc_box, uid, 0, false),
 	FIELD(IPC_BOX, ipc_box, uid, UINT32_MAX, false),
 	FIELD(IPC_BOX, ipc_box, kind, 0, false),
-	FIELD(IPC_BOX, ipc_box, kind, IPC_TOOL_PROBE + 1, false),
+	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_TOOL, false), /* with the id and UUID of a VM */
+	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_VM + 1, false),
 	FIELD(IPC_BOX, ipc_box, n_files, 0, false),
 	FIELD(IPC_BOX, ipc_box, n_files, UINT32_MAX, true),
-	FIELD(IPC_BOX, ipc_box, zero, 1, false),
+	FIELD(IPC_BOX, ipc_box, id, 0, false),
+	FIELD(IPC_BOX, ipc_box, id, INT32_MAX, true),
+	FIELD(IPC_BOX, ipc_box, id, 1u << 31, false),
+	FIELD(IPC_BOX, ipc_box, uuid[0], 0, true),
 	FIELD(IPC_BOXED, ipc_started, pid, 0, false),
 	FIELD(IPC_BOXED, ipc_started, zero, 1, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.uid, 0, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.uid, UINT32_MAX, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.id, 0, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.id, INT32_MAX, true),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.id, 1u << 31, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.uuid[0], 0, true),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, pid, 0, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, zero, 1, false),
+	FIELD(IPC_LEAF_END, ipc_leaf, uid, 0, false),
+	FIELD(IPC_LEAF_END, ipc_leaf, uid, UINT32_MAX, false),
+	FIELD(IPC_LEAF_END, ipc_leaf, id, 0, false),
+	FIELD(IPC_LEAF_END, ipc_leaf, id, INT32_MAX, true),
+	FIELD(IPC_LEAF_END, ipc_leaf, id, 1u << 31, false),
+	FIELD(IPC_LEAF_END, ipc_leaf, uuid[0], 0, true),
 };
 
 static void
@@ -447,6 +503,33 @@ wants_ranges(void)
 		CHECK(judge(&raw, e) == (e->type == IPC_CONN_TAKEN || e->type == IPC_CONN_GONE
 							? IPC_OK
 							: IPC_FAULT_BODY));
+	}
+}
+
+static enum ipc_fault
+judge_box(const struct ipc_box *box)
+{
+	struct expected e = *find(IPC_BOX);
+	struct raw raw;
+
+	e.body = box;
+	raw = good_raw(&e);
+	return judge(&raw, &e);
+}
+
+static void
+ties_boxes(void)
+{
+	static const struct ipc_box tool = {.uid = 1000, .kind = IPC_BOX_TOOL, .n_files = 1024};
+	struct ipc_box box = tool;
+
+	CHECK(judge_box(&box) == IPC_OK);
+	box.id = 1;
+	CHECK(judge_box(&box) == IPC_FAULT_BODY);
+	for (unsigned i = 0; i < IPC_UUID_SIZE; i++) {
+		box = tool;
+		box.uuid[i] = 1;
+		CHECK(judge_box(&box) == IPC_FAULT_BODY);
 	}
 }
 
@@ -575,6 +658,7 @@ main(void)
 	TEST("what is allowed once is refused the second time", counts_once);
 	TEST("each field is held to its range", wants_ranges);
 	TEST("refusals, verbs, sockets and reasons fit together", ties_refusals);
+	TEST("a tool's box has neither id nor UUID", ties_boxes);
 	TEST("names to resolve are account names", checks_names);
 	TEST("HELLO, STOP and a granted IDLE_ASK advance the state, nothing else does", advances);
 	TEST("each fault has its own text", says_faults);

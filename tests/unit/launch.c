@@ -109,7 +109,7 @@ worker_has_what_was_meant(void)
 {
 	static const char environment[] = "HOME=/home/alice\0USER=u64101\0LOGNAME=u64101\0"
 					  "PATH=/usr/local/bin:/usr/bin:/bin\0LANG=C.UTF-8";
-	static const char arguments[] = "qemud-worker\0--idle\0007\0--log\0debug";
+	static const char arguments[] = "qemud-worker\0--idle\0007\0--log\0debug\0--run";
 	static const char *const ids[] = {"\nUid:\t64101\t64101\t64101\t64101\n",
 		"\nGid:\t64101\t64101\t64101\t64101\n", "\nGroups:\t27 64101 65101 \n", NULL};
 	static const char *const limits[] = {"Max open files            300                  300 ",
@@ -138,7 +138,10 @@ worker_has_what_was_meant(void)
 	free_auto char *got_environment = read_proc(pid, "environ", &size);
 	CHECK(size == sizeof(environment) && memcmp(got_environment, environment, size) == 0);
 	free_auto char *got_arguments = read_proc(pid, "cmdline", &size);
-	CHECK(size == sizeof(arguments) && memcmp(got_arguments, arguments, size) == 0);
+	(void)snprintf(path, sizeof(path), "%s/64101", users);
+	CHECK(size == sizeof(arguments) + strlen(path) + 1);
+	CHECK(memcmp(got_arguments, arguments, sizeof(arguments)) == 0);
+	CHECK_STR(got_arguments + sizeof(arguments), path);
 	(void)snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
 	CHECK(readlink(path, cwd, sizeof(cwd)) == 1 && cwd[0] == '/');
 
@@ -511,7 +514,10 @@ broken_rules(void)
 		/* A message that is another link's or the starter's own is wrong as it is. */
 		bool ours = messages[i].link == STARTER && messages[i].sender == BROKER;
 
-		for (int way = ours ? 0 : VERSION; way < (ours ? N_WAYS : 1); way++) {
+		/* What has no body has none that is wrong. */
+		int n_ways = !ours ? 1 : messages[i].size > 0 ? N_WAYS : BODY;
+
+		for (int way = VERSION; way < n_ways; way++) {
 			starter_auto struct starter *s = starter_start();
 			int fds[3] = {STDIN_FILENO, STDIN_FILENO, STDIN_FILENO};
 			struct raw raw = good_raw(&messages[i]);
@@ -535,7 +541,7 @@ broken_rules(void)
 			n++;
 		}
 	}
-	CHECK(n == 13 + 4 * N_WAYS);
+	CHECK(n == 21 + 5 * N_WAYS + BODY);
 }
 
 /* Start it wrongly; it must say why, and end with 1. */

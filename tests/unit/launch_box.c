@@ -65,7 +65,7 @@ static void
 ask_box(struct starter *s, uint32_t uid, struct answer *ret)
 {
 	struct account account = test_account(uid, "/home/alice");
-	struct ipc_box body = {.uid = uid, .kind = IPC_TOOL_PROBE, .n_files = FILES};
+	struct ipc_box body = {.uid = uid, .kind = IPC_BOX_TOOL, .n_files = FILES};
 	fd_auto int fd = account_fd(&account);
 
 	(void)ask(s, IPC_BOX, &body, sizeof(body), fd);
@@ -297,7 +297,7 @@ static void
 account_is_checked(void)
 {
 	struct account account = test_account(BOB, "/home/bob");
-	struct ipc_box body = {.uid = ALICE, .kind = IPC_TOOL_PROBE, .n_files = FILES};
+	struct ipc_box body = {.uid = ALICE, .kind = IPC_BOX_TOOL, .n_files = FILES};
 	fd_auto int fd = account_fd(&account);
 	starter_auto struct starter *s = starter_start();
 	answer_auto struct answer answer;

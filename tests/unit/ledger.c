@@ -6,14 +6,14 @@
 #include "broker/launch/ledger.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <mntent.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/cgroup.h"
 #include "tests/unit/test.h"
 
 static char place[PATH_MAX]; /* a folder of our own in a cgroup v2 file system */
@@ -47,27 +47,103 @@ none_at_all(void)
 
 	CHECK(ledger_open(&ledger, NULL, &why, &limits) == 0 && !why && !limits);
 	CHECK(ledger_enter(&ledger, 1000, "worker", &fd) == 0 && fd == -1);
-	ledger_leave(&ledger, 1000, "worker");
+	CHECK(ledger_leave(&ledger, 1000, "worker") == 0);
+	CHECK(ledger_find(&ledger, 1000, "worker", &fd) == -ENOENT && fd == -1);
 }
 
-static bool
-make_place(void)
+/* --- names -------------------------------------------------------------------------------- */
+
+#define UUID "00112233-4455-6677-8899-aabbccddeeff"
+
+static const uint8_t uuid[IPC_UUID_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+	0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+
+static void
+leaves_are_read_to_the_letter(void)
 {
-	FILE *mounts = setmntent("/proc/self/mounts", "r");
-	const struct mntent *entry;
-	bool made = false;
+	static const struct {
+		const char *name;
+		enum ledger_kind kind;
+		uint32_t id;
+	} cases[] = {
+		{"worker", LEDGER_PROGRAM, 0},
+		{"view", LEDGER_PROGRAM, 0},
+		{"tool-1", LEDGER_PROGRAM, 0},
+		{"tool-4294967295", LEDGER_PROGRAM, 0},
+		{"vm-1-" UUID, LEDGER_VM, 1},
+		{"vm-2147483647-" UUID, LEDGER_VM, INT32_MAX},
+		{"", LEDGER_FOREIGN, 0},
+		{"workers", LEDGER_FOREIGN, 0},
+		{"work", LEDGER_FOREIGN, 0},
+		{"tool-", LEDGER_FOREIGN, 0},
+		{"tool-0", LEDGER_FOREIGN, 0},
+		{"tool-01", LEDGER_FOREIGN, 0},
+		{"tool-1x", LEDGER_FOREIGN, 0},
+		{"tool--1", LEDGER_FOREIGN, 0},
+		{"tool- 1", LEDGER_FOREIGN, 0},
+		{"tool-4294967296", LEDGER_FOREIGN, 0},
+		{"vm-", LEDGER_FOREIGN, 0},
+		{"vm-1", LEDGER_FOREIGN, 0},
+		{"vm-1-", LEDGER_FOREIGN, 0},
+		{"vm-0-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-01-" UUID, LEDGER_FOREIGN, 0},
+		{"vm--1-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-+1-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-0x1-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-2147483648-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-4294967297-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-99999999999999999999999-" UUID, LEDGER_FOREIGN, 0},
+		{"vm-1" UUID, LEDGER_FOREIGN, 0},
+		{"vm-1-" UUID "0", LEDGER_FOREIGN, 0},
+		{"vm-1-" UUID " ", LEDGER_FOREIGN, 0},
+		{"vm-1-00112233-4455-6677-8899-AABBCCDDEEFF", LEDGER_FOREIGN, 0},
+		{"vm-1-00112233-4455-6677-8899-aabbccddeef", LEDGER_FOREIGN, 0},
+		{"vm-1-00112233-4455-6677-8899-aabbccddee-f", LEDGER_FOREIGN, 0},
+		{"vm-1-001122334-455-6677-8899-aabbccddeeff", LEDGER_FOREIGN, 0},
+		{"vm-1-0011223344556677-8899--aabbccddeeff0", LEDGER_FOREIGN, 0},
+		{"vm-1-00112233-4455-6677-8899-aabbccddeefg", LEDGER_FOREIGN, 0},
+		{"vm-1-+0112233-4455-6677-8899-aabbccddeeff", LEDGER_FOREIGN, 0},
+		{"VM-1-" UUID, LEDGER_FOREIGN, 0},
+		{" vm-1-" UUID, LEDGER_FOREIGN, 0},
+	};
 
-	while (mounts && !made && (entry = getmntent(mounts))) {
-		if (strcmp(entry->mnt_type, "cgroup2") != 0)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ipc_leaf vm = {.uid = 5};
+		enum ledger_kind kind = ledger_leaf_read(7, cases[i].name, &vm);
+		char name[LEDGER_LEAF_MAX];
+
+		CHECK(kind == cases[i].kind || !printf("# \"%s\"\n", cases[i].name));
+		if (kind != LEDGER_VM) {
+			CHECK(vm.uid == 5 && vm.id == 0);
 			continue;
-		(void)snprintf(
-			place, sizeof(place), "%s/qemud-test-ledger-%d", entry->mnt_dir, getpid());
-		made = mkdir(place, 0755) == 0;
+		}
+		CHECK(vm.uid == 7 && vm.id == cases[i].id);
+		CHECK(memcmp(vm.uuid, uuid, sizeof(uuid)) == 0);
+		ledger_vm_name(&vm, name);
+		CHECK_STR(name, cases[i].name);
 	}
-	if (mounts)
-		(void)endmntent(mounts);
-	return made;
 }
+
+static void
+users_are_read_to_the_letter(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t uid; /* 0: refused */
+	} cases[] = {{"u1", 1}, {"u64101", 64101}, {"u4294967294", 4294967294u}, {"u", 0}, {"", 0},
+		{"u0", 0}, {"u01", 0}, {"u-1", 0}, {"u 1", 0}, {"u1 ", 0}, {"u1x", 0}, {"U1", 0},
+		{"1", 0}, {"u4294967295", 0}, {"u4294967296", 0}, {"u18446744073709551617", 0}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint32_t uid = 0;
+		bool read = ledger_user_read(cases[i].name, &uid);
+
+		CHECK(read == (cases[i].uid != 0) || !printf("# \"%s\"\n", cases[i].name));
+		CHECK(!read || uid == cases[i].uid);
+	}
+}
+
+/* --- folders ------------------------------------------------------------------------------ */
 
 static bool
 exists(const char *name, mode_t *ret_mode)
@@ -99,12 +175,11 @@ writable_by_others(void)
 static void
 comes_and_goes(void)
 {
-	char procs[PATH_MAX + 64], pid_text[16];
+	char leaf[CGROUP_PATH_MAX];
 	struct ledger ledger;
 	const char *why, *limits;
-	int fd = -1, again = -1, r, n;
+	int fd = -1, again = -1, r;
 	mode_t mode = 0;
-	FILE *file;
 	pid_t pid;
 
 	(void)umask(077);
@@ -119,26 +194,23 @@ comes_and_goes(void)
 	(void)close(again);
 
 	/* While somebody is in it, it stays; another leaf of the user keeps her folder. */
-	pid = fork();
-	if (pid == 0) {
-		(void)pause();
-		_exit(0);
-	}
-	(void)snprintf(procs, sizeof(procs), "%s/u64101/worker/cgroup.procs", place);
-	n = snprintf(pid_text, sizeof(pid_text), "%d", pid);
-	file = fopen(procs, "w");
-	CHECK(file && fwrite(pid_text, 1, (size_t)n, file) == (size_t)n && fclose(file) == 0);
-	ledger_leave(&ledger, 64101, "worker");
+	(void)snprintf(leaf, sizeof(leaf), "%s/u64101/worker", place);
+	pid = cgroup_put(leaf);
+	CHECK(ledger_leave(&ledger, 64101, "worker") == -EBUSY);
 	CHECK(exists("u64101/worker", &mode));
 	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
 	CHECK(ledger_enter(&ledger, 64101, "view", &again) == 0 && again >= 0);
-	ledger_leave(&ledger, 64101, "worker");
-	CHECK(!exists("u64101/worker", &mode) && exists("u64101/view", &mode));
-	ledger_leave(&ledger, 64101, "view");
-	CHECK(!exists("u64101", &mode));
-	ledger_leave(&ledger, 64101, "view"); /* nothing there any more */
-	(void)close(fd);
 	(void)close(again);
+	CHECK(ledger_find(&ledger, 64101, "view", &again) == 0);
+	(void)close(again);
+	CHECK(ledger_find(&ledger, 64101, "tool-1", &again) == -ENOENT);
+	CHECK(ledger_leave(&ledger, 64101, "worker") == 0);
+	CHECK(!exists("u64101/worker", &mode) && exists("u64101/view", &mode));
+	CHECK(ledger_leave(&ledger, 64101, "view") == 0);
+	CHECK(!exists("u64101", &mode));
+	CHECK(ledger_leave(&ledger, 64101, "view") == 0); /* nothing there any more */
+	CHECK(ledger_find(&ledger, 64101, "view", &again) == -ENOENT);
+	(void)close(fd);
 	(void)close(ledger.dir_fd);
 }
 
@@ -147,13 +219,15 @@ main(void)
 {
 	TEST("a place that is no cgroup v2 folder is refused", other_places);
 	TEST("without a folder there is no ledger", none_at_all);
-	if (geteuid() != 0 || !make_place()) {
+	TEST("the name of a leaf is read to the letter", leaves_are_read_to_the_letter);
+	TEST("so is a user's", users_are_read_to_the_letter);
+	if (geteuid() != 0 || !make_cgroup(place, sizeof(place))) {
 		printf("ok %d - folders # SKIP needs root and a cgroup v2 that it can write\n",
 			++test_n);
 		return TEST_END();
 	}
 	TEST("a folder that others can write is refused", writable_by_others);
 	TEST("leaves come, stay while somebody is in them, and go", comes_and_goes);
-	(void)rmdir(place);
+	remove_cgroup(place);
 	return TEST_END();
 }

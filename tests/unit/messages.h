@@ -41,12 +41,22 @@ static const struct ipc_conn_taken good_conn_taken = {.conn_id = 1};
 static const struct ipc_conn_gone good_conn_gone = {.conn_id = 1};
 static const struct ipc_idle_answer good_idle_answer = {.granted = 0};
 static const struct ipc_tool good_tool = {.kind = IPC_TOOL_PROBE};
+static const struct ipc_lease good_lease = {.uuid = {1}, .memory_kib = 524288, .vcpus = 2};
+static const struct ipc_leased good_leased = {.id = 1, .pid = 77};
+static const struct ipc_lease_gone good_lease_gone = {.id = 1};
+static const struct ipc_lease_stop good_lease_stop = {.id = 1};
+static const struct ipc_lease_next good_lease_next = {.after = 0};
+static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
 static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3};
 static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
 static const struct ipc_started good_started = {.pid = 77};
 static const struct ipc_resolve good_resolve = {.uid = 1000};
-static const struct ipc_box good_box = {.uid = 1000, .kind = IPC_TOOL_PROBE, .n_files = 1024};
+static const struct ipc_box good_box = {
+	.uid = 1000, .kind = IPC_BOX_VM, .n_files = 1024, .id = 1, .uuid = {1}};
+static const struct ipc_leaf good_leaf = {.uid = 1000, .id = 1, .uuid = {1}};
+static const struct ipc_leaf_found good_leaf_found = {
+	.leaf = {.uid = 1000, .id = 1, .uuid = {1}}, .pid = 77};
 
 enum {
 	N = IPC_STATE_NEW,
@@ -69,14 +79,24 @@ static const struct expected messages[] = {
 	{10, NOTICE, "STOP", 0, 0, CHILD, BROKER, N | S | L, true, NULL},
 	{12, ASK, "TOOL", 8, 0, CHILD, PEER, S | L, false, &good_tool},
 	{13, ANSWER, "TOOL_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{14, ASK, "LEASE", 32, 0, CHILD, PEER, S | L, false, &good_lease},
+	{15, ANSWER, "LEASED", 8, 1, CHILD, BROKER, S | L, false, &good_leased},
+	{16, NOTICE, "LEASE_GONE", 8, 0, CHILD, BROKER, S | L, false, &good_lease_gone},
+	{18, NOTICE, "LEASE_STOP", 8, 0, CHILD, PEER, S | L, false, &good_lease_stop},
+	{20, ASK, "LEASE_NEXT", 8, 0, CHILD, PEER, S | L, false, &good_lease_next},
+	{21, ANSWER, "LEASE_FOUND", 24, 0, CHILD, BROKER, S | L, false, &good_lease_found},
 	{32, ASK, "WORKER", 16, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{34, ASK, "VIEW", 16, 0, STARTER, BROKER, S, false, &good_view},
 	{35, ANSWER, "VIEW_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{36, ASK, "RESOLVE", 72, 0, STARTER, BROKER, S, false, &good_resolve},
 	{37, ANSWER, "RESOLVED", 0, 1, STARTER, PEER, S, false, NULL},
-	{38, ASK, "BOX", 16, 1, STARTER, BROKER, S, false, &good_box},
+	{38, ASK, "BOX", 32, 1, STARTER, BROKER, S, false, &good_box},
 	{39, ANSWER, "BOXED", 8, 2, STARTER, PEER, S, false, &good_started},
+	{40, ASK, "LEAF_NEXT", 0, 0, STARTER, BROKER, S, false, NULL},
+	{41, ANSWER, "LEAF_FOUND", 32, 1, STARTER, PEER, S, false, &good_leaf_found},
+	{42, ASK, "LEAF_END", 24, 0, STARTER, BROKER, S, false, &good_leaf},
+	{43, ANSWER, "LEAF_ENDED", 0, 0, STARTER, PEER, S, false, NULL},
 };
 /* clang-format on */
 

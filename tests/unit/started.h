@@ -7,9 +7,9 @@
 #define TESTS_UNIT_STARTED_H
 
 #include <dirent.h>
-#include <mntent.h>
 #include <sys/prctl.h>
 
+#include "tests/unit/cgroup.h"
 #include "tests/unit/starter.h"
 #include "tests/unit/test.h"
 
@@ -92,25 +92,6 @@ list(int pid, const char *folder, char *text, size_t size)
 		free(entries[i]);
 	}
 	free(entries);
-}
-
-/* A folder of our own in a cgroup v2 file system, or false. */
-static inline bool
-make_cgroup(char *path, size_t size)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "r");
-	struct mntent *entry;
-	bool made = false;
-
-	while (mounts && !made && (entry = getmntent(mounts))) {
-		if (strcmp(entry->mnt_type, "cgroup2") != 0)
-			continue;
-		(void)snprintf(path, size, "%s/qemud-test-launch-%d", entry->mnt_dir, getpid());
-		made = mkdir(path, 0755) == 0;
-	}
-	if (mounts)
-		(void)endmntent(mounts);
-	return made;
 }
 
 #endif

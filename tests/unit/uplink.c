@@ -28,6 +28,12 @@ static bool idle_granted;
 static unsigned n_tools;
 static uint64_t tool_cookie;
 static int tool_err;
+static unsigned n_leased, n_found, n_gone;
+static uint64_t lease_cookie, found_cookie;
+static int lease_err, found_err;
+static struct ipc_leased last_leased;
+static struct ipc_lease_found last_found;
+static uint32_t last_gone;
 static enum ipc_fault stop_fault;
 static int pass_result;
 
@@ -79,8 +85,47 @@ tool(struct uplink *up, uint64_t cookie, int err, int fd)
 	tool_err = err;
 }
 
-static const struct uplink_ops ops = {
-	.pass = passed, .forget = forget, .stop = stopped, .idle = idle, .tool = tool};
+static void
+leased(struct uplink *up, uint64_t cookie, int err, const struct ipc_leased *ret, int fd)
+{
+	(void)up;
+	CHECK((fd >= 0) == (err == 0) && (ret != NULL) == (err == 0));
+	fd_close(&fd);
+	n_leased++;
+	lease_cookie = cookie;
+	lease_err = err;
+	if (ret)
+		last_leased = *ret;
+}
+
+static void
+lease_found(struct uplink *up, uint64_t cookie, int err, const struct ipc_lease_found *ret)
+{
+	(void)up;
+	CHECK((ret != NULL) == (err == 0));
+	n_found++;
+	found_cookie = cookie;
+	found_err = err;
+	if (ret)
+		last_found = *ret;
+}
+
+static void
+lease_gone(struct uplink *up, uint32_t id)
+{
+	(void)up;
+	n_gone++;
+	last_gone = id;
+}
+
+static const struct uplink_ops ops = {.pass = passed,
+	.forget = forget,
+	.stop = stopped,
+	.idle = idle,
+	.tool = tool,
+	.leased = leased,
+	.lease_found = lease_found,
+	.lease_gone = lease_gone};
 
 static void
 start(void)
@@ -88,6 +133,7 @@ start(void)
 	int fds[2];
 
 	n_passed = n_forgotten = n_stopped = n_idle = n_tools = 0;
+	n_leased = n_found = n_gone = 0;
 	pass_result = 0;
 	serial = 0;
 	ASSERT(loop_init(&loop) == 0 && packet_pair(fds) == 0);
@@ -293,6 +339,112 @@ test_tool(void)
 	CHECK(n_tools == 4);
 }
 
+/* The broker receives a message of that type, with that body. Returns its serial. */
+static uint32_t
+broker_expects(enum ipc_type type, const void *body, size_t size)
+{
+	struct ipc_header header = {.type = 0};
+	struct packet packet;
+
+	CHECK(packet_recv(broker_fd, &packet) == 0);
+	memcpy(&header, packet.data, sizeof header);
+	CHECK(header.type == type && header.size == size);
+	CHECK(memcmp(packet.data + sizeof header, body, size) == 0);
+	packet_fini(&packet);
+	return header.serial;
+}
+
+static void
+test_lease(void)
+{
+	static const struct ipc_lease want = {
+		.uuid = {[15] = 1}, .memory_kib = 1048576, .vcpus = 2};
+	static const struct ipc_leased answer = {.id = 9, .pid = 77}, none = {.id = 0};
+	uint64_t body;
+	uint32_t first;
+
+	start();
+	(void)broker_receives(&body);
+	CHECK(uplink_ask_lease(&uplink, &want, 40) == 0);
+	first = broker_expects(IPC_LEASE, &want, sizeof want);
+	broker_sends((struct ipc_header){.type = IPC_LEASED, .serial = first}, &answer,
+		sizeof answer, &broker_fd);
+	CHECK(n_leased == 1 && lease_cookie == 40 && lease_err == 0);
+	CHECK(last_leased.id == 9 && last_leased.pid == 77);
+	/* Answers may come in another order, and be refusals. */
+	CHECK(uplink_ask_lease(&uplink, &want, 41) == 0);
+	CHECK(uplink_ask_lease(&uplink, &want, 42) == 0);
+	(void)broker_expects(IPC_LEASE, &want, sizeof want);
+	broker_sends((struct ipc_header){.type = IPC_LEASED,
+			     .serial = broker_expects(IPC_LEASE, &want, sizeof want),
+			     .err = -EEXIST},
+		&none, sizeof none, NULL);
+	CHECK(n_leased == 2 && lease_cookie == 42 && lease_err == -EEXIST);
+	/* What the broker can answer no more is answered here. */
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_leased == 3 && lease_cookie == 41 && lease_err == -EPIPE);
+	CHECK(uplink_ask_lease(&uplink, &want, 43) == LINK_E_GONE);
+	stop();
+	CHECK(n_leased == 3);
+}
+
+static void
+test_next_lease(void)
+{
+	static const struct ipc_lease_next after = {.after = 8};
+	static const struct ipc_lease_found found = {.uuid = {[15] = 1}, .id = 9}, none = {.id = 0};
+	uint64_t body;
+
+	start();
+	(void)broker_receives(&body);
+	CHECK(uplink_ask_next_lease(&uplink, 8, 50) == 0);
+	broker_sends((struct ipc_header){.type = IPC_LEASE_FOUND,
+			     .serial = broker_expects(IPC_LEASE_NEXT, &after, sizeof after)},
+		&found, sizeof found, NULL);
+	CHECK(n_found == 1 && found_cookie == 50 && found_err == 0);
+	CHECK(memcmp(&last_found, &found, sizeof found) == 0);
+	CHECK(uplink_ask_next_lease(&uplink, 8, 51) == 0);
+	broker_sends((struct ipc_header){.type = IPC_LEASE_FOUND,
+			     .serial = broker_expects(IPC_LEASE_NEXT, &after, sizeof after),
+			     .err = -ENOENT},
+		&none, sizeof none, NULL);
+	CHECK(n_found == 2 && found_cookie == 51 && found_err == -ENOENT);
+	CHECK(uplink_ask_next_lease(&uplink, 8, 52) == 0);
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_found == 3 && found_cookie == 52 && found_err == -EPIPE);
+	CHECK(uplink_ask_next_lease(&uplink, 8, 53) == LINK_E_GONE);
+	stop();
+	CHECK(n_found == 3);
+}
+
+static void
+test_lease_ends(void)
+{
+	static const struct ipc_lease_stop want = {.id = 9};
+	static const struct ipc_lease_gone gone_body = {.id = 9};
+	static const struct uplink_ops few = {.pass = passed, .forget = forget, .stop = stopped};
+	uint64_t body;
+
+	start();
+	(void)broker_receives(&body);
+	CHECK(uplink_stop_lease(&uplink, 9) == 0);
+	CHECK(broker_expects(IPC_LEASE_STOP, &want, sizeof want) == 0);
+	broker_sends(
+		(struct ipc_header){.type = IPC_LEASE_GONE}, &gone_body, sizeof gone_body, NULL);
+	CHECK(n_gone == 1 && last_gone == 9);
+	/* Who has no leases is told of none. */
+	uplink.ops = &few;
+	broker_sends(
+		(struct ipc_header){.type = IPC_LEASE_GONE}, &gone_body, sizeof gone_body, NULL);
+	CHECK(n_gone == 1 && n_stopped == 0);
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(uplink_stop_lease(&uplink, 9) == LINK_E_GONE);
+	stop();
+}
+
 static void
 test_stop_and_end(void)
 {
@@ -384,6 +536,9 @@ main(void)
 	TEST("a full link loses nothing", test_full_link);
 	TEST("whether it may end is asked and answered", test_idle);
 	TEST("each ask for a tool is answered once", test_tool);
+	TEST("each ask for a lease is answered once", test_lease);
+	TEST("each ask for the next lease is answered once", test_next_lease);
+	TEST("that a lease is to end, and that it is gone, are told", test_lease_ends);
 	TEST("STOP, and then the broker's end, are told once", test_stop_and_end);
 	TEST("without a broker connections are forgotten untold", test_broker_gone);
 	TEST("a full link may end", test_full_and_gone);

@@ -87,8 +87,19 @@ rig_tool(struct uplink *uplink, uint64_t cookie, int err, int fd)
 	estate_tool_ready(&rig.estate, err, fd);
 }
 
-static const struct uplink_ops rig_ops = {
-	.pass = rig_pass, .forget = rig_forget, .stop = rig_stopped, .tool = rig_tool};
+static void
+rig_lease_found(
+	struct uplink *uplink, uint64_t cookie, int err, const struct ipc_lease_found *found)
+{
+	(void)uplink;
+	estate_lease_found(&rig.estate, cookie, err, found);
+}
+
+static const struct uplink_ops rig_ops = {.pass = rig_pass,
+	.forget = rig_forget,
+	.stop = rig_stopped,
+	.tool = rig_tool,
+	.lease_found = rig_lease_found};
 
 static inline void
 rig_start(void)
@@ -100,10 +111,26 @@ rig_start(void)
 	ASSERT(loop_init(&rig.loop) == 0 && packet_pair(fds) == 0);
 	rig.broker_fd = fds[0];
 	server_init(&rig.server, &rig.loop, &rig.uplink, rig_occupied);
-	estate_init(&rig.estate, &rig.loop, &rig.uplink);
+	estate_init(&rig.estate, &rig.loop, &rig.uplink, &rig.server);
 	rig.estate.state = ESTATE_OPEN;
 	rig.server.estate = &rig.estate;
 	ASSERT(uplink_start(&rig.uplink, &rig.loop, fds[1], &rig_ops) == 0);
+}
+
+/* The broker's answer to the ask for leases: there is none. */
+static inline void
+rig_no_lease(uint32_t serial)
+{
+	struct {
+		struct ipc_header header;
+		struct ipc_lease_found body;
+	} none = {.header = {.version = IPC_VERSION,
+			  .type = IPC_LEASE_FOUND,
+			  .size = sizeof none.body,
+			  .serial = serial,
+			  .err = -ENOENT}};
+
+	ASSERT(packet_send(rig.broker_fd, &none, sizeof none, NULL, 0) == 0);
 }
 
 /* One turn of the loop; what the worker tells the broker is read away. */
@@ -118,6 +145,8 @@ rig_turn(int timeout_ms)
 		memcpy(&header, packet.data, sizeof(header));
 		if (header.type == IPC_TOOL)
 			rig.tool_serial = header.serial;
+		if (header.type == IPC_LEASE_NEXT)
+			rig_no_lease(header.serial);
 		packet_fini(&packet);
 	}
 }

@@ -48,12 +48,14 @@ start(const char *program, char *const argv[])
 	serial = 0;
 }
 
+static char run_dir[] = "/tmp/qemud-run-XXXXXX";
+
 static void
 start_worker(const char *idle)
 {
 	char seconds[16];
 	char *argv[] = {(char[]){"qemud-worker"}, (char[]){"--idle"}, seconds, (char[]){"--log"},
-		(char[]){"warning"}, NULL};
+		(char[]){"warning"}, (char[]){"--run"}, run_dir, NULL};
 
 	(void)snprintf(seconds, sizeof seconds, "%s", idle);
 	start("qemud-worker", argv);
@@ -103,6 +105,23 @@ receive_message(void)
 		packet_fini(&packet);
 	}
 	return header;
+}
+
+static void send_message(struct ipc_header header, const void *body, size_t size, const int *fd);
+
+/* A new worker says HELLO, and asks what runs: nothing does. */
+static void
+greet_worker(void)
+{
+	struct ipc_lease_found none = {.id = 0};
+	struct ipc_header ask;
+
+	CHECK(receive_message().type == IPC_HELLO);
+	ask = receive_message();
+	CHECK(ask.type == IPC_LEASE_NEXT);
+	send_message(
+		(struct ipc_header){.type = IPC_LEASE_FOUND, .serial = ask.serial, .err = -ENOENT},
+		&none, sizeof none, NULL);
 }
 
 static void
@@ -181,7 +200,7 @@ test_serves(void)
 	int sock;
 
 	start_worker("600");
-	CHECK(receive_message().type == IPC_HELLO);
+	greet_worker();
 	sock = pass(IPC_REFUSAL_NONE);
 	CHECK(call(sock, RPC_PROC_AUTH_LIST) == RPC_OK);
 	CHECK(call(sock, RPC_PROC_CONNECT_GET_HOSTNAME) == RPC_ERROR);
@@ -200,7 +219,7 @@ test_idle(void)
 	int sock;
 
 	start_worker("1");
-	CHECK(receive_message().type == IPC_HELLO);
+	greet_worker();
 	ask = receive_message();
 	CHECK(ask.type == IPC_IDLE_ASK);
 	/* No: something is on its way. While it is there nothing is asked; afterwards, again. */
@@ -225,7 +244,7 @@ test_broker_gone(void)
 	int sock;
 
 	start_worker("600");
-	CHECK(receive_message().type == IPC_HELLO);
+	greet_worker();
 	sock = pass(IPC_REFUSAL_NONE);
 	fd_close(&link_fd);
 	CHECK(recv(sock, &byte, 1, 0) == 0);
@@ -243,11 +262,13 @@ test_violation(void)
 	struct ipc_conn_gone wrong = {.conn_id = 1};
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (i == 0)
+		if (i == 0) {
 			start_worker("600");
-		else
+			greet_worker();
+		} else {
 			start_refuser();
-		CHECK(receive_message().type == IPC_HELLO);
+			CHECK(receive_message().type == IPC_HELLO);
+		}
 		send_message(
 			(struct ipc_header){.type = IPC_CONN_GONE}, &wrong, sizeof wrong, NULL);
 		CHECK(ends_with() == 1);
@@ -272,7 +293,7 @@ static void
 test_terminated(void)
 {
 	start_worker("600");
-	CHECK(receive_message().type == IPC_HELLO);
+	greet_worker();
 	CHECK(kill(pid, SIGTERM) == 0);
 	CHECK(ends_with() == 0);
 	start_refuser();
@@ -305,12 +326,16 @@ test_refuses(void)
 static void
 test_usage(void)
 {
-	char *const cases[][6] = {
+	char *const cases[][8] = {
 		{(char[]){"x"}, NULL},
 		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"0"}, (char[]){"--log"},
+			(char[]){"info"}, (char[]){"--run"}, run_dir, NULL},
+		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"5"}, (char[]){"--log"},
+			(char[]){"loud"}, (char[]){"--run"}, run_dir, NULL},
+		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"5"}, (char[]){"--log"},
 			(char[]){"info"}, NULL},
 		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"5"}, (char[]){"--log"},
-			(char[]){"loud"}, NULL},
+			(char[]){"info"}, (char[]){"--run"}, (char[]){"/"}, NULL},
 		{(char[]){"x"}, (char[]){"--refuse"}, (char[]){"--idle=5"}, (char[]){"--log=info"},
 			(char[]){"more"}, NULL},
 		{(char[]){"x"}, (char[]){"--unknown"}, NULL},
@@ -331,6 +356,7 @@ main(int argc, char **argv)
 	(void)snprintf(folder, sizeof folder, "%s/../..", dirname(argv[0]));
 	ASSERT(chdir(folder) == 0 && access("qemud-worker", X_OK) == 0 &&
 		access("qemud-view", X_OK) == 0);
+	ASSERT(mkdtemp(run_dir));
 	TEST("a worker serves, and ends when it is told to", test_serves);
 	TEST("an idle worker asks, and asks again, and ends when it may", test_idle);
 	TEST("without a broker they end", test_broker_gone);
@@ -339,5 +365,6 @@ main(int argc, char **argv)
 	TEST("SIGTERM ends them in order", test_terminated);
 	TEST("the refuser answers, and ends when it is told to", test_refuses);
 	TEST("wrong arguments are an error", test_usage);
+	(void)rmdir(run_dir);
 	return TEST_END();
 }

@@ -211,6 +211,13 @@ int domain_def_parse(const char *xml, size_t size, unsigned flags, const struct 
  */
 int domain_def_format(const struct domain_def *def, unsigned flags, int id, char **ret_xml);
 
+/**
+ * A copy of a definition as it is started: every device has its alias (alias.h). Freed with
+ * domain_def_free(). Returns 0, -ENOMEM, or -EINVAL for what cannot be read back.
+ */
+int domain_def_live(const struct domain_def *config, const struct domain_env *env,
+	struct domain_def **ret_live);
+
 /** The board of a canonical machine name; 0 for one that a definition cannot have. */
 enum domain_chipset domain_chipset_of(const char *machine);
 

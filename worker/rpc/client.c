@@ -33,7 +33,7 @@ static bool
 may_serve(const struct client *client)
 {
 	return !client->closing && !client->lost && !client->server->draining &&
-	       client->n_later < CLIENT_LATER_MAX &&
+	       client->n_later < CLIENT_LATER_MAX && !client->streams.stuck &&
 	       rpc_buffer_left(&client->out) < CLIENT_OUTPUT_ENOUGH;
 }
 
@@ -241,6 +241,7 @@ proceed(struct client *client)
 			break;
 		if (!serve_waiting(client))
 			return false;
+		client_streams_send(client);
 		if (rpc_buffer_left(&client->out) == 0)
 			break;
 	}
@@ -378,6 +379,7 @@ client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
 	rpc_buffer_init(&client->in, INPUT_MAX);
 	rpc_buffer_init(&client->out, OUTPUT_MAX);
 	LIST_INIT(&client->later);
+	client_streams_init(&client->streams);
 	LIST_INSERT_HEAD(&server->clients, client, entry);
 	if (server->n_clients++ == 0)
 		server->occupied(server, true);
@@ -397,6 +399,7 @@ client_end(struct client *client)
 		LIST_REMOVE(call, entry);
 		call->client = NULL;
 	}
+	client_streams_fini(&client->streams);
 	if (client->touched)
 		LIST_REMOVE(client, touched_entry);
 	timer_stop(&client->pulse);

@@ -7,8 +7,9 @@
  *
  * Reading goes in batches: one receive, all whole packets in it, one send. An idle connection
  * holds no buffer. Nothing is read while more than OUTPUT_ENOUGH bytes wait to be sent, while
- * LATER_MAX calls wait for their answer, or while a large packet waits for room (inflow.h): a
- * client that does not read, or asks too much at once, waits, and only that client.
+ * LATER_MAX calls wait for their answer, while a large packet waits for room (inflow.h), or while
+ * the other end of a stream does not take what the client sent: a client that does not read, or
+ * asks too much at once, waits, and only that client.
  */
 #ifndef WORKER_RPC_CLIENT_H
 #define WORKER_RPC_CLIENT_H
@@ -24,6 +25,7 @@
 #include "protocol/rpc/keepalive.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/inflow.h"
+#include "worker/rpc/stream.h"
 #include "worker/rpc/subscription.h"
 
 struct descriptors;
@@ -59,6 +61,7 @@ struct client {
 	bool touched;
 	LIST_ENTRY(client) touched_entry; /* of the server's touched clients */
 
+	struct client_streams streams;
 	struct subscriptions subscriptions;
 };
 

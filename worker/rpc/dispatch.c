@@ -154,6 +154,8 @@ dispatch_frame(struct client *client, const struct rpc_frame *frame, int *fds)
 {
 	if (rpc_keepalive_is(&frame->header))
 		return dispatch_keepalive(client, &frame->header);
+	if (frame->header.type == RPC_STREAM || frame->header.type == RPC_STREAM_HOLE)
+		return client_streams_serve(client, frame);
 	if (frame->header.type != RPC_CALL && frame->header.type != RPC_CALL_WITH_FDS)
 		return true;
 	return dispatch_call(client, frame, fds);

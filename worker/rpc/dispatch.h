@@ -21,8 +21,9 @@ struct rpc_call;
 
 /**
  * Serve one packet; what is to be sent is in the client's output when this returns. fds are the
- * frame's n_fds descriptors; those that are taken are set to -1. Packets that are neither calls nor
- * keepalive are dropped, as libvirtd does. Returns false when the connection cannot go on.
+ * frame's n_fds descriptors; those that are taken are set to -1. Packets that are neither calls,
+ * nor keepalive, nor of an open stream are dropped, as libvirtd does. Returns false when the
+ * connection cannot go on.
  */
 bool dispatch_frame(struct client *client, const struct rpc_frame *frame, int *fds);
 

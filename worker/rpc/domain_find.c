@@ -35,8 +35,9 @@ call_find_domain(struct rpc_call *call, const struct rpc_domain *dom)
 struct rpc_domain
 call_domain_ret(const struct domain *domain)
 {
-	struct rpc_domain ret = {.name = domain->config->name, .id = domain->id};
+	const struct domain_def *def = domain_def_now(domain);
+	struct rpc_domain ret = {.name = def->name, .id = domain->id};
 
-	memcpy(ret.uuid, domain->config->uuid, sizeof(ret.uuid));
+	memcpy(ret.uuid, def->uuid, sizeof(ret.uuid));
 	return ret;
 }

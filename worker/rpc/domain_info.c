@@ -6,19 +6,23 @@
  */
 #include "protocol/rpc/handlers.h"
 #include "worker/rpc/domain_find.h"
+#include "worker/vm/vm.h"
 
 int
 rpc_domain_get_info(struct rpc_call *call, const struct rpc_domain_get_info_args *args,
 	struct rpc_domain_get_info_ret *ret)
 {
 	const struct domain *domain = call_find_domain(call, &args->dom);
+	const struct domain_def *def;
 
 	if (!domain)
 		return RPC_FAILED;
+	def = domain_def_now(domain);
 	ret->state = (uint8_t)domain->state;
-	ret->maxMem = domain->config->memory_kib;
-	ret->memory = domain->config->current_memory_kib;
-	ret->nrVirtCpu = (uint16_t)domain->config->current_vcpus;
+	ret->maxMem = def->memory_kib;
+	ret->memory = domain->vm ? vm_memory_kib(domain->vm) : def->current_memory_kib;
+	ret->nrVirtCpu = (uint16_t)def->current_vcpus;
+	ret->cpuTime = domain->vm ? vm_cpu_ns(domain->vm) : 0;
 	return RPC_DONE;
 }
 
@@ -54,9 +58,11 @@ int
 rpc_domain_is_persistent(struct rpc_call *call, const struct rpc_domain_is_persistent_args *args,
 	struct rpc_domain_is_persistent_ret *ret)
 {
-	if (!call_find_domain(call, &args->dom))
+	const struct domain *domain = call_find_domain(call, &args->dom);
+
+	if (!domain)
 		return RPC_FAILED;
-	ret->persistent = 1;
+	ret->persistent = domain->config != NULL;
 	return RPC_DONE;
 }
 

@@ -35,9 +35,9 @@ static const uint32_t filter_groups[] = {0x3, 0xc, 0xf0, 0x300, 0xc00, 0x3000, 0
 static uint32_t
 traits_of(const struct domain *domain)
 {
-	uint32_t traits =
-		LIST_PERSISTENT | LIST_NO_MANAGEDSAVE | LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
+	uint32_t traits = LIST_NO_MANAGEDSAVE | LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
 
+	traits |= domain->config ? LIST_PERSISTENT : LIST_TRANSIENT;
 	traits |= domain_is_active(domain) ? LIST_ACTIVE : LIST_INACTIVE;
 	traits |= domain->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART;
 	switch (domain->state) {
@@ -47,6 +47,8 @@ traits_of(const struct domain *domain)
 		return traits | LIST_PAUSED;
 	case DOMAIN_STATE_SHUTOFF:
 		return traits | LIST_SHUTOFF;
+	case DOMAIN_STATE_SHUTDOWN:
+		break;
 	}
 	return traits | LIST_OTHER;
 }

@@ -11,17 +11,15 @@
 #include "worker/domain/metadata.h"
 #include "worker/rpc/domain_find.h"
 
-/*
- * virDomainXMLFlags: SECURE, INACTIVE, UPDATE_CPU, MIGRATABLE. No secret is kept in a definition,
- * and what does not run has one definition only.
- */
-enum { DOMAIN_XML_MIGRATABLE = 8, DOMAIN_XML_ALL = 0xf };
+/* virDomainXMLFlags: SECURE, INACTIVE, UPDATE_CPU, MIGRATABLE. No secret is kept in a definition. */
+enum { DOMAIN_XML_INACTIVE = 2, DOMAIN_XML_MIGRATABLE = 8, DOMAIN_XML_ALL = 0xf };
 
 int
 rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_desc_args *args,
 	struct rpc_domain_get_xml_desc_ret *ret)
 {
 	unsigned flags = args->flags & DOMAIN_XML_MIGRATABLE ? DOMAIN_DEF_MIGRATABLE : 0;
+	const struct domain_def *def;
 	const struct domain *domain;
 	free_auto char *xml = NULL;
 
@@ -30,7 +28,12 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 	domain = call_find_domain(call, &args->dom);
 	if (!domain)
 		return RPC_FAILED;
-	if (domain_def_format(domain->config, flags, domain->id, &xml) < 0)
+	def = domain_def_now(domain);
+	if (domain_is_active(domain) && !(args->flags & DOMAIN_XML_INACTIVE))
+		flags |= DOMAIN_DEF_LIVE;
+	else if (domain->config)
+		def = domain->config;
+	if (domain_def_format(def, flags, domain->id, &xml) < 0)
 		return call_out_of_memory(call);
 	return call_return_string(call, xml, &ret->xml);
 }
@@ -38,13 +41,31 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 /* virDomainMetadataType */
 enum domain_metadata { METADATA_DESCRIPTION, METADATA_TITLE, METADATA_ELEMENT };
 /* virDomainModificationImpact: CURRENT, LIVE, CONFIG */
-enum { IMPACT_LIVE = 1, IMPACT_ALL = 3 };
+enum { IMPACT_LIVE = 1, IMPACT_CONFIG = 2, IMPACT_ALL = 3 };
+
+/* The definition that flags mean; NULL with an error when there is no such. */
+static const struct domain_def *
+def_of_impact(struct rpc_call *call, const struct domain *domain, uint32_t flags)
+{
+	const char *why = NULL;
+
+	if (flags & IMPACT_LIVE && !domain_is_active(domain))
+		why = "domain is not running";
+	else if (flags & IMPACT_CONFIG && !domain->config)
+		why = "transient domains do not have any persistent config";
+	if (!why)
+		return flags & IMPACT_CONFIG ? domain->config : domain_def_now(domain);
+	(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+		"Requested operation is not valid: %s", why);
+	return NULL;
+}
 
 int
 rpc_domain_get_metadata(struct rpc_call *call, const struct rpc_domain_get_metadata_args *args,
 	struct rpc_domain_get_metadata_ret *ret)
 {
 	const struct domain *domain;
+	const struct domain_def *def;
 	const char *text = NULL;
 	free_auto char *element = NULL;
 	int r = 0;
@@ -57,22 +78,22 @@ rpc_domain_get_metadata(struct rpc_call *call, const struct rpc_domain_get_metad
 	domain = call_find_domain(call, &args->dom);
 	if (!domain)
 		return RPC_FAILED;
-	if (args->flags & IMPACT_LIVE && !domain_is_active(domain))
-		return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-			"Requested operation is not valid: domain is not running");
+	def = def_of_impact(call, domain, args->flags);
+	if (!def)
+		return RPC_FAILED;
 	switch (args->type) {
 	case METADATA_DESCRIPTION:
-		text = domain->config->description;
+		text = def->description;
 		break;
 	case METADATA_TITLE:
-		text = domain->config->title;
+		text = def->title;
 		break;
 	case METADATA_ELEMENT:
 		if (!args->uri)
 			return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
 				"invalid argument: a metadata element is asked for by its "
 				"namespace URI");
-		r = domain_metadata_find(domain->config, args->uri, &element);
+		r = domain_metadata_find(def, args->uri, &element);
 		text = element;
 		break;
 	default:

@@ -11,13 +11,9 @@
 #include <stdint.h>
 
 #include "protocol/rpc/types.h"
+#include "worker/store/lifecycle.h"
 
 struct server;
-
-/* virDomainEventType and its details, as far as they happen here. */
-enum event_lifecycle { EVENT_DEFINED = 0, EVENT_UNDEFINED = 1 };
-enum event_defined { EVENT_DEFINED_ADDED = 0, EVENT_DEFINED_UPDATED = 1 };
-enum event_undefined { EVENT_UNDEFINED_REMOVED = 0 };
 
 /** A lifecycle event of this domain, to every connection that subscribed to it. */
 void event_lifecycle(struct server *server, const struct rpc_domain *domain,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/err.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
 #include "protocol/rpc/procedure.h"
@@ -30,7 +31,7 @@ bucket_of(const void *data, size_t size)
 static void
 insert(struct domains *domains, struct domain *domain)
 {
-	const struct domain_def *def = domain->config;
+	const struct domain_def *def = domain_def_now(domain);
 
 	TAILQ_INSERT_TAIL(&domains->all, domain, entry);
 	LIST_INSERT_HEAD(
@@ -44,6 +45,7 @@ static void
 domain_free(struct domain *domain)
 {
 	(void)domain_def_free(domain->config);
+	(void)domain_def_free(domain->live);
 	free(domain);
 }
 
@@ -57,16 +59,17 @@ remove_and_free(struct domains *domains, struct domain *domain)
 	domain_free(domain);
 }
 
-/* A domain that is shut off; takes the definition. NULL without memory: def is still the caller's.
- */
+/* A domain that is shut off, with the definitions; NULL without memory. */
 static struct domain *
-add(struct domains *domains, struct domain_def *def)
+add(struct domains *domains, struct domain_def *config, struct domain_def *live)
 {
 	struct domain *domain = calloc(1, sizeof(*domain));
 
+	ASSERT(config || live);
 	if (!domain)
 		return NULL;
-	domain->config = def;
+	domain->config = config;
+	domain->live = live;
 	domain->id = -1;
 	domain->state = DOMAIN_STATE_SHUTOFF;
 	domain->reason = DOMAIN_SHUTOFF_UNKNOWN;
@@ -98,7 +101,7 @@ domains_find_uuid(const struct domains *domains, const uint8_t uuid[16])
 	struct domain *domain;
 
 	LIST_FOREACH (domain, &domains->by_uuid[bucket_of(uuid, UUID_SIZE)], by_uuid)
-		if (memcmp(domain->config->uuid, uuid, UUID_SIZE) == 0)
+		if (memcmp(domain_def_now(domain)->uuid, uuid, UUID_SIZE) == 0)
 			return domain;
 	return NULL;
 }
@@ -109,7 +112,7 @@ domains_find_name(const struct domains *domains, const char *name)
 	struct domain *domain;
 
 	LIST_FOREACH (domain, &domains->by_name[bucket_of(name, strlen(name))], by_name)
-		if (strcmp(domain->config->name, name) == 0)
+		if (strcmp(domain_def_now(domain)->name, name) == 0)
 			return domain;
 	return NULL;
 }
@@ -162,7 +165,7 @@ load_one(void *arg, const char *name, const char *text, size_t size, int error)
 			"another definition has the same <uuid>: remove or change one of them");
 		return;
 	}
-	domain = add(domains, def);
+	domain = add(domains, def, NULL);
 	if (!domain) {
 		loading->report(loading->arg, name, strerror(ENOMEM));
 		return;
@@ -187,16 +190,17 @@ check_clash(const struct domains *domains, const struct domain_def *def,
 	const struct domain *same_uuid, struct rpc_error *error)
 {
 	const struct domain *same_name = domains_find_name(domains, def->name);
+	const char *name = same_uuid ? domain_def_now(same_uuid)->name : def->name;
 	char uuid[UUID_TEXT_SIZE];
 
-	if (same_uuid && strcmp(same_uuid->config->name, def->name) != 0)
+	if (strcmp(name, def->name) != 0)
 		return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_DOMAIN,
-			"operation failed: domain '%s' is already defined with uuid %s",
-			same_uuid->config->name, uuid_format(def->uuid, uuid));
+			"operation failed: domain '%s' is already defined with uuid %s", name,
+			uuid_format(def->uuid, uuid));
 	if (!same_uuid && same_name)
 		return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_DOMAIN,
 			"operation failed: domain '%s' already exists with uuid %s", def->name,
-			uuid_format(same_name->config->uuid, uuid));
+			uuid_format(domain_def_now(same_name)->uuid, uuid));
 	return RPC_DONE;
 }
 
@@ -258,7 +262,7 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 		(void)domain_def_free(domain->config);
 		domain->config = take_ptr(def);
 	} else {
-		domain = add(domains, def);
+		domain = add(domains, def, NULL);
 		if (!domain) {
 			(void)definitions_remove(domains->home, def->name);
 			return rpc_error_set(
@@ -273,24 +277,55 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 int
 domains_undefine(struct domains *domains, struct domain *domain, struct rpc_error *error)
 {
-	const char *name = domain->config->name;
-	int r = definitions_remove(domains->home, name);
+	const char *name = domain_def_now(domain)->name;
+	int r;
+
+	if (!domain->config)
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+			"Requested operation is not valid: cannot undefine transient domain");
+	r = definitions_remove(domains->home, name);
 
 	if (r < 0) {
 		domain->autostart = definitions_autostart(domains->home, name);
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
 			"cannot remove the definition of domain '%s' from ~/.qemud/domains", name);
 	}
-	remove_and_free(domains, domain);
+	domain->autostart = false;
+	domain->config = domain_def_free(domain->config);
+	domains_settle(domains, domain);
 	return RPC_DONE;
+}
+
+struct domain *
+domains_add_transient(struct domains *domains, struct domain_def *live)
+{
+	return add(domains, NULL, live);
+}
+
+void
+domains_settle(struct domains *domains, struct domain *domain)
+{
+	if (domain->vm)
+		return;
+	domain->id = -1;
+	/* Who holds it by the name in there has no other. */
+	if (domain->config)
+		domain->live = domain_def_free(domain->live);
+	else
+		remove_and_free(domains, domain);
 }
 
 int
 domains_set_autostart(
 	struct domains *domains, struct domain *domain, bool autostart, struct rpc_error *error)
 {
-	int r = definitions_set_autostart(domains->home, domain->config->name, autostart);
+	int r;
 
+	if (!domain->config)
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+			"Requested operation is not valid: cannot set autostart for transient "
+			"domain");
+	r = definitions_set_autostart(domains->home, domain->config->name, autostart);
 	if (r < 0)
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
 			"cannot change ~/.qemud/autostart for domain '%s'", domain->config->name);

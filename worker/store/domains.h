@@ -19,18 +19,47 @@
 
 enum { DOMAINS_BUCKETS = 1024 };
 
-/* virDomainState, and the reasons that a domain can be shut off for. */
-enum domain_state { DOMAIN_STATE_RUNNING = 1, DOMAIN_STATE_PAUSED = 3, DOMAIN_STATE_SHUTOFF = 5 };
-enum domain_shutoff { DOMAIN_SHUTOFF_UNKNOWN = 0 };
+/* virDomainState and the reasons of its values, as far as they happen here. */
+enum domain_state {
+	DOMAIN_STATE_RUNNING = 1,
+	DOMAIN_STATE_PAUSED = 3,
+	DOMAIN_STATE_SHUTDOWN = 4, /* the guest has shut down, and QEMU is there still */
+	DOMAIN_STATE_SHUTOFF = 5
+};
+enum domain_running {
+	DOMAIN_RUNNING_UNKNOWN = 0,
+	DOMAIN_RUNNING_BOOTED = 1,
+	DOMAIN_RUNNING_UNPAUSED = 5
+};
+enum domain_paused {
+	DOMAIN_PAUSED_UNKNOWN = 0,
+	DOMAIN_PAUSED_USER = 1,
+	DOMAIN_PAUSED_IOERROR = 5,
+	DOMAIN_PAUSED_WATCHDOG = 6,
+	DOMAIN_PAUSED_SHUTTING_DOWN = 8,
+	DOMAIN_PAUSED_CRASHED = 10,
+	DOMAIN_PAUSED_STARTING_UP = 11
+};
+enum domain_shutoff {
+	DOMAIN_SHUTOFF_UNKNOWN = 0,
+	DOMAIN_SHUTOFF_SHUTDOWN = 1,
+	DOMAIN_SHUTOFF_DESTROYED = 2,
+	DOMAIN_SHUTOFF_CRASHED = 3,
+	DOMAIN_SHUTOFF_FAILED = 6
+};
+
+struct vm;
 
 struct domain {
 	TAILQ_ENTRY(domain) entry;
 	LIST_ENTRY(domain) by_uuid, by_name;
-	struct domain_def *config; /* what the disk holds */
+	struct domain_def *config; /* what the disk holds; NULL: transient */
+	struct domain_def *live;   /* as it was started, with all aliases; NULL: it does not run */
 	int32_t id;                /* -1 while not running */
 	enum domain_state state;
 	int32_t reason; /* of the state, as libvirt numbers them */
 	bool autostart;
+	struct vm *vm; /* borrowed; NULL: there is nothing of it, nor about to be */
 };
 
 TAILQ_HEAD(domain_queue, domain);
@@ -62,16 +91,37 @@ int domains_load(struct domains *domains, domains_report_fn *report, void *arg);
  */
 int domains_define(struct domains *domains, const char *xml, struct rpc_error *error,
 	struct domain **ret, bool *ret_new);
-/** Forget a domain and remove its files. Returns as above; on RPC_DONE domain has been freed. */
+/**
+ * Forget a domain's definition and remove its files; one that runs becomes transient, any other is
+ * freed. Returns as above.
+ */
 int domains_undefine(struct domains *domains, struct domain *domain, struct rpc_error *error);
 /** Start it with the host, or not. Returns as above. */
 int domains_set_autostart(
 	struct domains *domains, struct domain *domain, bool autostart, struct rpc_error *error);
 
+/**
+ * A domain without a definition on disk, that runs as live (taken over). The caller has seen that
+ * its name and UUID are free. Returns NULL without memory: live is the caller's then.
+ */
+struct domain *domains_add_transient(struct domains *domains, struct domain_def *live);
+/**
+ * After its vm has gone, or where it has none: it does not run, and is freed if it has no definition
+ * on disk.
+ */
+void domains_settle(struct domains *domains, struct domain *domain);
+
 /* NULL where there is none. */
 struct domain *domains_find_uuid(const struct domains *domains, const uint8_t uuid[16]);
 struct domain *domains_find_name(const struct domains *domains, const char *name);
 struct domain *domains_find_id(const struct domains *domains, int32_t id);
+
+/** What it is now: as it was started, else as it would be. Its name and UUID are in either. */
+static inline const struct domain_def *
+domain_def_now(const struct domain *domain)
+{
+	return domain->live ? domain->live : domain->config;
+}
 
 static inline bool
 domain_is_active(const struct domain *domain)

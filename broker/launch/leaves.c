@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * leaves.c: the broker's asks about VMs' leaves; see leaves.h.
+ */
+#include "broker/launch/leaves.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/launch/resident.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/take.h"
+
+enum { EVENTS_TEXT_MAX = 64 /* "populated 0\nfrozen 0\n" */ };
+
+static void
+answer(const struct leaves *leaves, enum ipc_type type, uint32_t serial, int err, const void *body,
+	const int *fds)
+{
+	if (link_answer(leaves->link, type, serial, err, body, fds) == LINK_E_FULL)
+		log_error("op=%s: the broker does not read its answers",
+			ipc_type_name((uint16_t)type));
+}
+
+static int
+leave(const struct leaves *leaves, const struct ipc_leaf *vm)
+{
+	char name[LEDGER_LEAF_MAX];
+
+	ledger_vm_name(vm, name);
+	return ledger_leave(leaves->ledger, vm->uid, name);
+}
+
+static int
+find(const struct leaves *leaves, const struct ipc_leaf *vm, int *ret_fd)
+{
+	char name[LEDGER_LEAF_MAX];
+
+	ledger_vm_name(vm, name);
+	return ledger_find(leaves->ledger, vm->uid, name, ret_fd);
+}
+
+void
+leaves_init(struct leaves *leaves, struct loop *loop, struct link *link,
+	const struct ledger *ledger, struct sweep *left)
+{
+	*leaves = (struct leaves){.loop = loop, .link = link, .ledger = ledger, .left = left};
+}
+
+/* --- LEAF_NEXT ---------------------------------------------------------------------------- */
+
+static int
+tell(const struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
+{
+	struct ipc_leaf_found body = {.leaf = *vm};
+	fd_auto int leaf_fd = -1;
+	fd_auto int pidfd = -1;
+	int r = find(leaves, vm, &leaf_fd);
+
+	if (r == 0)
+		r = resident_find(leaf_fd, &body.pid, &pidfd);
+	if (r == 0)
+		answer(leaves, IPC_LEAF_FOUND, serial, 0, &body, &pidfd);
+	return r;
+}
+
+int
+leaves_next(struct leaves *leaves, uint32_t serial)
+{
+	while (leaves->n_told < leaves->left->n_vms) {
+		const struct ipc_leaf *vm = &leaves->left->vms[leaves->n_told];
+		int r = tell(leaves, serial, vm);
+
+		if (r < 0 && r != -ENOENT) {
+			log_error("uid=%" PRIu32 " vm=%" PRIu32 ": its process cannot be found: %s",
+				vm->uid, vm->id, strerror(-r));
+			return r;
+		}
+		leaves->n_told++;
+		if (r == 0)
+			return 0;
+		/* It has ended since the sweep. */
+		(void)leave(leaves, vm);
+	}
+	sweep_fini(leaves->left);
+	leaves->n_told = 0;
+	return -ENOENT;
+}
+
+/* --- LEAF_END ----------------------------------------------------------------------------- */
+
+static void
+finish(struct leaf_end *end, int err)
+{
+	uint32_t serial = end->serial;
+
+	io_stop(&end->changed);
+	timer_stop(&end->late);
+	fd_close(&end->events_fd);
+	end->serial = 0;
+	answer(end->leaves, IPC_LEAF_ENDED, serial, err, NULL, NULL);
+}
+
+/* Reading it is what makes the kernel tell the next change. False: there is no such leaf. */
+static bool
+read_events(int fd)
+{
+	char text[EVENTS_TEXT_MAX];
+
+	return pread(fd, text, sizeof(text), 0) >= 0 || errno != ENODEV;
+}
+
+static void
+changed(struct io *io, uint32_t events)
+{
+	struct leaf_end *end = container_of(io, struct leaf_end, changed);
+
+	(void)events;
+	if (!read_events(end->events_fd) || leave(end->leaves, &end->vm) == 0)
+		finish(end, 0);
+}
+
+static void
+too_late(struct timer *timer)
+{
+	struct leaf_end *end = container_of(timer, struct leaf_end, late);
+	int r = leave(end->leaves, &end->vm);
+
+	if (r < 0)
+		log_warning("uid=%" PRIu32 " vm=%" PRIu32
+			    ": killed, but still there after %d ms: %s",
+			end->vm.uid, end->vm.id, LEAVES_END_MS, strerror(-r));
+	finish(end, r);
+}
+
+/* Everything in the leaf, forks that are under way included. Returns 0 or a negative errno. */
+static int
+kill_all(int leaf_fd)
+{
+	fd_auto int fd = openat(leaf_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, "1", 1) != 1 ? -errno : 0;
+}
+
+static struct leaf_end *
+find_unused(struct leaves *leaves)
+{
+	for (size_t i = 0; i < LINK_ASKS_MAX; i++)
+		if (leaves->ends[i].serial == 0)
+			return &leaves->ends[i];
+	return NULL;
+}
+
+/* Kill, and watch what becomes of it. Returns 0 or a negative errno. */
+static int
+begin(struct leaf_end *end, struct leaves *leaves, int leaf_fd)
+{
+	fd_auto int events_fd = openat(leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (events_fd < 0)
+		return -errno;
+	/* Before the kill, whose effect is then a change. */
+	(void)read_events(events_fd);
+	r = kill_all(leaf_fd);
+	if (r < 0)
+		return r;
+	r = io_start(leaves->loop, &end->changed, events_fd, EPOLLPRI, 0, changed);
+	if (r < 0)
+		return r;
+	end->events_fd = take_fd(&events_fd);
+	timer_set(leaves->loop, &end->late, loop_now(leaves->loop) + LOOP_MS(LEAVES_END_MS),
+		too_late);
+	return 0;
+}
+
+int
+leaves_end(struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
+{
+	struct leaf_end *end = find_unused(leaves);
+	fd_auto int leaf_fd = -1;
+	int r = 0;
+
+	/* Nobody in it, no leaf, no ledger: there is nothing to end. */
+	if (leave(leaves, vm) == 0) {
+		answer(leaves, IPC_LEAF_ENDED, serial, 0, NULL, NULL);
+		return 0;
+	}
+	/* The broker asks no more than LINK_ASKS_MAX at once. */
+	if (!end)
+		return -EBUSY;
+	r = find(leaves, vm, &leaf_fd);
+	if (r == 0)
+		r = begin(end, leaves, leaf_fd);
+	if (r < 0) {
+		log_error("uid=%" PRIu32 " vm=%" PRIu32 ": cannot be ended: %s", vm->uid, vm->id,
+			strerror(-r));
+		return r;
+	}
+	end->leaves = leaves;
+	end->serial = serial;
+	end->vm = *vm;
+	return 0;
+}
+
+void
+leaves_look(struct leaves *leaves)
+{
+	for (size_t i = 0; i < LINK_ASKS_MAX; i++) {
+		struct leaf_end *end = &leaves->ends[i];
+
+		if (end->serial != 0 && leave(leaves, &end->vm) == 0)
+			finish(end, 0);
+	}
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * leases.c: every virtual machine of the host, from the ask to the end of all that runs of it.
+ *
+ * Runs in the broker, as root. Must never give a seed to a worker that did not ask for it, keep its
+ * socket, or call a lease over while anything of it may run.
+ */
+#include "broker/leases.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "broker/broker.h"
+#include "broker/child.h"
+#include "broker/users.h"
+#include "broker/wishes.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/take.h"
+#include "lib/uuid.h"
+
+/* What one user may start: thirty-two at once, then eight a second. */
+static const struct bucket_size pace = {.interval_ns = LOOP_MS(125), .burst = 32};
+
+static void ask_end(struct lease *lease);
+
+/* The lease in a line of the log; lives until the end of the block. */
+#define LEASE_FMT "uid=%" PRIu32 " id=%" PRIu32 " uuid=%s"
+#define LEASE_ARGS(lease) \
+	(lease)->user->uid, (lease)->id, uuid_format((lease)->want.uuid, (char[UUID_TEXT_SIZE]){0})
+
+static struct broker *
+broker_of(const struct lease *lease)
+{
+	return lease->user->child.broker;
+}
+
+int
+leases_init(struct leases *leases, struct broker *broker, uint32_t size)
+{
+	*leases = (struct leases){.broker = broker, .size = size};
+	leases->table = calloc(size, sizeof *leases->table);
+	return leases->table ? 0 : -ENOMEM;
+}
+
+void
+leases_fini(struct leases *leases)
+{
+	for (uint32_t i = 0; i < leases->n_touched; i++) {
+		timer_stop(&leases->table[i].retry);
+		io_stop(&leases->table[i].end_io);
+		fd_close(&leases->table[i].pidfd);
+	}
+	free(leases->table);
+	*leases = (struct leases){.size = 0};
+}
+
+/* --- the table ---------------------------------------------------------------------------- */
+
+static struct lease *
+enter(struct leases *leases, struct user *user, uint32_t id, const struct ipc_lease *want)
+{
+	struct lease *lease = leases->free;
+
+	if (lease)
+		leases->free = lease->next;
+	else if (leases->n_touched < leases->size)
+		lease = &leases->table[leases->n_touched++];
+	else
+		return NULL;
+	*lease = (struct lease){.next = user->leases.first,
+		.user = user,
+		.state = LEASE_ASKED,
+		.id = id,
+		.want = *want,
+		.pidfd = -1};
+	user->leases.first = lease;
+	return lease;
+}
+
+/* It is over, or came to nothing: the worker is told in either case, which may know its id. */
+static void
+release(struct lease *lease)
+{
+	struct leases *leases = &broker_of(lease)->leases;
+	struct user *user = lease->user;
+	struct lease **at = &user->leases.first;
+
+	while (*at != lease)
+		at = &(*at)->next;
+	*at = lease->next;
+	lease->state = LEASE_FREE;
+	lease->next = leases->free;
+	leases->free = lease;
+	wishes_lease_gone(&user->child, lease->id);
+}
+
+static bool
+is_used(const struct leases *leases, uint32_t id)
+{
+	for (uint32_t i = 0; i < leases->n_touched; i++)
+		if (leases->table[i].state != LEASE_FREE && leases->table[i].id == id)
+			return true;
+	return false;
+}
+
+/* The smallest one above all that were given; past the largest, one that is not in use. */
+static uint32_t
+new_id(struct leases *leases)
+{
+	do {
+		leases->last_id = leases->last_id < INT32_MAX ? leases->last_id + 1 : 1;
+	} while (is_used(leases, leases->last_id));
+	return leases->last_id;
+}
+
+const struct lease *
+leases_next(const struct user *user, uint32_t after)
+{
+	const struct lease *best = NULL;
+
+	for (const struct lease *lease = user->leases.first; lease; lease = lease->next)
+		if (lease->id > after && (!best || lease->id < best->id))
+			best = lease;
+	return best;
+}
+
+/* --- its end ------------------------------------------------------------------------------ */
+
+static void
+kill_lease(const struct lease *lease)
+{
+	/* ESRCH: it has ended already, which the loop is about to tell. */
+	if (pidfd_send_signal(lease->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		log_error("lease " LEASE_FMT " pid=%" PRIu32 " cannot be killed: %s",
+			LEASE_ARGS(lease), lease->pid, strerror(errno));
+}
+
+static int
+fill_end(struct question *question, union question_body *ret, int *ret_fd)
+{
+	const struct lease *lease = container_of(question, struct lease, question);
+
+	(void)ret_fd;
+	ret->leaf = (struct ipc_leaf){.uid = lease->user->uid, .id = lease->id};
+	memcpy(ret->leaf.uuid, lease->want.uuid, sizeof ret->leaf.uuid);
+	return 0;
+}
+
+static void
+end_again(struct timer *timer)
+{
+	ask_end(container_of(timer, struct lease, retry));
+}
+
+static void
+leaf_ended(struct question *question, int err, const void *body, int *fds)
+{
+	struct lease *lease = container_of(question, struct lease, question);
+	struct loop *loop = &broker_of(lease)->loop;
+
+	(void)body;
+	(void)fds;
+	if (err == 0) {
+		log_info("lease gone " LEASE_FMT, LEASE_ARGS(lease));
+		release(lease);
+		return;
+	}
+	if (!lease->told)
+		log_warning("lease " LEASE_FMT
+			    " is not gone yet: %s; it is tried again until it is",
+			LEASE_ARGS(lease), strerror(-err));
+	lease->told = true;
+	timer_set(loop, &lease->retry, loop_now(loop) + LOOP_S(LEASES_RETRY_S), end_again);
+}
+
+static void
+ask_end(struct lease *lease)
+{
+	static const struct question_ops ops = {
+		.type = IPC_LEAF_END, .fill = fill_end, .answered = leaf_ended};
+
+	lease->state = LEASE_ENDING;
+	starter_ask(&broker_of(lease)->starter, &lease->question, &ops, LANE_KNOWN);
+}
+
+static void
+process_ended(struct io *io, uint32_t events)
+{
+	struct lease *lease = container_of(io, struct lease, end_io);
+
+	(void)events;
+	io_stop(&lease->end_io);
+	fd_close(&lease->pidfd);
+	ask_end(lease);
+}
+
+static int
+hold(struct lease *lease, uint32_t pid, int pidfd)
+{
+	lease->state = LEASE_HELD;
+	lease->pid = pid;
+	lease->pidfd = pidfd;
+	return io_start(&broker_of(lease)->loop, &lease->end_io, pidfd, EPOLLIN, 0, process_ended);
+}
+
+/* --- its start ---------------------------------------------------------------------------- */
+
+static int
+fill_box(struct question *question, union question_body *ret, int *ret_fd)
+{
+	const struct lease *lease = container_of(question, struct lease, question);
+
+	if (lease->unwanted)
+		return -ECANCELED;
+	*ret_fd = broker_account_fd(&lease->user->account);
+	ret->box = (struct ipc_box){.uid = lease->user->uid,
+		.kind = IPC_BOX_VM,
+		.n_files = LEASES_FILES,
+		.id = lease->id};
+	memcpy(ret->box.uuid, lease->want.uuid, sizeof ret->box.uuid);
+	return *ret_fd < 0 ? *ret_fd : 0;
+}
+
+/* The worker is told what became of its ask. Returns whether it has the seed. */
+static bool
+give(struct lease *lease, int err, int fd)
+{
+	struct ipc_leased leased = {.id = lease->id, .pid = lease->pid};
+	uint32_t serial = lease->serial;
+	int r;
+
+	lease->serial = 0;
+	if (serial == 0)
+		return false;
+	r = wishes_answer_lease(&lease->user->child, serial, err, &leased, fd);
+	return r == 0 && err == 0;
+}
+
+static void
+boxed(struct question *question, int err, const void *body, int *fds)
+{
+	struct lease *lease = container_of(question, struct lease, question);
+
+	if (err == 0)
+		err = hold(lease, ((const struct ipc_started *)body)->pid, take_fd(&fds[1]));
+	if (err == 0 && lease->unwanted)
+		err = -ECANCELED;
+	if (err < 0 && !lease->unwanted)
+		log_error("lease " LEASE_FMT " cannot be granted: %s", LEASE_ARGS(lease),
+			strerror(-err));
+	if (give(lease, err, err < 0 ? -1 : fds[0])) {
+		log_info("lease granted " LEASE_FMT " pid=%" PRIu32 " vcpus=%" PRIu32
+			 " memory=%" PRIu64 "KiB",
+			LEASE_ARGS(lease), lease->pid, lease->want.vcpus, lease->want.memory_kib);
+	} else if (lease->state == LEASE_ASKED) {
+		release(lease);
+	} else {
+		/* There is a process that nobody took, and maybe nobody watches. */
+		kill_lease(lease);
+		if (!lease->end_io.loop)
+			process_ended(&lease->end_io, 0);
+	}
+}
+
+int
+leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial)
+{
+	static const struct question_ops ops = {
+		.type = IPC_BOX, .fill = fill_box, .answered = boxed};
+	struct lease *lease;
+
+	for (lease = user->leases.first; lease; lease = lease->next)
+		if (memcmp(lease->want.uuid, want->uuid, sizeof want->uuid) == 0)
+			return -EEXIST;
+	if (!bucket_take(&user->leases.pace, loop_now(&leases->broker->loop), pace))
+		return -EAGAIN;
+	lease = enter(leases, user, new_id(leases), want);
+	if (!lease)
+		return -EAGAIN;
+	lease->serial = serial;
+	starter_ask(&leases->broker->starter, &lease->question, &ops, LANE_KNOWN);
+	return 0;
+}
+
+void
+leases_stop(const struct user *user, uint32_t id)
+{
+	for (struct lease *lease = user->leases.first; lease; lease = lease->next) {
+		if (lease->id != id)
+			continue;
+		lease->unwanted = true;
+		if (lease->state == LEASE_HELD)
+			kill_lease(lease);
+	}
+}
+
+void
+leases_forsake(const struct user *user)
+{
+	for (struct lease *lease = user->leases.first; lease; lease = lease->next) {
+		lease->serial = 0;
+		if (lease->state == LEASE_ASKED)
+			lease->unwanted = true;
+	}
+}
+
+/* --- what runs already -------------------------------------------------------------------- */
+
+/* Take over what an earlier broker granted. Returns false after a line that says why not. */
+static bool
+take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
+{
+	const struct config *config = &leases->broker->config;
+	struct users *users = &leases->broker->users;
+	struct user *user = users_find(users, found->leaf.uid);
+	struct ipc_lease want = {.vcpus = 0};
+	struct lease *lease;
+	int r;
+
+	memcpy(want.uuid, found->leaf.uuid, sizeof want.uuid);
+	if (!user)
+		user = users_add(users, found->leaf.uid, false);
+	if (!user) {
+		log_error("virtual machines of more users run than may be known: raise max_users "
+			  "%" PRIu32 " in qemud.conf",
+			config->max_users);
+		return false;
+	}
+	lease = enter(leases, user, found->leaf.id, &want);
+	if (!lease) {
+		log_error("more virtual machines run than may: raise max_vms %" PRIu32
+			  " in qemud.conf, or end some",
+			config->max_vms);
+		return false;
+	}
+	if (leases->last_id < lease->id)
+		leases->last_id = lease->id;
+	r = hold(lease, found->pid, take_fd(pidfd));
+	if (r < 0)
+		log_error("lease " LEASE_FMT " pid=%" PRIu32 " cannot be watched: %s",
+			LEASE_ARGS(lease), lease->pid, strerror(-r));
+	else
+		log_info("lease found " LEASE_FMT " pid=%" PRIu32, LEASE_ARGS(lease), lease->pid);
+	return r == 0;
+}
+
+static int
+fill_nothing(struct question *question, union question_body *ret, int *ret_fd)
+{
+	(void)question;
+	(void)ret;
+	(void)ret_fd;
+	return 0;
+}
+
+static void
+leaf_found(struct question *question, int err, const void *body, int *fds)
+{
+	struct leases *leases = container_of(question, struct leases, finding);
+
+	if (err == -ENOENT) {
+		leases->known = true;
+		broker_leases_known(leases->broker);
+		return;
+	}
+	if (err < 0)
+		log_error("which virtual machines run cannot be told: %s", strerror(-err));
+	if (err == 0 && take_over(leases, body, &fds[0]))
+		leases_find(leases);
+	else
+		broker_leases_failed(leases->broker);
+}
+
+void
+leases_find(struct leases *leases)
+{
+	static const struct question_ops ops = {
+		.type = IPC_LEAF_NEXT, .fill = fill_nothing, .answered = leaf_found};
+
+	starter_ask(&leases->broker->starter, &leases->finding, &ops, LANE_KNOWN);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * leases.h: every virtual machine of the host, from the ask to the end of all that runs of it.
+ *
+ * Runs in the broker, as root. A worker asks, the starter makes the box, the worker gets the seed's
+ * socket, and the pidfd stays here. A lease ends neither with the worker that asked for it nor with
+ * the broker: it is over when its process has ended and the starter has found its leaf empty.
+ */
+#ifndef BROKER_LEASES_H
+#define BROKER_LEASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/bucket.h"
+#include "broker/starter.h"
+#include "lib/loop.h"
+#include "protocol/ipc/ipc.h"
+
+struct broker;
+struct user;
+
+enum {
+	LEASES_FILES = 4096, /* RLIMIT_NOFILE of a seed; its plan goes further down */
+	LEASES_RETRY_S = 1   /* what could not be ended is tried again after that */
+};
+
+enum lease_state {
+	LEASE_FREE = 0,
+	LEASE_ASKED, /* the starter is asked for a box */
+	LEASE_HELD,  /* it runs */
+	LEASE_ENDING /* its process has ended; the starter ends what is left in its leaf */
+};
+
+/* What a user has of them. Zeroed: nothing. */
+struct leases_share {
+	struct lease *first; /* in no order */
+	struct bucket pace;
+};
+
+struct lease {
+	struct lease *next; /* of its user's, or of the free ones */
+	struct user *user;
+	enum lease_state state;
+	uint32_t id;
+	struct ipc_lease want;
+	uint32_t serial; /* of the worker's ask; 0: nobody waits for the answer any more */
+	bool unwanted;   /* to be ended as soon as it is there */
+	bool told;       /* that it cannot be ended */
+	struct question question;
+	struct io end_io; /* on pidfd */
+	int pidfd;        /* owned; -1 when there is no process */
+	uint32_t pid;     /* 0: not known yet */
+	struct timer retry;
+};
+
+struct leases {
+	struct broker *broker;
+	struct lease *table, *free;
+	uint32_t size, n_touched;
+	uint32_t last_id;
+	struct question finding;
+	bool known; /* all that ran when the starter started are here */
+};
+
+/** Make room for size leases. Returns 0 or -ENOMEM. */
+int leases_init(struct leases *leases, struct broker *broker, uint32_t size);
+/** Close what is open. No virtual machine notices. */
+void leases_fini(struct leases *leases);
+
+/**
+ * Ask the starter for what runs already; broker_leases_known() or broker_leases_failed() follows
+ * from the loop.
+ */
+void leases_find(struct leases *leases);
+
+/**
+ * The user's worker asks. Returns 0, and the answer follows by wishes_answer_lease() from the loop;
+ * -EEXIST: she has a lease with that UUID; -EAGAIN: she asks too often, or the host has as many as
+ * there may be.
+ */
+int leases_ask(
+	struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial);
+/** End everything of that virtual machine; nothing happens if it is none of the user's. */
+void leases_stop(const struct user *user, uint32_t id);
+/** The user's lease with the smallest id above that, or NULL. */
+const struct lease *leases_next(const struct user *user, uint32_t after);
+/** The user's worker has ended. What runs goes on; what it waited for is not wanted any more. */
+void leases_forsake(const struct user *user);
+
+#endif

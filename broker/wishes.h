@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * wishes.h: what a worker asks for, of tools and of leases, and what it is told of them.
+ *
+ * Runs in the broker, as root. Between a child's link and the tables of tools and leases: who may
+ * ask, and what happens to who does not read its answers.
+ */
+#ifndef BROKER_WISHES_H
+#define BROKER_WISHES_H
+
+#include <stdint.h>
+
+#include "protocol/ipc/ipc.h"
+
+struct child;
+
+/** A child's message; one that is about something else is left alone. */
+void wishes_message(struct child *child, const struct ipc_message *message);
+
+/**
+ * Answer a worker's ask for a tool, with the seed's socket (which stays the caller's) or an error.
+ * Returns 0, or LINK_E_* when the worker does not have the answer, and never will.
+ */
+int wishes_answer_tool(struct child *child, uint32_t serial, int err, int fd);
+/** The same for a lease; leased is only looked at when err is 0. */
+int wishes_answer_lease(
+	struct child *child, uint32_t serial, int err, const struct ipc_leased *leased, int fd);
+/** A lease of its user's is over: tell the worker, if there is one that listens. */
+void wishes_lease_gone(struct child *child, uint32_t id);
+
+#endif

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * broker_leases.c: a virtual machine is its user's from the ask until nothing of it runs; nobody
+ * else can have it, end it or see it.
+ */
+#include "broker/leases.h"
+
+#include "protocol/ipc/account.h"
+#include "tests/unit/broker_vms.h"
+#include "tests/unit/descriptors.h"
+
+/* --- a life ------------------------------------------------------------------------------- */
+
+static void
+test_granted(void)
+{
+	AUTO(packet_fini) struct packet ask, through = {.n_fds = 0};
+	struct ipc_started started;
+	struct account account;
+	struct ipc_box want = {.uid = ALICE,
+		.kind = IPC_BOX_VM,
+		.n_files = LEASES_FILES,
+		.id = 1,
+		.uuid = {[15] = 7}};
+	struct vm vm, second, seed = running(1);
+	struct kid alice;
+	int pair[2], fds[2];
+	uint32_t serial;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	serial = ask_lease(&alice, 7);
+	expect(starter_fd, IPC_BOX, &ask);
+	CHECK(memcmp(body_of(&ask), &want, sizeof want) == 0);
+	CHECK(broker_read_account(ask.fds[0], &account) == 0 && account.uid == ALICE);
+	expect_nothing(alice.link);
+
+	CHECK(packet_pair(pair) == 0);
+	started = (struct ipc_started){.pid = (uint32_t)seed.kid.pid};
+	fds[0] = pair[0];
+	fds[1] = pidfd_open(seed.kid.pid, 0);
+	answer(starter_fd, &ask, &started, sizeof started, fds, 2);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+	vm = expect_leased(&alice, serial, 0);
+	CHECK(vm.id == 1 && vm.kid.pid == seed.kid.pid);
+	CHECK(packet_send(vm.sock, "P", 1, NULL, 0) == 0 && packet_recv(pair[1], &through) == 0);
+	CHECK(through.size == 1 && through.data[0] == 'P');
+	/* The broker has no copy of it. */
+	fd_close(&vm.sock);
+	expect_end(pair[1]);
+	fd_close(&pair[1]);
+
+	second = vm_for(&alice, ALICE, 8);
+	CHECK(second.id == 2);
+	/* It is over when the starter says so, and not before. */
+	end_kid(&seed.kid);
+	expect_nothing(alice.link);
+	end_leaf(ALICE, 1, 7, 0);
+	expect_gone(&alice, 1);
+	CHECK(is_alive(&second.kid) && user_of(ALICE)->leases.first);
+	end_vm(&alice, ALICE, 8, &second);
+	CHECK(!user_of(ALICE)->leases.first && is_alive(&alice));
+	expect_nothing(starter_fd);
+	end_kid(&alice);
+	expect_nothing(starter_fd);
+	stage_close();
+}
+
+static void
+test_once(void)
+{
+	AUTO(packet_fini) struct packet ask;
+	struct kid alice, bob, seed;
+	struct vm vm, bobs;
+	uint32_t serial;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	bob = idle_worker(BOB);
+	/* While it is asked for, while it runs, and until nothing of it is left. */
+	serial = ask_lease(&alice, 1);
+	refused(&alice, 1, -EEXIST);
+	seed = start_kid(IPC_BOX, ALICE);
+	vm = expect_leased(&alice, serial, 0);
+	refused(&alice, 1, -EEXIST);
+	/* Who has copied the UUID is no concern of hers. */
+	bobs = vm_for(&bob, BOB, 1);
+	CHECK(bobs.id == vm.id + 1);
+	end_kid(&seed);
+	refused(&alice, 1, -EEXIST);
+	expect_leaf_end(ALICE, vm.id, 1, &ask);
+	refused(&alice, 1, -EEXIST);
+	answer(starter_fd, &ask, NULL, 0, NULL, 0);
+	expect_gone(&alice, vm.id);
+	fd_close(&vm.sock);
+	/* Then it may again, under an id that nobody had. */
+	vm = vm_for(&alice, ALICE, 1);
+	CHECK(vm.id == bobs.id + 1);
+	end_vm(&alice, ALICE, 1, &vm);
+	end_vm(&bob, BOB, 1, &bobs);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
+static void
+test_ids_wrap(void)
+{
+	struct vm first, last, next;
+	struct kid alice;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	first = vm_for(&alice, ALICE, 1);
+	broker.leases.last_id = INT32_MAX - 1;
+	last = vm_for(&alice, ALICE, 2);
+	next = vm_for(&alice, ALICE, 3);
+	CHECK(first.id == 1 && last.id == INT32_MAX && next.id == 2);
+	CHECK(next_lease(&alice, 0).id == 1 && next_lease(&alice, 1).id == 2);
+	CHECK(next_lease(&alice, 2).id == INT32_MAX && next_lease(&alice, INT32_MAX).id == 0);
+	end_vm(&alice, ALICE, 1, &first);
+	end_vm(&alice, ALICE, 2, &last);
+	end_vm(&alice, ALICE, 3, &next);
+	end_kid(&alice);
+	stage_close();
+}
+
+static void
+test_cannot_start(void)
+{
+	AUTO(packet_fini) struct packet ask;
+	struct kid alice;
+	uint32_t serial;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	serial = ask_lease(&alice, 1);
+	expect(starter_fd, IPC_BOX, &ask);
+	answer_error(starter_fd, &ask, -EMFILE, sizeof(struct ipc_started));
+	CHECK(expect_leased(&alice, serial, -EMFILE).sock < 0);
+	expect_gone(&alice, 1);
+	CHECK(!user_of(ALICE)->leases.first);
+	expect_nothing(starter_fd);
+	end_kid(&alice);
+	expect_nothing(starter_fd);
+	stage_close();
+}
+
+/* --- LEASE_STOP, LEASE_NEXT --------------------------------------------------------------- */
+
+static void
+test_stop(void)
+{
+	struct kid alice, bob;
+	struct vm vm;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	bob = idle_worker(BOB);
+	vm = vm_for(&alice, ALICE, 1);
+	/* No id but one of her own does anything. */
+	stop_lease(&bob, vm.id);
+	stop_lease(&alice, vm.id + 1);
+	CHECK(is_alive(&vm.kid) && is_alive(&alice) && is_alive(&bob));
+	stop_lease(&alice, vm.id);
+	reap(&vm.kid, SIGKILL);
+	stop_lease(&alice, vm.id);
+	end_leaf(ALICE, vm.id, 1, 0);
+	expect_gone(&alice, vm.id);
+	stop_lease(&alice, vm.id);
+	expect_nothing(alice.link);
+	expect_nothing(starter_fd);
+	fd_close(&vm.sock);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
+static void
+test_stop_asked(void)
+{
+	uint32_t serial, id;
+	struct kid alice, seed;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	/* The starter makes it: it ends as soon as it is there. */
+	serial = ask_lease(&alice, 1);
+	id = next_lease(&alice, 0).id;
+	CHECK(id == 1);
+	stop_lease(&alice, id);
+	seed = start_kid(IPC_BOX, ALICE);
+	CHECK(expect_leased(&alice, serial, -ECANCELED).sock < 0);
+	reap(&seed, SIGKILL);
+	end_leaf(ALICE, id, 1, 0);
+	expect_gone(&alice, id);
+	/* The starter has not been asked yet: it never is. */
+	broker.starter.lanes[LANE_KNOWN].n_sent += LINK_ASKS_MAX;
+	serial = ask_lease(&alice, 1);
+	id = next_lease(&alice, 0).id;
+	stop_lease(&alice, id);
+	broker.starter.lanes[LANE_KNOWN].n_sent -= LINK_ASKS_MAX;
+	loop_defer(&broker.loop, &broker.starter.sending, broker.starter.sending.fn);
+	CHECK(expect_leased(&alice, serial, -ECANCELED).sock < 0);
+	expect_gone(&alice, id);
+	expect_nothing(starter_fd);
+	end_kid(&alice);
+	stage_close();
+}
+
+static void
+test_next(void)
+{
+	struct ipc_lease_found first, asked;
+	struct kid alice, bob, seed;
+	struct vm a, b, c;
+	uint32_t serial;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	bob = idle_worker(BOB);
+	CHECK(next_lease(&alice, 0).id == 0);
+	a = vm_for(&alice, ALICE, 1);
+	b = vm_for(&bob, BOB, 2);
+	serial = ask_lease(&alice, 3);
+	first = next_lease(&alice, 0);
+	CHECK(first.id == a.id && first.pid == (uint32_t)a.kid.pid && first.uuid[15] == 1);
+	asked = next_lease(&alice, first.id);
+	CHECK(asked.id == b.id + 1 && asked.pid == 0 && asked.uuid[15] == 3);
+	CHECK(next_lease(&alice, asked.id).id == 0);
+	CHECK(next_lease(&bob, 0).id == b.id && next_lease(&bob, b.id).id == 0);
+	seed = start_kid(IPC_BOX, ALICE);
+	c = expect_leased(&alice, serial, 0);
+	CHECK(c.id == asked.id);
+	c.kid = seed;
+	CHECK(next_lease(&alice, a.id).pid == (uint32_t)c.kid.pid);
+	/* One that ends is there until it is gone. */
+	end_kid(&a.kid);
+	CHECK(next_lease(&alice, 0).id == a.id);
+	end_leaf(ALICE, a.id, 1, 0);
+	expect_gone(&alice, a.id);
+	CHECK(next_lease(&alice, 0).id == c.id);
+	fd_close(&a.sock);
+	end_vm(&bob, BOB, 2, &b);
+	end_vm(&alice, ALICE, 3, &c);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
+/* --- its end ------------------------------------------------------------------------------ */
+
+static void
+test_busy(void)
+{
+	static const int errors[] = {-EBUSY, -EIO, -EBUSY};
+	struct lease *lease;
+	struct kid alice;
+	struct vm vm;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	vm = vm_for(&alice, ALICE, 1);
+	lease = user_of(ALICE)->leases.first;
+	end_kid(&vm.kid);
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		uint64_t now = loop_now(&broker.loop);
+
+		end_leaf(ALICE, vm.id, 1, errors[i]);
+		expect_nothing(alice.link);
+		expect_nothing(starter_fd);
+		CHECK(lease->state == LEASE_ENDING && timer_is_set(&lease->retry));
+		CHECK(lease->retry.node.key >= now + LOOP_S(LEASES_RETRY_S));
+		refused(&alice, 1, -EEXIST);
+		be_due(&lease->retry);
+	}
+	end_leaf(ALICE, vm.id, 1, 0);
+	expect_gone(&alice, vm.id);
+	CHECK(!timer_is_set(&lease->retry) && !user_of(ALICE)->leases.first);
+	fd_close(&vm.sock);
+	end_kid(&alice);
+	stage_close();
+}
+
+static void
+test_idle(void)
+{
+	struct kid alice;
+	struct vm vm;
+	uint32_t serial;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	serial = ask_lease(&alice, 1);
+	ask_idle(&alice, false);
+	vm.kid = start_kid(IPC_BOX, ALICE);
+	vm = (struct vm){vm.kid, 1, expect_leased(&alice, serial, 0).sock};
+	ask_idle(&alice, false);
+	end_kid(&vm.kid);
+	ask_idle(&alice, false);
+	end_leaf(ALICE, vm.id, 1, 0);
+	expect_gone(&alice, vm.id);
+	ask_idle(&alice, true);
+	/* Who was let go gets none. */
+	refused(&alice, 1, -ESHUTDOWN);
+	fd_close(&vm.sock);
+	end_kid(&alice);
+	expect_nothing(starter_fd);
+	stage_close();
+}
+
+/* --- bounds ------------------------------------------------------------------------------- */
+
+static void
+test_pace(void)
+{
+	struct user *user;
+	struct kid alice;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	user = user_of(ALICE);
+	/* Thirty-two at once, even such as come to nothing. */
+	for (int i = 0; i < 32; i++) {
+		AUTO(packet_fini) struct packet ask;
+		uint32_t serial = ask_lease(&alice, 1);
+
+		expect(starter_fd, IPC_BOX, &ask);
+		answer_error(starter_fd, &ask, -EMFILE, sizeof(struct ipc_started));
+		CHECK(expect_leased(&alice, serial, -EMFILE).sock < 0);
+		expect_gone(&alice, (uint32_t)i + 1);
+	}
+	CHECK(user->leases.pace.full_ns > loop_now(&broker.loop));
+	user->leases.pace.full_ns = loop_now(&broker.loop) + LOOP_S(3600);
+	refused(&alice, 1, -EAGAIN);
+	expect_nothing(starter_fd);
+	end_kid(&alice);
+	stage_close();
+}
+
+static void
+test_full(void)
+{
+	struct kid alice, bob;
+	struct vm a, b;
+
+	stage_ready();
+	broker.leases.size = 2;
+	alice = idle_worker(ALICE);
+	bob = idle_worker(BOB);
+	a = vm_for(&alice, ALICE, 1);
+	b = vm_for(&bob, BOB, 1);
+	refused(&alice, 2, -EAGAIN);
+	refused(&bob, 2, -EAGAIN);
+	expect_nothing(starter_fd);
+	/* There is room again when one is gone. */
+	end_vm(&bob, BOB, 1, &b);
+	end_vm(&alice, ALICE, 1, &a);
+	a = vm_for(&alice, ALICE, 2);
+	end_vm(&alice, ALICE, 2, &a);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
+static void
+test_does_not_read(void)
+{
+	enum { MANY = 5000 };
+	struct ipc_lease_next body = {.after = 0};
+	struct kid alice;
+	struct vm vm;
+	int n = 0;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	vm = vm_for(&alice, ALICE, 1);
+	while (n < MANY && user_of(ALICE)->child.state == CHILD_SERVING) {
+		say(alice.link, (struct ipc_header){.type = IPC_LEASE_NEXT, .serial = 1}, &body,
+			sizeof body, NULL, 0);
+		turn();
+		n++;
+	}
+	CHECK(n < MANY);
+	reap(&alice, SIGKILL);
+	CHECK(is_alive(&vm.kid));
+	/* One that does not hear of an end: the next one asks. */
+	alice = worker(ALICE);
+	while (packet_send(user_of(ALICE)->child.link.fd, "x", 1, NULL, 0) == 0) {}
+	end_kid(&vm.kid);
+	end_leaf(ALICE, vm.id, 1, 0);
+	reap(&alice, SIGKILL);
+	CHECK(!user_of(ALICE)->leases.first);
+	expect_nothing(starter_fd);
+	fd_close(&vm.sock);
+	stage_close();
+}
+
+static void
+test_refuser(void)
+{
+	stage_ready();
+	(void)ask_lease(&refuser, 1);
+	reap(&refuser, SIGKILL);
+	stage_close();
+	stage_ready();
+	stop_lease(&refuser, 1);
+	reap(&refuser, SIGKILL);
+	stage_close();
+	stage_ready();
+	say(refuser.link, (struct ipc_header){.type = IPC_LEASE_NEXT, .serial = 1},
+		&(struct ipc_lease_next){.after = 0}, sizeof(struct ipc_lease_next), NULL, 0);
+	turn();
+	reap(&refuser, SIGKILL);
+	stage_close();
+}
+
+static unsigned n_at_start;
+
+static void
+test_nothing_left(void)
+{
+	CHECK(n_descriptors() == n_at_start);
+}
+
+int
+main(void)
+{
+	log_open("broker_leases", 0);
+	n_at_start = n_descriptors();
+	TEST("a seed goes to the worker that asked; the lease ends with its leaf", test_granted);
+	TEST("what has a lease gets no second one until nothing of it is left", test_once);
+	TEST("past the largest id come those that are not in use", test_ids_wrap);
+	TEST("what cannot be started leaves nothing", test_cannot_start);
+	TEST("a user ends her own, and nobody else's", test_stop);
+	TEST("what is stopped before it is there ends when it comes", test_stop_asked);
+	TEST("a user's leases are told one after the other, and no others", test_next);
+	TEST("what cannot be ended yet is tried again, and is not over before", test_busy);
+	TEST("a worker stays while its user has leases", test_idle);
+	TEST("who asks too often is told so", test_pace);
+	TEST("a host that has as many as it may says so", test_full);
+	TEST("a worker that does not read is killed, and its VMs go on", test_does_not_read);
+	TEST("the refuser may not speak of leases", test_refuser);
+	TEST("no descriptor is left", test_nothing_left);
+	return TEST_END();
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A VM's box has what a tool's has, but outlives the starter; the next one finds it again by its
+ * leaf, and ends it with everything in it. Needs root; test: timeout=120
+ */
+#include <sys/prctl.h>
+
+#include "tests/unit/started.h"
+#include "tests/unit/test.h"
+
+enum { FILES = 200, LIFE_S = 100, FORKS = 3, MANY = 8 };
+
+/* The same for all; the ids differ. */
+static const uint8_t uuid[IPC_UUID_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+	0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+#define UUID "00112233-4455-6677-8899-aabbccddeeff"
+
+static char cgroup[PATH_MAX];
+
+/* --- qemud-box, played by this test ------------------------------------------------------- */
+
+static void
+out_of_time(int signo)
+{
+	(void)signo;
+	_exit(1);
+}
+
+static void
+fork_stubborn(void)
+{
+	if (fork() != 0)
+		return;
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)packet_send(3, "here", 4, NULL, 0);
+	for (;;)
+		(void)pause();
+}
+
+/* Say what it sees; fork as often as it is told to; go on without whoever started it. */
+_Noreturn static void
+play_box(void)
+{
+	struct packet packet;
+	char text[256] = "";
+	size_t n;
+
+	/* The first process of a pid namespace gets no signal that it has not asked for. */
+	(void)signal(SIGALRM, out_of_time);
+	(void)alarm(LIFE_S);
+	report(text, sizeof(text));
+	n = strlen(text);
+	(void)snprintf(text + n, sizeof(text) - n, " pid=%d", (int)getpid());
+	(void)packet_send(3, text, strlen(text), NULL, 0);
+	while (wait_fd(3) && packet_recv(3, &packet) == 0)
+		fork_stubborn();
+	for (;;)
+		(void)pause();
+}
+
+/* --- the broker's side -------------------------------------------------------------------- */
+
+static struct starter *
+start_counted(void)
+{
+	return starter_new((const char *[]){"--users", users, "--libexec", libexec, "--cgroup",
+		cgroup, "--log", "debug", NULL});
+}
+
+/* In a buffer that the next call uses again. */
+static const char *
+leaf_path(uint32_t uid, uint32_t id)
+{
+	static char path[CGROUP_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/u%u/vm-%u-" UUID, cgroup, uid, id);
+	return path;
+}
+
+static const char *
+user_path(uint32_t uid)
+{
+	static char path[CGROUP_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/u%u", cgroup, uid);
+	return path;
+}
+
+static void
+ask_box(struct starter *s, uint32_t uid, uint32_t id, struct answer *ret)
+{
+	struct account account = test_account(uid, "/home/alice");
+	struct ipc_box body = {.uid = uid, .kind = IPC_BOX_VM, .n_files = FILES, .id = id};
+	fd_auto int fd = account_fd(&account);
+
+	memcpy(body.uuid, uuid, sizeof(uuid));
+	(void)ask(s, IPC_BOX, &body, sizeof(body), fd);
+	next_answer(s, ret);
+}
+
+/* The text that one packet of the played box holds. */
+static void
+read_said(const struct answer *answer, char *text, size_t size)
+{
+	AUTO(packet_fini) struct packet packet = {.size = 0};
+
+	CHECK(wait_fd(answer->packet.fds[0]) && packet_recv(answer->packet.fds[0], &packet) == 0);
+	(void)snprintf(text, size, "%.*s", (int)packet.size, (const char *)packet.data);
+}
+
+/* Have one, and wait until it runs. */
+static void
+start_vm(struct starter *s, uint32_t uid, uint32_t id, struct answer *ret)
+{
+	char text[256];
+
+	ask_box(s, uid, id, ret);
+	CHECK(ret->err == 0 && ret->type == IPC_BOXED && ret->packet.n_fds == 2);
+	if (ret->err != 0)
+		exit(EXIT_FAILURE); /* nothing below would mean anything */
+	read_said(ret, text, sizeof(text));
+	CHECK_STR(text, "dumpable=0 securebits=0xeb root=-1 etc=-1 pid=1");
+}
+
+static void
+have_it_fork(const struct answer *answer)
+{
+	char text[16];
+
+	for (int i = 0; i < FORKS; i++) {
+		CHECK(packet_send(answer->packet.fds[0], "fork", 4, NULL, 0) == 0);
+		read_said(answer, text, sizeof(text));
+		CHECK_STR(text, "here");
+	}
+}
+
+static bool
+runs(const struct answer *answer)
+{
+	return syscall(SYS_pidfd_send_signal, answer->packet.fds[1], 0, NULL, 0) == 0;
+}
+
+static bool
+has_ended(const struct answer *answer)
+{
+	return wait_fd(answer->packet.fds[1]);
+}
+
+static uint32_t
+send_end(struct starter *s, uint32_t uid, uint32_t id)
+{
+	struct ipc_leaf body = {.uid = uid, .id = id};
+
+	memcpy(body.uuid, uuid, sizeof(uuid));
+	return ask(s, IPC_LEAF_END, &body, sizeof(body), -1);
+}
+
+/* What LEAF_END is answered. */
+static int
+end_leaf(struct starter *s, uint32_t uid, uint32_t id)
+{
+	uint32_t serial = send_end(s, uid, id);
+	answer_auto struct answer answer;
+
+	next_answer(s, &answer);
+	CHECK(answer.type == IPC_LEAF_ENDED && answer.serial == serial);
+	return answer.err;
+}
+
+/* What LEAF_NEXT is answered; the pidfd in the answer is checked against its pid. */
+static int
+next_leaf(struct starter *s, struct ipc_leaf_found *ret, struct answer *answer)
+{
+	uint32_t serial = ask(s, IPC_LEAF_NEXT, "", 0, -1);
+
+	next_answer(s, answer);
+	CHECK(answer->type == IPC_LEAF_FOUND && answer->serial == serial);
+	if (answer->err == 0) {
+		memcpy(ret, answer->packet.data + sizeof(struct ipc_header), sizeof(*ret));
+		CHECK(answer->packet.n_fds == 1);
+		CHECK(pidfd_pid(answer->packet.fds[0]) == (int)ret->pid);
+	}
+	return answer->err;
+}
+
+static bool
+no_leaf_is_told(struct starter *s)
+{
+	answer_auto struct answer answer;
+	struct ipc_leaf_found found;
+
+	return next_leaf(s, &found, &answer) == -ENOENT;
+}
+
+/* --- what it has -------------------------------------------------------------------------- */
+
+static void
+has_what_was_meant(void)
+{
+	static const char *const namespaces[] = {"net", "ipc", "uts", "pid", "mnt"};
+	static const char *const ids[] = {"\nUid:\t64101\t64101\t64101\t64101\n",
+		"\nGid:\t64101\t64101\t64101\t64101\n", "\nGroups:\t27 64101 65101 \n", NULL};
+	starter_auto struct starter *s = start_counted();
+	answer_auto struct answer answer;
+	struct stat st;
+	int pid;
+
+	start_vm(s, ALICE, 7, &answer);
+	pid = started_pid(&answer);
+	check_powerless(pid);
+	check_descriptors(pid);
+	free_auto char *status = read_proc(pid, "status", NULL);
+	check_has(status, ids);
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(*namespaces); i++)
+		CHECK(!same_namespace(pid, namespaces[i]));
+	CHECK(same_namespace(pid, "user"));
+	free_auto char *leaf = read_proc(pid, "cgroup", NULL);
+	CHECK(strstr(leaf, "/u64101/vm-7-" UUID "\n"));
+	CHECK(stat(leaf_path(ALICE, 7), &st) == 0 && st.st_uid == 0);
+	CHECK((st.st_mode & 07777) == 0755);
+	CHECK(end_leaf(s, ALICE, 7) == 0 && has_ended(&answer));
+}
+
+static void
+leaf_is_its_alone(void)
+{
+	starter_auto struct starter *s = start_counted();
+	answer_auto struct answer first, refused, other, second;
+
+	start_vm(s, ALICE, 7, &first);
+	ask_box(s, ALICE, 7, &refused);
+	CHECK(refused.err == -EBUSY && refused.packet.n_fds == 0 && runs(&first));
+	CHECK(starter_logged(s, "op=box: the control group vm-7-" UUID " cannot be taken"));
+	start_vm(s, BOB, 7, &other);
+	CHECK(end_leaf(s, ALICE, 7) == 0 && has_ended(&first) && runs(&other));
+	/* Nobody is in this one. */
+	CHECK(mkdir(user_path(ALICE), 0755) == 0 && mkdir(leaf_path(ALICE, 7), 0755) == 0);
+	start_vm(s, ALICE, 7, &second);
+	CHECK(end_leaf(s, ALICE, 7) == 0 && has_ended(&second));
+	CHECK(end_leaf(s, BOB, 7) == 0 && has_ended(&other));
+}
+
+/* --- the next starter --------------------------------------------------------------------- */
+
+static void
+next_one_finds_it(void)
+{
+	answer_auto struct answer alice, bob;
+	unsigned seen = 0;
+
+	starter_auto struct starter *first = start_counted();
+	start_vm(first, ALICE, 7, &alice);
+	start_vm(first, BOB, INT32_MAX, &bob);
+	have_it_fork(&alice);
+	/* What has started them since, it does not list. */
+	CHECK(no_leaf_is_told(first));
+	CHECK(kill(first->pid, SIGKILL) == 0 && starter_stop(first) == SIGKILL);
+
+	starter_auto struct starter *second = start_counted();
+	for (int i = 0; i < 2; i++) {
+		answer_auto struct answer answer;
+		struct ipc_leaf_found found = {.pid = 0};
+		bool hers;
+
+		CHECK(next_leaf(second, &found, &answer) == 0);
+		hers = found.leaf.uid == ALICE;
+		CHECK(hers ? found.leaf.id == 7 : found.leaf.uid == BOB);
+		CHECK(hers || found.leaf.id == INT32_MAX);
+		CHECK(memcmp(found.leaf.uuid, uuid, sizeof(uuid)) == 0);
+		CHECK((int)found.pid == started_pid(hers ? &alice : &bob));
+		seen |= hers ? 1u : 2u;
+	}
+	CHECK(seen == 3 && no_leaf_is_told(second) && no_leaf_is_told(second));
+	CHECK(runs(&alice) && runs(&bob));
+	CHECK(end_leaf(second, ALICE, 7) == 0 && has_ended(&alice) && runs(&bob));
+	CHECK(!cgroup_exists(user_path(ALICE)) && cgroup_exists(leaf_path(BOB, INT32_MAX)));
+	CHECK(end_leaf(second, BOB, INT32_MAX) == 0 && has_ended(&bob));
+	CHECK(!cgroup_exists(user_path(BOB)));
+}
+
+static void
+ended_since_the_sweep(void)
+{
+	answer_auto struct answer told;
+	struct answer vms[2];
+	struct ipc_leaf_found found = {.pid = 0};
+	uint32_t left;
+
+	starter_auto struct starter *first = start_counted();
+	for (uint32_t i = 0; i < 2; i++)
+		start_vm(first, ALICE, 7 + i, &vms[i]);
+	CHECK(starter_stop(first) == 0);
+	starter_auto struct starter *second = start_counted();
+	CHECK(next_leaf(second, &found, &told) == 0);
+	left = found.leaf.id == 7 ? 1 : 0;
+	CHECK(kill(started_pid(&vms[left]), SIGKILL) == 0);
+	CHECK(cgroup_emptied(leaf_path(ALICE, 7 + left)));
+	CHECK(no_leaf_is_told(second));
+	CHECK(!cgroup_exists(leaf_path(ALICE, 7 + left)));
+	CHECK(end_leaf(second, ALICE, found.leaf.id) == 0);
+	for (int i = 0; i < 2; i++)
+		answer_fini(&vms[i]);
+}
+
+static void
+sweeps_and_leaves_alone(void)
+{
+	char own[CGROUP_PATH_MAX], foreign[CGROUP_PATH_MAX];
+
+	(void)snprintf(own, sizeof(own), "%s/tool-3", user_path(ALICE));
+	(void)snprintf(foreign, sizeof(foreign), "%s/vm-7\x1b", user_path(ALICE));
+	CHECK(mkdir(user_path(ALICE), 0755) == 0 && mkdir(own, 0755) == 0);
+	CHECK(mkdir(leaf_path(ALICE, 7), 0755) == 0 && mkdir(foreign, 0755) == 0);
+	starter_auto struct starter *s = start_counted();
+	CHECK(starter_logged(s, "not qemud's are left alone: 1, such as \"u64101/vm-7\\x1b\"\n"));
+	CHECK(no_leaf_is_told(s));
+	CHECK(!cgroup_exists(own) && !cgroup_exists(leaf_path(ALICE, 7)));
+	CHECK(cgroup_exists(foreign) && rmdir(foreign) == 0 && rmdir(user_path(ALICE)) == 0);
+}
+
+/* --- its end ------------------------------------------------------------------------------ */
+
+static void
+end_takes_all_of_it(void)
+{
+	starter_auto struct starter *s = start_counted();
+	answer_auto struct answer answer;
+
+	start_vm(s, ALICE, 7, &answer);
+	have_it_fork(&answer);
+	CHECK(end_leaf(s, ALICE, 7) == 0 && has_ended(&answer));
+	CHECK(!cgroup_exists(user_path(ALICE)));
+	/* There is none any more, and that one never was. */
+	CHECK(end_leaf(s, ALICE, 7) == 0 && end_leaf(s, BOB, 1) == 0);
+	CHECK(starter_logged(s, "qemud-box: ended by signal 9 (Killed)\n"));
+}
+
+static void
+ends_by_itself(void)
+{
+	starter_auto struct starter *s = start_counted();
+	answer_auto struct answer answer;
+
+	start_vm(s, ALICE, 7, &answer);
+	CHECK(syscall(SYS_pidfd_send_signal, answer.packet.fds[1], SIGKILL, NULL, 0) == 0);
+	CHECK(starter_logged(s, "qemud-box: ended by signal 9 (Killed)\n"));
+	CHECK(end_leaf(s, ALICE, 7) == 0 && !cgroup_exists(user_path(ALICE)));
+}
+
+static void
+many_end_at_once(void)
+{
+	starter_auto struct starter *s = start_counted();
+	struct answer vms[MANY];
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < MANY; i++)
+		start_vm(s, ALICE, 1 + i, &vms[i]);
+	for (uint32_t i = 0; i < 2 * MANY; i++)
+		(void)send_end(s, ALICE, 1 + i / 2);
+	for (uint32_t i = 0; i < 2 * MANY; i++) {
+		answer_auto struct answer answer;
+
+		next_answer(s, &answer);
+		n += answer.err == 0 && answer.type == IPC_LEAF_ENDED;
+	}
+	CHECK(n == 2 * MANY && !cgroup_exists(user_path(ALICE)));
+	for (uint32_t i = 0; i < MANY; i++) {
+		CHECK(has_ended(&vms[i]));
+		answer_fini(&vms[i]);
+	}
+}
+
+/* A folder in the leaf keeps it there as a process would that hangs in the kernel. */
+static void
+one_that_does_not_go(void)
+{
+	starter_auto struct starter *s = start_counted();
+	answer_auto struct answer stuck, other, quick, late;
+	uint32_t serials[2];
+	char inner[CGROUP_PATH_MAX];
+	uint64_t begin;
+
+	start_vm(s, ALICE, 7, &stuck);
+	start_vm(s, BOB, 8, &other);
+	(void)snprintf(inner, sizeof(inner), "%s/x", leaf_path(ALICE, 7));
+	CHECK(mkdir(inner, 0755) == 0);
+	begin = now_ms();
+	serials[0] = send_end(s, ALICE, 7);
+	serials[1] = send_end(s, BOB, 8);
+	next_answer(s, &quick);
+	CHECK(quick.err == 0 && quick.serial == serials[1] && has_ended(&other));
+	next_answer(s, &late);
+	CHECK(late.err == -EBUSY && late.serial == serials[0] && now_ms() - begin >= 1000);
+	CHECK(starter_logged(s, "uid=64101 vm=7: killed, but still there after 1000 ms"));
+	CHECK(has_ended(&stuck) && cgroup_exists(leaf_path(ALICE, 7)));
+	CHECK(rmdir(inner) == 0 && end_leaf(s, ALICE, 7) == 0);
+	CHECK(!cgroup_exists(user_path(ALICE)));
+}
+
+static void
+without_a_ledger(void)
+{
+	starter_auto struct starter *s = starter_start();
+	answer_auto struct answer answer;
+
+	CHECK(starter_logged(s, "no control group: VMs end with qemud"));
+	start_vm(s, ALICE, 7, &answer);
+	CHECK(no_leaf_is_told(s) && end_leaf(s, ALICE, 7) == 0 && runs(&answer));
+	CHECK(kill(s->pid, SIGKILL) == 0 && has_ended(&answer));
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+	const char *build = getenv("QEMUD_BUILD");
+
+	(void)argc;
+	if (strcmp(name, "qemud-box") == 0)
+		play_box();
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP needs root\n");
+		return 0;
+	}
+	/* build/tests/unit/launch_vm */
+	if (build)
+		(void)snprintf(launch_path, sizeof(launch_path), "%s/qemud-launch", build);
+	else
+		(void)snprintf(launch_path, sizeof(launch_path), "%.*s/../../qemud-launch",
+			(int)(name - argv[0]), argv[0]);
+	if (access(launch_path, X_OK) < 0)
+		bail_out(launch_path);
+	/* Whoever outlives a starter is reaped with this test. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	make_place();
+
+	TEST("without a ledger a VM ends with the starter", without_a_ledger);
+	if (!make_cgroup(cgroup, sizeof(cgroup))) {
+		printf("ok %d - leaves # SKIP needs a cgroup v2 that it can write\n", ++test_n);
+		remove_place();
+		return TEST_END();
+	}
+	TEST("a VM's box has exactly what it was meant to have", has_what_was_meant);
+	TEST("a leaf that somebody is in is nobody else's", leaf_is_its_alone);
+	TEST("a VM outlives its starter, and the next one finds it", next_one_finds_it);
+	TEST("one that has ended since the start is not told", ended_since_the_sweep);
+	TEST("empty leaves are swept, others' folders are left alone", sweeps_and_leaves_alone);
+	TEST("LEAF_END takes everything in the leaf, and the leaf", end_takes_all_of_it);
+	TEST("a VM that ends by itself leaves nothing", ends_by_itself);
+	TEST("many end at once, asked for twice each", many_end_at_once);
+	TEST("what does not go within a second is busy, and holds nobody up", one_that_does_not_go);
+	remove_cgroup(cgroup);
+	remove_place();
+	return TEST_END();
+}

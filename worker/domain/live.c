@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * live.c: the copy of a definition that a running VM goes by.
+ *
+ * Runs in the worker, as the user. Pure. What was formatted is parsed again to the same definition,
+ * which makes that the one way to copy it.
+ */
+#include "worker/domain/def.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "worker/domain/alias.h"
+
+int
+domain_def_live(
+	const struct domain_def *config, const struct domain_env *env, struct domain_def **ret_live)
+{
+	domain_def_auto struct domain_def *live = NULL;
+	free_auto char *xml = NULL;
+	struct rpc_error error;
+	int r = domain_def_format(config, 0, -1, &xml);
+
+	if (r == 0)
+		r = domain_def_parse(xml, strlen(xml), 0, env, &error, &live);
+	if (r == 0)
+		r = domain_alias_assign(live);
+	if (r == 0)
+		*ret_live = take_ptr(live);
+	/* What was formatted here and is refused is a mistake of ours. */
+	return r > 0 ? -EINVAL : r;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain_console.c: the procedure that opens a VM's serial port as a stream.
+ *
+ * Runs in the worker. The stream's other end is a console (worker/vm/console.h): the guest says
+ * what it likes, and one client at a time hears it. When the VM ends, so does the data; the client
+ * that another one displaces with force is told so.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/take.h"
+#include "protocol/rpc/handlers.h"
+#include "worker/rpc/domain_find.h"
+#include "worker/rpc/stream.h"
+#include "worker/vm/vm.h"
+
+/* virDomainConsoleFlags. SAFE asks for what is always so here: one client at a time. */
+enum { CONSOLE_FORCE = 1, CONSOLE_SAFE = 2 };
+
+struct console_stream {
+	struct client_stream stream;
+	struct console_client console;
+};
+
+/* --- the console's side ------------------------------------------------------------------- */
+
+static struct client_stream *
+stream_of(struct console_client *console)
+{
+	return &container_of(console, struct console_stream, console)->stream;
+}
+
+static bool
+console_output(struct console_client *console, const uint8_t *data, size_t size)
+{
+	return client_stream_output(stream_of(console), data, size);
+}
+
+static void
+console_writable(struct console_client *console)
+{
+	client_stream_writable(stream_of(console));
+}
+
+static void
+console_detached(struct console_client *console, bool taken)
+{
+	if (taken)
+		client_stream_fail(stream_of(console),
+			"another client has opened this console with force, and has it now");
+	else
+		client_stream_end(stream_of(console));
+}
+
+static const struct console_client_ops console_ops = {
+	.output = console_output, .writable = console_writable, .detached = console_detached};
+
+/* --- the stream's side -------------------------------------------------------------------- */
+
+static struct console_stream *
+console_stream_of(struct client_stream *stream)
+{
+	return container_of(stream, struct console_stream, stream);
+}
+
+static size_t
+stream_input(struct client_stream *stream, const uint8_t *data, size_t size)
+{
+	return console_input(&console_stream_of(stream)->console, data, size);
+}
+
+static void
+stream_close(struct client_stream *stream)
+{
+	struct console_stream *self = console_stream_of(stream);
+
+	console_detach(&self->console);
+	free(self);
+}
+
+static const struct client_stream_ops stream_ops = {.input = stream_input, .close = stream_close};
+
+/* --- the call ----------------------------------------------------------------------------- */
+
+/* The serial port of that alias; the first one without. NULL: there is none. */
+static struct console *
+find_console(const struct domain *domain, const char *alias)
+{
+	const struct domain_def *live = domain->live;
+
+	for (size_t i = 0; i < live->n_serials; i++) {
+		const char *its = live->serials[i].device.alias;
+
+		if (!alias || (its && strcmp(its, alias) == 0))
+			return &domain->vm->consoles[i];
+	}
+	return NULL;
+}
+
+static int
+attach(struct rpc_call *call, struct console *console, bool force)
+{
+	struct console_stream *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return call_out_of_memory(call);
+	self->console.ops = &console_ops;
+	if (client_stream_open(&self->stream, call, &stream_ops) != RPC_DONE) {
+		free(self);
+		return RPC_FAILED;
+	}
+	if (console_attach(console, &self->console, force) == 0)
+		return RPC_DONE;
+	client_stream_close(&self->stream);
+	return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: Active console session exists for this domain");
+}
+
+/* Errors are libvirt 9.0.0's (qemu_driver.c, qemuDomainOpenConsole). */
+int
+rpc_domain_open_console(struct rpc_call *call, const struct rpc_domain_open_console_args *args)
+{
+	const struct domain *domain;
+	struct console *console;
+
+	if (call_check_flags(call, args->flags, CONSOLE_FORCE | CONSOLE_SAFE) != RPC_DONE)
+		return RPC_FAILED;
+	domain = call_find_domain(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	if (!domain_is_active(domain))
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+			"Requested operation is not valid: domain is not running");
+	console = find_console(domain, args->dev_name);
+	if (!console)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: cannot find character device %s",
+			args->dev_name ? args->dev_name : "<null>: the VM has no serial port");
+	return attach(call, console, args->flags & CONSOLE_FORCE);
+}

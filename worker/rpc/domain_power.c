@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain_power.c: procedures that start a domain, pause it, and end it.
+ *
+ * Runs in the worker. Each is answered when it has happened; a client that goes in between changes
+ * nothing of it.
+ */
+#include <string.h>
+
+#include "protocol/rpc/handlers.h"
+#include "worker/estate.h"
+#include "worker/rpc/client.h"
+#include "worker/rpc/domain_find.h"
+#include "worker/rpc/server.h"
+#include "worker/vm/vms.h"
+
+/*
+ * virDomainCreateFlags: PAUSED; those that change nothing where there is no managed save and no
+ * NVRAM: BYPASS_CACHE, FORCE_BOOT, RESET_NVRAM. AUTODESTROY is not here yet.
+ */
+enum { CREATE_PAUSED = 0x1, CREATE_SUPPORTED = 0x1 | 0x4 | 0x8 | 0x20 };
+
+/* virDomainDestroyFlagsValues */
+enum { DESTROY_GRACEFUL = 1 };
+
+static void
+answer(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+{
+	struct rpc_call *call = arg;
+
+	if (handled == RPC_FAILED)
+		call->error = *error;
+	call_answer(call, handled);
+}
+
+static int
+start(struct rpc_call *call, const struct rpc_domain *dom, unsigned flags, vm_done_fn *done,
+	void *arg)
+{
+	struct domain *domain = call_find_domain(call, dom);
+
+	if (!domain)
+		return RPC_FAILED;
+	return vms_start(
+		&call->client->server->estate->vms, domain, flags, &call->error, done, arg);
+}
+
+int
+rpc_domain_create(struct rpc_call *call, const struct rpc_domain_create_args *args)
+{
+	return start(call, &args->dom, 0, answer, call);
+}
+
+/* A start whose answer has the domain with its new id. */
+struct created {
+	struct rpc_call *call;
+	struct domains *domains;
+	uint8_t uuid[16];
+};
+
+static void
+answer_created(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+{
+	const struct created *created = arg;
+	struct rpc_domain_create_with_flags_ret *ret = created->call->ret;
+	const struct domain *domain = domains_find_uuid(created->domains, created->uuid);
+
+	if (handled == RPC_DONE && domain)
+		ret->dom = call_domain_ret(domain);
+	answer(created->call, handled, error);
+}
+
+int
+rpc_domain_create_with_flags(struct rpc_call *call,
+	const struct rpc_domain_create_with_flags_args *args,
+	struct rpc_domain_create_with_flags_ret *ret)
+{
+	struct created *created;
+
+	(void)ret;
+	if (call_check_flags(call, args->flags, CREATE_SUPPORTED) != RPC_DONE)
+		return RPC_FAILED;
+	created = rpc_arena_array(&call->arena, 1, sizeof(*created));
+	if (!created)
+		return call_out_of_memory(call);
+	*created = (struct created){.call = call, .domains = call_domains(call)};
+	memcpy(created->uuid, args->dom.uuid, sizeof(created->uuid));
+	return start(call, &args->dom, args->flags & CREATE_PAUSED ? VM_START_PAUSED : 0,
+		answer_created, created);
+}
+
+int
+rpc_domain_suspend(struct rpc_call *call, const struct rpc_domain_suspend_args *args)
+{
+	struct domain *domain = call_find_domain(call, &args->dom);
+
+	return domain ? vms_suspend(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
+int
+rpc_domain_resume(struct rpc_call *call, const struct rpc_domain_resume_args *args)
+{
+	struct domain *domain = call_find_domain(call, &args->dom);
+
+	return domain ? vms_resume(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
+static int
+destroy(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags)
+{
+	bool graceful = flags & DESTROY_GRACEFUL;
+	struct domain *domain = call_find_domain(call, dom);
+
+	return domain ? vms_destroy(domain, graceful, &call->error, answer, call) : RPC_FAILED;
+}
+
+int
+rpc_domain_destroy(struct rpc_call *call, const struct rpc_domain_destroy_args *args)
+{
+	return destroy(call, &args->dom, 0);
+}
+
+int
+rpc_domain_destroy_flags(struct rpc_call *call, const struct rpc_domain_destroy_flags_args *args)
+{
+	if (call_check_flags(call, args->flags, DESTROY_GRACEFUL) != RPC_DONE)
+		return RPC_FAILED;
+	return destroy(call, &args->dom, args->flags);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stream.c: the streams that a client has open; see stream.h.
+ *
+ * A stream is closed in its client's turn only, never while its other end is calling: what the
+ * other end says of it is noted, and the client is touched.
+ */
+#include "worker/rpc/stream.h"
+
+#include "protocol/rpc/procedure.h"
+#include "worker/rpc/call.h"
+#include "worker/rpc/client.h"
+#include "worker/rpc/server.h"
+
+static void
+touch(struct client_stream *stream)
+{
+	server_touch(stream->client->server, stream->client);
+}
+
+static void
+drop_rest(struct client_stream *stream)
+{
+	struct client_streams *streams = &stream->client->streams;
+
+	rpc_buffer_fini(&stream->rest);
+	if (streams->stuck == stream)
+		streams->stuck = NULL;
+}
+
+void
+client_stream_close(struct client_stream *stream)
+{
+	struct client_streams *streams = &stream->client->streams;
+
+	drop_rest(stream);
+	rpc_buffer_fini(&stream->out);
+	TAILQ_REMOVE(&streams->all, stream, entry);
+	streams->n--;
+	stream->ops->close(stream);
+}
+
+/* --- open --------------------------------------------------------------------------------- */
+
+static struct client_stream *
+find(const struct client_streams *streams, const struct rpc_header *header)
+{
+	struct client_stream *stream;
+
+	TAILQ_FOREACH (stream, &streams->all, entry)
+		if (rpc_stream_is_for(&stream->rpc, header))
+			return stream;
+	return NULL;
+}
+
+/* Some clients (go-libvirt) leave a stream as it is when they have read the end of data. */
+static void
+close_an_ended_one(struct client_streams *streams)
+{
+	struct client_stream *stream;
+
+	TAILQ_FOREACH (stream, &streams->all, entry) {
+		if (stream->rpc.state != RPC_STREAM_ENDED)
+			continue;
+		client_stream_close(stream);
+		return;
+	}
+}
+
+int
+client_stream_open(
+	struct client_stream *stream, struct rpc_call *call, const struct client_stream_ops *ops)
+{
+	struct client_streams *streams = &call->client->streams;
+
+	if (find(streams, &call->header))
+		return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_STREAMS,
+			"this connection has a stream with the serial of this call: finish or "
+			"abort it first");
+	if (streams->n == CLIENT_STREAMS_MAX)
+		close_an_ended_one(streams);
+	if (streams->n == CLIENT_STREAMS_MAX)
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_STREAMS,
+			"operation failed: this connection has %d streams open, which is as many "
+			"as it may have: finish or abort some",
+			CLIENT_STREAMS_MAX);
+	stream->ops = ops;
+	stream->client = call->client;
+	rpc_stream_init(&stream->rpc, &call->header, call->procedure->direction, false);
+	rpc_buffer_init(&stream->out, CLIENT_STREAM_OUTPUT_MAX);
+	rpc_buffer_init(&stream->rest, RPC_PAYLOAD_MAX);
+	TAILQ_INSERT_TAIL(&streams->all, stream, entry);
+	streams->n++;
+	return RPC_DONE;
+}
+
+/* --- what the other end says -------------------------------------------------------------- */
+
+bool
+client_stream_output(struct client_stream *stream, const uint8_t *data, size_t size)
+{
+	touch(stream);
+	if (rpc_buffer_append(&stream->out, data, size) == 0)
+		return true;
+	rpc_buffer_fini(&stream->out);
+	client_stream_fail(stream,
+		"too much waited to be read on this stream, and it was closed: read it faster, and "
+		"open it again");
+	return false;
+}
+
+void
+client_stream_end(struct client_stream *stream)
+{
+	drop_rest(stream);
+	stream->ends = true;
+	touch(stream);
+}
+
+void
+client_stream_fail(struct client_stream *stream, const char *why)
+{
+	/* As libvirtd: "stream had I/O failure" is 39/38. */
+	(void)rpc_error_set(&stream->error, VIR_ERR_RPC, VIR_FROM_STREAMS, "%s", why);
+	touch(stream);
+}
+
+void
+client_stream_writable(struct client_stream *stream)
+{
+	size_t left = rpc_buffer_left(&stream->rest);
+
+	if (left == 0)
+		return;
+	rpc_buffer_drop(
+		&stream->rest, stream->ops->input(stream, rpc_buffer_front(&stream->rest), left));
+	if (rpc_buffer_left(&stream->rest) > 0)
+		return;
+	drop_rest(stream);
+	touch(stream);
+}
+
+/* --- what the client says ----------------------------------------------------------------- */
+
+static void
+take(struct client_stream *stream, const uint8_t *data, size_t size)
+{
+	size_t n = stream->ops->input(stream, data, size);
+
+	if (n == size)
+		return;
+	if (rpc_buffer_append(&stream->rest, data + n, size - n) == 0)
+		stream->client->streams.stuck = stream;
+	else
+		client_stream_fail(stream, "out of memory");
+}
+
+bool
+client_streams_serve(struct client *client, const struct rpc_frame *frame)
+{
+	struct client_stream *stream = find(&client->streams, &frame->header);
+	uint64_t hole;
+	int r;
+
+	if (!stream)
+		return true;
+	switch (rpc_stream_receive(&stream->rpc, frame, &hole)) {
+	case RPC_STREAM_IN_DROP:
+		break;
+	case RPC_STREAM_IN_DATA:
+		take(stream, frame->payload, frame->size);
+		break;
+	case RPC_STREAM_IN_FINISH:
+	case RPC_STREAM_IN_ABORT:
+		r = rpc_stream_confirm(&stream->rpc, &client->out);
+		client_stream_close(stream);
+		return r == 0;
+	case RPC_STREAM_IN_REFUSE:
+		client_stream_fail(stream, "nothing can be written to this stream");
+		break;
+	case RPC_STREAM_IN_HOLE: /* none is sparse */
+	case RPC_STREAM_IN_CLOSE:
+		return false;
+	}
+	return true;
+}
+
+/* --- what is sent ------------------------------------------------------------------------- */
+
+/* A packet of data, and what follows the last one. Returns 0, or there is no room for it. */
+static int
+send_next(struct client_stream *stream, struct rpc_buffer *out)
+{
+	size_t n = rpc_buffer_left(&stream->out);
+	int r = 0;
+
+	if (n > CLIENT_STREAM_PACKET_MAX)
+		n = CLIENT_STREAM_PACKET_MAX;
+	if (n > 0) {
+		r = rpc_stream_data(&stream->rpc, rpc_buffer_front(&stream->out), n, out);
+		if (r == 0)
+			rpc_buffer_drop(&stream->out, n);
+	}
+	if (r != 0 || rpc_buffer_left(&stream->out) > 0)
+		return r;
+	if (stream->error.code != 0) {
+		r = rpc_stream_fail(&stream->rpc, &stream->error, out);
+		client_stream_close(stream);
+	} else if (stream->ends) {
+		stream->ends = false;
+		r = rpc_stream_end(&stream->rpc, out);
+	}
+	return r;
+}
+
+void
+client_streams_send(struct client *client)
+{
+	struct client_stream *stream = TAILQ_FIRST(&client->streams.all), *next;
+
+	for (; stream; stream = next) {
+		next = TAILQ_NEXT(stream, entry);
+		if (send_next(stream, &client->out) != 0)
+			client->lost = true;
+	}
+}
+
+/* --- begin and end ------------------------------------------------------------------------ */
+
+void
+client_streams_leave(struct client_streams *streams)
+{
+	struct client_stream *stream;
+
+	TAILQ_FOREACH (stream, &streams->all, entry)
+		if (stream->rpc.state == RPC_STREAM_OPEN && !stream->ends &&
+			stream->error.code == 0)
+			client_stream_fail(stream,
+				"the worker that serves this stream is about to end; connect and "
+				"open it again");
+}
+
+void
+client_streams_init(struct client_streams *streams)
+{
+	*streams = (struct client_streams){.n = 0};
+	TAILQ_INIT(&streams->all);
+}
+
+void
+client_streams_fini(struct client_streams *streams)
+{
+	while (!TAILQ_EMPTY(&streams->all))
+		client_stream_close(TAILQ_FIRST(&streams->all));
+}

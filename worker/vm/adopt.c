@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * adopt.c: a VM that runs already is reached: by the next worker, or again after its monitor broke
+ * off.
+ *
+ * Runs in the worker, as the user. Must never end a VM because it cannot be reached: it is tried
+ * again and again, and it can be destroyed meanwhile.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/take.h"
+#include "worker/vm/vm.h"
+#include "worker/vm/vms.h"
+
+enum { OPEN_S = 5, AGAIN_S = 2, SETTLE_MS = 200 };
+
+enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED };
+
+struct adopt {
+	struct vm_op op;
+	vm_done_fn *done;
+	void *arg;
+	bool again; /* nobody listened: one that is about to end has had time for it */
+	struct timer settled;
+};
+
+static struct adopt *
+adopt_of(struct vm_op *op)
+{
+	return container_of(op, struct adopt, op);
+}
+
+/* What QEMU's RunState means when nobody has seen how it came. */
+static const struct {
+	const char *status;
+	enum domain_state state;
+	int32_t reason;
+} states[] = {
+	{"running", DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNKNOWN},
+	{"paused", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_UNKNOWN},
+	{"prelaunch", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP},
+	{"io-error", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_IOERROR},
+	{"watchdog", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_WATCHDOG},
+	{"guest-panicked", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_CRASHED},
+	{"shutdown", DOMAIN_STATE_SHUTDOWN, 0},
+};
+
+static void
+take_status(struct vm *vm, const char *status)
+{
+	const struct domain *domain = vm->domain;
+	enum domain_state state = DOMAIN_STATE_PAUSED;
+	int32_t reason = DOMAIN_PAUSED_UNKNOWN;
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (strcmp(states[i].status, status) == 0) {
+			state = states[i].state;
+			reason = states[i].reason;
+		}
+	/* The note of the worker before knows more, where it is of the same state. */
+	if (state == domain->state)
+		reason = domain->reason;
+	vm_set_state(vm, state, reason);
+}
+
+static enum job_verdict
+opened(struct vm *vm, const char *status)
+{
+	const struct domain *domain = vm->domain;
+
+	take_status(vm, status);
+	vm_open_consoles(vm);
+	/* Nobody is there any more who would let it go: its start has failed. */
+	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)
+		vm_stop(vm, VM_END_FAILED);
+	else if (domain->state == DOMAIN_STATE_SHUTDOWN &&
+		 domain->live->on_poweroff == DOMAIN_RESTART)
+		vm_restart(vm);
+	return JOB_DONE;
+}
+
+static void
+explain(struct job *job, int step, int err)
+{
+	(void)step;
+	(void)rpc_error_set_errno(&job->error, -err, VIR_FROM_QEMU, "the domain cannot be reached");
+}
+
+static void
+settled(struct timer *timer)
+{
+	vm_op_wake(container_of(timer, struct adopt, settled)->op.vm, 0, NULL);
+}
+
+static enum job_verdict
+begin(struct adopt *adopt)
+{
+	struct vm_op *op = &adopt->op;
+	struct loop *loop = op->vm->vms->loop;
+	int r;
+
+	(void)vm_op_await(op, ADOPT_OPENED, LOOP_S(OPEN_S));
+	r = vm_open_monitor(op->vm);
+	if (r == 0)
+		return JOB_WAIT;
+	if (adopt->again || (r != -ECONNREFUSED && r != -ENOENT)) {
+		explain(&op->job, ADOPT_BEGIN, r);
+		return JOB_FAILED;
+	}
+	adopt->again = true;
+	(void)vm_op_await(op, ADOPT_BEGIN, LOOP_S(OPEN_S));
+	timer_set(loop, &adopt->settled, loop_now(loop) + LOOP_MS(SETTLE_MS), settled);
+	return JOB_WAIT;
+}
+
+static enum job_verdict
+step(struct job *job, int step, const void *body)
+{
+	struct vm_op *op = vm_op_of(job);
+
+	return step == ADOPT_OPENED ? opened(op->vm, body) : begin(adopt_of(op));
+}
+
+static void
+release(struct vm_op *op)
+{
+	timer_stop(&adopt_of(op)->settled);
+}
+
+static void
+fail(struct vm *vm, const struct rpc_error *error)
+{
+	const struct domain *domain = vm->domain;
+	struct loop *loop = vm->vms->loop;
+
+	log_debug("dom=%s: %s", log_quote(domain_def_now(domain)->name), log_quote(error->message));
+	monitor_close(&vm->monitor);
+	/* It never ran, and nobody is there who would make it. */
+	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)
+		vm_stop(vm, VM_END_FAILED);
+	else
+		timer_set(loop, &vm->retry, loop_now(loop) + LOOP_S(AGAIN_S), vm_reach_again);
+}
+
+static void
+over(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+{
+	struct adopt *adopt = arg;
+	struct vm *vm = adopt->op.vm;
+
+	timer_stop(&adopt->settled);
+	if (handled == RPC_FAILED && !vm->stopping)
+		fail(vm, error);
+	if (!adopt->done)
+		return;
+	/* What is ending is told when it has: it is neither there nor not. */
+	if (!vm->stopping || vm_wait_end(vm, NULL, adopt->done, adopt->arg) < 0)
+		adopt->done(adopt->arg, handled, error);
+}
+
+static const struct job_ops adopt_ops = {
+	.name = "adopt", .step = step, .explain = explain, .done = vm_op_done};
+
+int
+vm_adopt(struct vm *vm, vm_done_fn *done, void *arg)
+{
+	struct adopt *adopt = calloc(1, sizeof(*adopt));
+	int log_dir = vm->vms->home->folder_fd[HOME_LOG];
+
+	if (!adopt)
+		return -ENOMEM;
+	adopt->done = done;
+	adopt->arg = arg;
+	adopt->op.release = release;
+	if (vm->log.fd < 0) {
+		/* Without a log the VM is managed all the same. */
+		(void)vm_log_open(&vm->log, log_dir, vm->domain->live->name, "log");
+		(void)vm_log_open(&vm->console_log, log_dir, vm->domain->live->name, "console");
+		vm_log_note(&vm->console_log, "what was said while no worker ran is not here");
+	}
+	vm_op_put(vm, &adopt->op, &adopt_ops, true, over, adopt);
+	return 0;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * files.c: what is opened for a VM; see files.h.
+ *
+ * Runs in the worker, as the user; never as root. Which files she names is her own matter: she gets
+ * what she may open. What a path may never do is hold the worker up, reach the worker's own
+ * descriptors (/proc/self/fd), or be some switch of the kernel's.
+ */
+#include "worker/vm/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/memfd.h"
+#include "lib/take.h"
+#include "protocol/rpc/procedure.h"
+#include "worker/vm/rundir.h"
+
+enum { FILE_E_KIND = 1, BUFFER = 32 * 1024 };
+
+/* statfs(2): file systems whose files are not what somebody has stored there. */
+static const unsigned long kernels[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
+	CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC,
+	BPF_FS_MAGIC, PSTOREFS_MAGIC, EFIVARFS_MAGIC};
+
+static bool
+is_kernels(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if ((unsigned long)fs.f_type == kernels[i])
+			return true;
+	return false;
+}
+
+static bool
+is_fit(const struct stat *st, bool device_too)
+{
+	return S_ISREG(st->st_mode) || (device_too && S_ISBLK(st->st_mode));
+}
+
+/*
+ * Open without waiting. Returns 0, a negative errno, or FILE_E_KIND when there is something else
+ * than a file, or, where they are wanted too, a block device.
+ */
+static int
+open_file(const char *path, int access, bool device_too, int *ret_fd, struct stat *ret_st)
+{
+	struct open_how how = {.flags = (unsigned)(access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+		.resolve = RESOLVE_NO_MAGICLINKS};
+	fd_auto int fd = -1;
+	int flags;
+
+	/* Before it is opened: opening a device or a pipe can be an act. */
+	if (stat(path, ret_st) < 0)
+		return -errno;
+	if (!is_fit(ret_st, device_too))
+		return FILE_E_KIND;
+	fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	/* stat() found no circle of links: one of them is a descriptor's in /proc. */
+	if (fd < 0 && errno == ELOOP)
+		return FILE_E_KIND;
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		return -errno;
+	if (!is_fit(ret_st, device_too) || is_kernels(fd))
+		return FILE_E_KIND;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return -errno;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* --- disks and listeners ------------------------------------------------------------------ */
+
+static int
+open_disk(const struct domain_disk *disk, struct rpc_error *error, int *ret_fd)
+{
+	struct stat st;
+	int r = open_file(disk->source, disk->readonly ? O_RDONLY : O_RDWR, true, ret_fd, &st);
+
+	if (r == FILE_E_KIND)
+		return rpc_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_STORAGE,
+			"unsupported configuration: '%s' of disk '%s' is neither a regular file "
+			"nor "
+			"a block device (nor is anything below /proc, /sys or /dev/fd): give an "
+			"image file",
+			disk->source, disk->target);
+	if (r < 0)
+		return rpc_error_set_errno(error, -r, VIR_FROM_STORAGE,
+			"Cannot access storage file '%s'", disk->source);
+	return RPC_DONE;
+}
+
+static int
+listen_as(const uint8_t uuid[static 16], const char *kind, struct rpc_error *error, int *ret_fd)
+{
+	int r = rundir_listen(uuid, kind, ret_fd);
+
+	if (r < 0)
+		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
+			"cannot make the socket \"%s\" in the run-time folder of your VMs", kind);
+	return RPC_DONE;
+}
+
+static int
+open_one(const struct domain_def *live, const struct qemu_command_fd *fd, struct rpc_error *error,
+	int *ret_fd)
+{
+	char kind[RUNDIR_KIND_MAX + 1];
+
+	switch (fd->file) {
+	case QEMU_FILE_MONITOR:
+		return listen_as(live->uuid, "qmp", error, ret_fd);
+	case QEMU_FILE_SERIAL:
+		(void)snprintf(kind, sizeof(kind), "serial%u", fd->index);
+		return listen_as(live->uuid, kind, error, ret_fd);
+	case QEMU_FILE_DISK:
+		ASSERT(fd->index < live->n_disks);
+		return open_disk(&live->disks[fd->index], error, ret_fd);
+	case QEMU_FILE_KERNEL:
+	case QEMU_FILE_INITRD:
+		break; /* comes with vm_files_copy() */
+	}
+	return RPC_DONE;
+}
+
+/* The next one from this index on that has to be copied; n_fds: none. */
+static unsigned
+next_copy(const struct qemu_command *command, unsigned from)
+{
+	while (from < command->n_fds && command->fds[from].file != QEMU_FILE_KERNEL &&
+		command->fds[from].file != QEMU_FILE_INITRD)
+		from++;
+	return from;
+}
+
+void
+vm_files_init(struct vm_files *files)
+{
+	*files = (struct vm_files){.source_fd = -1};
+}
+
+int
+vm_files_open(struct vm_files *files, const struct domain_def *live,
+	const struct qemu_command *command, struct rpc_error *error)
+{
+	int r = RPC_DONE;
+
+	ASSERT(files->n == 0 && command->n_fds <= PLAN_FDS_MAX);
+	files->n = command->n_fds;
+	files->copying = next_copy(command, 0);
+	for (unsigned i = 0; i < files->n; i++)
+		files->fds[i] = -1;
+	for (unsigned i = 0; i < files->n && r == RPC_DONE; i++)
+		r = open_one(live, &command->fds[i], error, &files->fds[i]);
+	return r;
+}
+
+/* --- copies ------------------------------------------------------------------------------- */
+
+/* What is being copied, for people. */
+struct copy {
+	const char *what, *path;
+	int fd; /* the memfd; as large as the source was when it was opened */
+};
+
+static struct copy
+copy_of(const struct vm_files *files, const struct domain_def *live,
+	const struct qemu_command *command)
+{
+	bool kernel = command->fds[files->copying].file == QEMU_FILE_KERNEL;
+
+	return (struct copy){.what = kernel ? "kernel" : "initrd",
+		.path = kernel ? live->os.kernel : live->os.initrd,
+		.fd = files->fds[files->copying]};
+}
+
+static int
+refuse_copy(const struct copy *copy, struct rpc_error *error, const char *why)
+{
+	return rpc_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
+		"unsupported configuration: %s '%s' %s", copy->what, copy->path, why);
+}
+
+static int
+no_memory(const struct copy *copy, struct rpc_error *error, int err)
+{
+	return rpc_error_set_errno(error, err, VIR_FROM_QEMU,
+		"cannot hold %s '%s' in memory; stop what you do not need, or give a smaller one",
+		copy->what, copy->path);
+}
+
+static int
+begin_copy(struct vm_files *files, const struct copy *copy, struct rpc_error *error)
+{
+	char why[100];
+	struct stat st;
+	int r = open_file(copy->path, O_RDONLY, false, &files->source_fd, &st);
+
+	if (r == FILE_E_KIND)
+		return refuse_copy(copy, error, "is not a regular file: give the file itself");
+	if (r < 0)
+		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
+			"cannot open %s '%s'; give a file that you can read", copy->what,
+			copy->path);
+	if (st.st_size == 0)
+		return refuse_copy(copy, error, "is empty: write it anew");
+	if (st.st_size > VM_FILES_COPY_MAX) {
+		(void)snprintf(why, sizeof(why), "has %jd bytes, %d are as many as it may have",
+			(intmax_t)st.st_size, VM_FILES_COPY_MAX);
+		return refuse_copy(copy, error, why);
+	}
+	files->copied = 0;
+	r = memfd_begin(copy->what);
+	if (r < 0)
+		return no_memory(copy, error, -r);
+	files->fds[files->copying] = r;
+	return ftruncate(r, st.st_size) < 0 ? no_memory(copy, error, errno) : RPC_DONE;
+}
+
+static int
+changed(const struct copy *copy, struct rpc_error *error)
+{
+	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: %s '%s' changed while it was read; start again when it is whole",
+		copy->what, copy->path);
+}
+
+/* Returns RPC_DONE when the copy is whole and sealed. */
+static int
+copy_piece(struct vm_files *files, const struct copy *copy, struct rpc_error *error)
+{
+	char buffer[BUFFER];
+	uint64_t size, end;
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (fstat(copy->fd, &st) < 0)
+		return no_memory(copy, error, errno);
+	size = (uint64_t)st.st_size;
+	end = size - files->copied > VM_FILES_PIECE ? files->copied + VM_FILES_PIECE : size;
+	while (files->copied < end) {
+		uint64_t left = end - files->copied;
+
+		n = pread(files->source_fd, buffer, left < BUFFER ? left : BUFFER,
+			(off_t)files->copied);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return rpc_error_set_errno(error, errno, VIR_FROM_QEMU,
+				"cannot read %s '%s'", copy->what, copy->path);
+		if (n == 0)
+			return changed(copy, error);
+		r = fd_write_all(copy->fd, buffer, (size_t)n);
+		if (r < 0)
+			return no_memory(copy, error, -r);
+		files->copied += (uint64_t)n;
+	}
+	if (end < size)
+		return RPC_LATER;
+	/* Nor may it have grown. */
+	if (pread(files->source_fd, buffer, 1, (off_t)size) != 0)
+		return changed(copy, error);
+	r = memfd_seal(copy->fd);
+	return r < 0 ? no_memory(copy, error, -r) : RPC_DONE;
+}
+
+int
+vm_files_copy(struct vm_files *files, const struct domain_def *live,
+	const struct qemu_command *command, struct rpc_error *error)
+{
+	struct copy copy;
+	int r = RPC_DONE;
+
+	if (files->copying == files->n)
+		return RPC_DONE;
+	copy = copy_of(files, live, command);
+	if (files->source_fd < 0) {
+		r = begin_copy(files, &copy, error);
+		copy.fd = files->fds[files->copying];
+	}
+	if (r == RPC_DONE)
+		r = copy_piece(files, &copy, error);
+	if (r != RPC_DONE)
+		return r;
+	fd_close(&files->source_fd);
+	files->copying = next_copy(command, files->copying + 1);
+	return files->copying < files->n ? RPC_LATER : RPC_DONE;
+}
+
+void
+vm_files_close(struct vm_files *files)
+{
+	for (unsigned i = 0; i < files->n; i++)
+		fd_close(&files->fds[i]);
+	fd_close(&files->source_fd);
+	vm_files_init(files);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * happen.c: what QEMU tells of its own accord, and what it means for the domain.
+ *
+ * Runs in the worker, as the user. QEMU's events and their members are as its manual "QEMU QMP
+ * Reference" (qemu-qmp-ref) has them; what follows from each is what libvirt 9.0 makes of it.
+ */
+#include <string.h>
+
+#include "lib/take.h"
+#include "worker/vm/vm.h"
+#include "worker/vm/vms.h"
+
+/* Which event tells clients of a pause for that reason. */
+static int32_t
+suspended_detail(int32_t reason)
+{
+	switch (reason) {
+	case DOMAIN_PAUSED_IOERROR:
+		return EVENT_SUSPENDED_IOERROR;
+	case DOMAIN_PAUSED_WATCHDOG:
+		return EVENT_SUSPENDED_WATCHDOG;
+	default:
+		return EVENT_SUSPENDED_PAUSED;
+	}
+}
+
+static void
+on_stop(struct vm *vm, const json_t *data)
+{
+	int32_t reason = vm->pausing;
+
+	(void)data;
+	vm->pausing = DOMAIN_PAUSED_UNKNOWN;
+	/* The pause behind a shutdown is none, and one before the start is known. */
+	if (!vm->started || vm->domain->state != DOMAIN_STATE_RUNNING)
+		return;
+	vm_set_state(vm, DOMAIN_STATE_PAUSED, reason);
+	vm_tell(vm, EVENT_SUSPENDED, suspended_detail(reason));
+}
+
+static void
+on_resume(struct vm *vm, const json_t *data)
+{
+	(void)data;
+	if (vm->domain->state == DOMAIN_STATE_RUNNING)
+		return;
+	vm_set_state(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNPAUSED);
+	vm_tell(vm, EVENT_RESUMED, EVENT_RESUMED_UNPAUSED);
+}
+
+static void
+on_shutdown(struct vm *vm, const json_t *data)
+{
+	const json_t *guest = json_object_get(data, "guest");
+	int32_t detail = EVENT_SHUTDOWN_FINISHED;
+
+	/* Told twice, when a QEMU that waits in its shutdown is asked to quit. */
+	if (vm->domain->state == DOMAIN_STATE_SHUTDOWN)
+		return;
+	if (json_is_boolean(guest))
+		detail = json_is_true(guest) ? EVENT_SHUTDOWN_GUEST : EVENT_SHUTDOWN_HOST;
+	if (vm->end == 0)
+		vm->end = VM_END_SHUTDOWN;
+	vm_set_state(vm, DOMAIN_STATE_SHUTDOWN, 0);
+	vm_tell(vm, EVENT_SHUTDOWN, detail);
+	if (vm->domain->live->on_poweroff == DOMAIN_RESTART && !vm->stopping)
+		vm_restart(vm);
+}
+
+static void
+on_io_error(struct vm *vm, const json_t *data)
+{
+	const char *action = json_string_value(json_object_get(data, "action"));
+
+	if (action && strcmp(action, "stop") == 0)
+		vm->pausing = DOMAIN_PAUSED_IOERROR;
+}
+
+static void
+on_watchdog(struct vm *vm, const json_t *data)
+{
+	const char *action = json_string_value(json_object_get(data, "action"));
+
+	if (action && strcmp(action, "pause") == 0)
+		vm->pausing = DOMAIN_PAUSED_WATCHDOG;
+}
+
+static void
+on_balloon(struct vm *vm, const json_t *data)
+{
+	json_int_t bytes = json_integer_value(json_object_get(data, "actual"));
+
+	if (bytes > 0)
+		vm->balloon_kib = (uint64_t)bytes / 1024;
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(struct vm *vm, const json_t *data);
+} events[] = {
+	{"STOP", on_stop},
+	{"RESUME", on_resume},
+	{"SHUTDOWN", on_shutdown},
+	{"BLOCK_IO_ERROR", on_io_error},
+	{"WATCHDOG", on_watchdog},
+	{"BALLOON_CHANGE", on_balloon},
+};
+
+void
+vm_monitor_event(struct monitor *monitor, const char *name, const json_t *data)
+{
+	struct vm *vm = container_of(monitor, struct vm, monitor);
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (strcmp(events[i].name, name) == 0)
+			events[i].fn(vm, data);
+}

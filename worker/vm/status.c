@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status.c: what the next worker has to know of a running VM; see status.h.
+ *
+ * Runs in the worker, as the user; never as root. What is written can be read again: both ways
+ * have the same bounds.
+ */
+#include "worker/vm/status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/keyval.h"
+#include "lib/take.h"
+#include "worker/domain/alias.h"
+#include "worker/domain/scan.h"
+#include "worker/store/domains.h"
+#include "worker/vm/rundir.h"
+
+static const char kind_status[] = "vm", kind_def[] = "xml";
+static const char landlock_unknown[] = "unknown";
+
+enum key { KEY_ID, KEY_STATE, KEY_REASON, KEY_LANDLOCK, KEY_SINCE, KEY_TRANSIENT, N_KEYS };
+
+enum { REASON_MAX = 13, TEXT_MAX = 256 }; /* the highest of virDomainPausedReason */
+
+static const struct {
+	const char *name;
+	uint64_t min, max;
+} keys[N_KEYS] = {
+	[KEY_ID] = {"id", 1, INT32_MAX},
+	[KEY_STATE] = {"state", DOMAIN_STATE_RUNNING, DOMAIN_STATE_SHUTDOWN},
+	[KEY_REASON] = {"reason", 0, REASON_MAX},
+	[KEY_LANDLOCK] = {"landlock", 0, INT32_MAX}, /* or landlock_unknown */
+	[KEY_SINCE] = {"since", 0, INT64_MAX},
+	[KEY_TRANSIENT] = {"transient", 0, 1}, /* as yes and no */
+};
+
+static enum key
+find_key(const char *name)
+{
+	enum key key = 0;
+
+	while (key < N_KEYS && strcmp(keys[key].name, name) != 0)
+		key++;
+	return key;
+}
+
+static bool
+read_value(enum key key, const char *value, uint64_t *ret)
+{
+	int yes;
+
+	if (key == KEY_TRANSIENT && keyval_bool(value, &yes) == 0) {
+		*ret = (uint64_t)yes;
+		return true;
+	}
+	if (key == KEY_LANDLOCK && strcmp(value, landlock_unknown) == 0) {
+		*ret = UINT64_MAX;
+		return true;
+	}
+	return key != KEY_TRANSIENT && keyval_number(value, keys[key].min, keys[key].max, ret) == 0;
+}
+
+/* Each key once, and nothing else. */
+static bool
+read_values(const char *text, size_t size, uint64_t values[static N_KEYS])
+{
+	enum keyval_result result;
+	unsigned seen = 0;
+	struct keyval kv;
+
+	keyval_init(&kv, text, size);
+	while ((result = keyval_next(&kv)) == KEYVAL_PAIR) {
+		enum key key = find_key(kv.key);
+
+		if (key == N_KEYS || seen & 1u << key || !read_value(key, kv.value, &values[key]))
+			return false;
+		seen |= 1u << key;
+	}
+	return result == KEYVAL_END && seen == (1u << N_KEYS) - 1;
+}
+
+static int
+read_text(const char *text, size_t size, struct vm_status *ret)
+{
+	uint64_t values[N_KEYS];
+
+	if (!read_values(text, size, values))
+		return VM_STATUS_E_BAD;
+	*ret = (struct vm_status){
+		.id = (int32_t)values[KEY_ID],
+		.state = (int32_t)values[KEY_STATE],
+		.reason = (int32_t)values[KEY_REASON],
+		.landlock = values[KEY_LANDLOCK] == UINT64_MAX ? -1 : (int)values[KEY_LANDLOCK],
+		.since = values[KEY_SINCE],
+		.transient = values[KEY_TRANSIENT] == 1,
+	};
+	return 0;
+}
+
+int
+vm_status_write(const uint8_t uuid[static 16], const struct vm_status *status)
+{
+	char landlock[16], text[TEXT_MAX];
+	struct vm_status again;
+	int n;
+
+	(void)snprintf(landlock, sizeof(landlock), "%d", status->landlock);
+	n = snprintf(text, sizeof(text),
+		"id = %" PRId32 "\nstate = %" PRId32 "\nreason = %" PRId32
+		"\nlandlock = %s\nsince = %" PRIu64 "\ntransient = %s\n",
+		status->id, status->state, status->reason,
+		status->landlock == -1 ? landlock_unknown : landlock, status->since,
+		status->transient ? "yes" : "no");
+	if (read_text(text, (size_t)n, &again) != 0)
+		return -EINVAL;
+	return rundir_write(uuid, kind_status, text, (size_t)n);
+}
+
+/* Returns 0, VM_STATUS_E_BAD for what is no file of ours, or a negative errno. */
+static int
+read_file(const uint8_t uuid[static 16], const char *kind, char **ret_text, size_t *ret_size)
+{
+	int r = rundir_read(uuid, kind, ret_text, ret_size);
+
+	return r == -EPERM || r == -EFBIG ? VM_STATUS_E_BAD : r;
+}
+
+int
+vm_status_read(const uint8_t uuid[static 16], struct vm_status *ret)
+{
+	free_auto char *text = NULL;
+	size_t size;
+	int r = read_file(uuid, kind_status, &text, &size);
+
+	return r != 0 ? r : read_text(text, size, ret);
+}
+
+int
+vm_status_write_def(const struct domain_def *live, int32_t id)
+{
+	free_auto char *xml = NULL;
+	int r = domain_def_format(live, DOMAIN_DEF_LIVE, id, &xml);
+
+	if (r < 0)
+		return r;
+	/* The aliases come on top of a definition that may be as large as one can be. */
+	if (scan_document(xml, strlen(xml)))
+		return -EFBIG;
+	return rundir_write(live->uuid, kind_def, xml, strlen(xml));
+}
+
+int
+vm_status_read_def(
+	const uint8_t uuid[static 16], const struct domain_env *env, struct domain_def **ret_def)
+{
+	domain_def_auto struct domain_def *def = NULL;
+	free_auto char *xml = NULL;
+	struct rpc_error error;
+	size_t size;
+	int r = read_file(uuid, kind_def, &xml, &size);
+
+	if (r != 0)
+		return r;
+	r = domain_def_parse(xml, size, DOMAIN_DEF_LIVE, env, &error, &def);
+	if (r == 0 && memcmp(def->uuid, uuid, sizeof(def->uuid)) != 0)
+		return VM_STATUS_E_BAD;
+	if (r == 0)
+		r = domain_alias_assign(def);
+	if (r == 0)
+		r = domain_alias_check(def, &error);
+	if (r == DOMAIN_E_REFUSED)
+		return VM_STATUS_E_BAD;
+	if (r == 0)
+		*ret_def = take_ptr(def);
+	return r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status.h: what the next worker has to know of a running VM: UUID.vm, "key = value", and UUID.xml,
+ * the definition as it was started; both in the run-time folder (rundir.h).
+ *
+ * Runs in the worker, as the user. Written before the VM runs and at each change of its state;
+ * read by the worker that adopts it, which trusts it as little as any file.
+ */
+#ifndef WORKER_VM_STATUS_H
+#define WORKER_VM_STATUS_H
+
+#include <stdint.h>
+
+#include "worker/domain/def.h"
+
+struct vm_status {
+	int32_t id;
+	int32_t state, reason; /* as last known: a pause's reason is nowhere else */
+	int landlock;          /* the level that the box enforces; -1: not known yet */
+	uint64_t since;        /* CLOCK_REALTIME seconds of the start */
+	bool transient;        /* it has no definition on disk */
+};
+
+enum vm_status_error {
+	VM_STATUS_E_BAD = 1 /* it is there, and not what vm_status_write() wrote */
+};
+
+/** Write UUID.vm. Returns 0 or a negative errno: -EINVAL for what could not be read. */
+int vm_status_write(const uint8_t uuid[static 16], const struct vm_status *status);
+/** Read it. Returns 0, VM_STATUS_E_BAD, or a negative errno. */
+int vm_status_read(const uint8_t uuid[static 16], struct vm_status *ret);
+
+/**
+ * Write UUID.xml. Returns 0 or a negative errno: -EFBIG for a definition that is too large to be
+ * parsed again once its aliases are in it.
+ */
+int vm_status_write_def(const struct domain_def *live, int32_t id);
+/**
+ * Read it: a definition with that UUID and all aliases (domain_def_free()). Returns 0,
+ * VM_STATUS_E_BAD, or a negative errno.
+ */
+int vm_status_read_def(
+	const uint8_t uuid[static 16], const struct domain_env *env, struct domain_def **ret_def);
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm.c: one VM, from the wish for it to its end; see vm.h.
+ *
+ * Runs in the worker, as the user. Must never call a VM ended because its monitor is: only the
+ * broker, who watches its process and its leaf, says so.
+ */
+#include "worker/vm/vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/take.h"
+#include "lib/uuid.h"
+#include "worker/vm/rundir.h"
+#include "worker/vm/status.h"
+#include "worker/vm/vms.h"
+
+enum { TELL_AGAIN_MS = 100, MONITOR_AGAIN_MS = 200 };
+
+/* How each end looks: to clients, in events, and in the log. */
+static const struct {
+	int32_t reason, event;
+	const char *name;
+} ends[] = {
+	[VM_END_SHUTDOWN] = {DOMAIN_SHUTOFF_SHUTDOWN, EVENT_STOPPED_SHUTDOWN, "shutdown"},
+	[VM_END_DESTROYED] = {DOMAIN_SHUTOFF_DESTROYED, EVENT_STOPPED_DESTROYED, "destroyed"},
+	[VM_END_CRASHED] = {DOMAIN_SHUTOFF_CRASHED, EVENT_STOPPED_FAILED, "crashed"},
+	[VM_END_FAILED] = {DOMAIN_SHUTOFF_FAILED, EVENT_STOPPED_FAILED, "failed"},
+};
+
+static void release(struct vm *vm);
+
+struct vm *
+vm_new(struct vms *vms, struct domain *domain)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	vm->vms = vms;
+	vm->domain = domain;
+	memcpy(vm->uuid, domain->live->uuid, sizeof(vm->uuid));
+	vm->landlock = -1;
+	vm->seed_sock = -1;
+	vm->since = (uint64_t)time(NULL);
+	TAILQ_INIT(&vm->waiters);
+	TAILQ_INIT(&vm->ops);
+	vm_log_init(&vm->log);
+	vm_log_init(&vm->console_log);
+	for (size_t i = 0; i < domain->live->n_serials; i++)
+		console_init(&vm->consoles[i], vms->loop, i == 0 ? &vm->console_log : NULL);
+	domain->vm = vm;
+	LIST_INSERT_HEAD(&vms->all, vm, entry);
+	if (vms->n++ == 0 && vms->occupied)
+		vms->occupied(vms, true);
+	return vm;
+}
+
+/* --- how it is ---------------------------------------------------------------------------- */
+
+void
+vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail)
+{
+	vm->vms->tell(vm->vms, vm->domain, event, detail);
+}
+
+void
+vm_set_state(struct vm *vm, enum domain_state state, int32_t reason)
+{
+	struct domain *domain = vm->domain;
+	struct vm_status status = {
+		.id = domain->id,
+		.state = (int32_t)state,
+		.reason = reason,
+		.landlock = vm->landlock,
+		.since = vm->since,
+		.transient = !domain->config,
+	};
+	int r = vm_status_write(vm->uuid, &status);
+
+	domain->state = state;
+	domain->reason = reason;
+	if (r < 0)
+		log_warning("dom=%s: the note for the next worker cannot be written: %s",
+			log_quote(domain_def_now(domain)->name), strerror(-r));
+}
+
+/* --- its end ------------------------------------------------------------------------------ */
+
+static void
+free_waiter(struct vm_waiter *waiter, enum rpc_handled handled)
+{
+	timer_stop(&waiter->late);
+	TAILQ_REMOVE(&waiter->vm->waiters, waiter, entry);
+	waiter->done(waiter->arg, handled, &waiter->error);
+	free(waiter);
+}
+
+static void
+end_is_late(struct timer *timer)
+{
+	struct vm_waiter *waiter = container_of(timer, struct vm_waiter, late);
+
+	if (!waiter->failed)
+		(void)rpc_error_set_errno(&waiter->error, EBUSY, VIR_FROM_NONE,
+			"Failed to terminate process %" PRIu32 " with SIGKILL", waiter->vm->pid);
+	free_waiter(waiter, RPC_FAILED);
+}
+
+int
+vm_wait_end(struct vm *vm, const struct rpc_error *error, vm_done_fn *done, void *arg)
+{
+	struct vm_waiter *waiter = calloc(1, sizeof(*waiter));
+	struct loop *loop = vm->vms->loop;
+
+	if (!waiter)
+		return -ENOMEM;
+	waiter->vm = vm;
+	waiter->done = done;
+	waiter->arg = arg;
+	waiter->failed = error != NULL;
+	if (error)
+		waiter->error = *error;
+	TAILQ_INSERT_TAIL(&vm->waiters, waiter, entry);
+	timer_set(loop, &waiter->late, loop_now(loop) + LOOP_S(VM_END_PATIENCE_S), end_is_late);
+	return 0;
+}
+
+static void
+disconnect(struct vm *vm)
+{
+	timer_stop(&vm->retry);
+	monitor_close(&vm->monitor);
+	for (size_t i = 0; i < vm->domain->live->n_serials; i++)
+		console_close(&vm->consoles[i]);
+}
+
+/* At the end of a turn of the loop, when nothing of it runs and none of its ops does. */
+static void
+ended(struct deferred *deferred)
+{
+	struct vm *vm = container_of(deferred, struct vm, ending);
+	struct domain *domain = vm->domain;
+	struct rpc_error not_running = {0};
+	enum vm_end end = vm->end ? vm->end : VM_END_CRASHED;
+
+	(void)rpc_error_set(&not_running, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+		"Requested operation is not valid: domain is not running");
+	vm_op_fail_waiting(vm, &not_running);
+	disconnect(vm);
+	rundir_remove(vm->uuid);
+	vm_log_note(&vm->log, "shutting down, reason=%s", ends[end].name);
+	domain->id = -1;
+	domain->state = DOMAIN_STATE_SHUTOFF;
+	domain->reason = ends[end].reason;
+	if (vm->started) {
+		log_info("dom=%s has ended: %s", log_quote(domain_def_now(domain)->name),
+			ends[end].name);
+		vm_tell(vm, EVENT_STOPPED, ends[end].event);
+	}
+	while (!TAILQ_EMPTY(&vm->waiters)) {
+		struct vm_waiter *waiter = TAILQ_FIRST(&vm->waiters);
+
+		free_waiter(waiter, waiter->failed ? RPC_FAILED : RPC_DONE);
+	}
+	release(vm);
+}
+
+void
+vm_gone(struct vm *vm)
+{
+	vm->lease = VM_LEASE_NONE;
+	vm->stopping = true;
+	vm_op_wake(vm, -EPIPE, NULL);
+	vm_op_cancel(vm);
+	loop_defer(vm->vms->loop, &vm->ending, ended);
+}
+
+static void stop_lease(struct vm *vm);
+
+static void
+stop_again(struct timer *timer)
+{
+	stop_lease(container_of(timer, struct vm, retry));
+}
+
+static void
+stop_lease(struct vm *vm)
+{
+	struct vms *vms = vm->vms;
+
+	/* A broker that has gone ends nothing: the next worker finds out. */
+	if (uplink_stop_lease(vms->uplink, (uint32_t)vm->domain->id) == LINK_E_FULL)
+		timer_set(vms->loop, &vm->retry, loop_now(vms->loop) + LOOP_MS(TELL_AGAIN_MS),
+			stop_again);
+}
+
+void
+vm_stop(struct vm *vm, enum vm_end end)
+{
+	if (vm->end == 0)
+		vm->end = end;
+	if (vm->stopping)
+		return;
+	vm->stopping = true;
+	if (vm->lease == VM_LEASE_HELD)
+		stop_lease(vm);
+	else if (vm->lease == VM_LEASE_NONE)
+		loop_defer(vm->vms->loop, &vm->ending, ended);
+}
+
+void
+vm_leased(struct vm *vm, int err, const struct ipc_leased *leased, int fd)
+{
+	vm->lease = err == 0 ? VM_LEASE_HELD : VM_LEASE_NONE;
+	vm->seed_sock = fd;
+	if (err == 0) {
+		vm->domain->id = (int32_t)leased->id;
+		vm->pid = leased->pid;
+	}
+	if (!vm->stopping) {
+		vm_op_wake(vm, err, NULL);
+	} else {
+		/* There is something to be ended now, or there never will be. */
+		vm->stopping = false;
+		vm_stop(vm, VM_END_FAILED);
+	}
+	fd_close(&vm->seed_sock);
+}
+
+/* --- its sockets -------------------------------------------------------------------------- */
+
+void
+vm_reach_again(struct timer *timer)
+{
+	struct vm *vm = container_of(timer, struct vm, retry);
+
+	if (!vm->stopping && vm->monitor.state == MONITOR_CLOSED)
+		(void)vm_adopt(vm, NULL, NULL);
+}
+
+static void
+monitor_lost(struct monitor *monitor, const char *why)
+{
+	struct vm *vm = container_of(monitor, struct vm, monitor);
+	struct loop *loop = vm->vms->loop;
+
+	log_debug("dom=%s: %s", log_quote(domain_def_now(vm->domain)->name), why);
+	/* Most often it is about to end, which the broker tells; else it is reached again. */
+	if (vm->started && !vm->stopping)
+		timer_set(loop, &vm->retry, loop_now(loop) + LOOP_MS(MONITOR_AGAIN_MS),
+			vm_reach_again);
+	vm_op_wake(vm, -EPIPE, NULL);
+}
+
+static void
+monitor_opened(struct monitor *monitor, const char *status)
+{
+	vm_op_wake(container_of(monitor, struct vm, monitor), 0, status);
+}
+
+static void
+monitor_reply(struct monitor *monitor, uint64_t cookie, const struct qmp_reply *reply)
+{
+	struct vm *vm = container_of(monitor, struct vm, monitor);
+
+	job_wake(vm->vms->jobs, cookie, 0, reply);
+}
+
+int
+vm_open_monitor(struct vm *vm)
+{
+	static const struct monitor_ops ops = {.opened = monitor_opened,
+		.reply = monitor_reply,
+		.event = vm_monitor_event,
+		.lost = monitor_lost};
+	int fd, r = rundir_connect(vm->uuid, "qmp", &fd);
+
+	monitor_close(&vm->monitor);
+	return r < 0 ? r : monitor_open(&vm->monitor, vm->vms->loop, fd, vm->uuid, &ops);
+}
+
+void
+vm_open_consoles(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->domain->live->n_serials; i++) {
+		struct console *console = &vm->consoles[i];
+		char kind[RUNDIR_KIND_MAX];
+		int fd, r;
+
+		if (console->fd >= 0)
+			continue;
+		(void)snprintf(kind, sizeof(kind), "serial%u", i);
+		r = rundir_connect(vm->uuid, kind, &fd);
+		if (r == 0)
+			r = console_connect(console, fd);
+		if (r < 0)
+			log_warning("dom=%s: %s cannot be reached: %s",
+				log_quote(vm->domain->live->name), kind, strerror(-r));
+	}
+}
+
+/* --- the end of the struct ---------------------------------------------------------------- */
+
+static void
+free_vm(struct deferred *deferred)
+{
+	free(container_of(deferred, struct vm, ending));
+}
+
+/* Nothing of it is left but the struct, which may be in use in this turn of the loop. */
+static void
+release(struct vm *vm)
+{
+	struct vms *vms = vm->vms;
+
+	vm_log_close(&vm->log);
+	vm_log_close(&vm->console_log);
+	vm->domain->vm = NULL;
+	domains_settle(vms->domains, vm->domain);
+	vm->domain = NULL;
+	LIST_REMOVE(vm, entry);
+	loop_defer(vms->loop, &vm->ending, free_vm);
+	if (--vms->n == 0 && vms->occupied)
+		vms->occupied(vms, false);
+}
+
+void
+vm_abandon(struct vm *vm)
+{
+	struct rpc_error leaving = {0};
+
+	(void)rpc_error_set(&leaving, VIR_ERR_OPERATION_ABORTED, VIR_FROM_QEMU,
+		"operation aborted: qemud is being restarted; the domain is left as it is");
+	vm->stopping = true; /* so that nothing is begun for it */
+	vm_op_fail_waiting(vm, &leaving);
+	vm_op_cancel(vm);
+	while (!TAILQ_EMPTY(&vm->waiters)) {
+		TAILQ_FIRST(&vm->waiters)->error = leaving;
+		free_waiter(TAILQ_FIRST(&vm->waiters), RPC_FAILED);
+	}
+	disconnect(vm);
+	release(vm);
+}

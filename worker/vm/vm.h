@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm.h: one VM that runs, is about to, or is ending: its lease, its monitor, its consoles.
+ *
+ * Runs in the worker, as the user. It is there from the wish to start until the broker says that
+ * nothing of it runs any more (LEASE_GONE): only then is the domain shown as shut off, and can be
+ * started again. A worker that leaves lets go of it without ending it.
+ */
+#ifndef WORKER_VM_VM_H
+#define WORKER_VM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "lib/loop.h"
+#include "protocol/ipc/ipc.h"
+#include "worker/domain/def.h"
+#include "worker/store/domains.h"
+#include "worker/store/lifecycle.h"
+#include "worker/vm/console.h"
+#include "worker/vm/log.h"
+#include "worker/vm/monitor.h"
+#include "worker/vm/op.h"
+
+struct vms;
+
+enum vm_lease {
+	VM_LEASE_NONE = 0,
+	VM_LEASE_ASKED, /* the broker has not answered yet */
+	VM_LEASE_HELD
+};
+
+enum {
+	VM_END_PATIENCE_S = 30 /* for a process that was sent SIGKILL */
+};
+
+/* Why a VM ends, as clients are told. */
+enum vm_end { VM_END_SHUTDOWN = 1, VM_END_DESTROYED, VM_END_CRASHED, VM_END_FAILED };
+
+/* Somebody who waits until it has ended. */
+struct vm_waiter {
+	TAILQ_ENTRY(vm_waiter) entry;
+	struct vm *vm;
+	vm_done_fn *done;
+	void *arg;
+	bool failed; /* it ends because of an error, which is what is told */
+	struct rpc_error error;
+	struct timer late;
+};
+
+TAILQ_HEAD(vm_waiters, vm_waiter);
+
+struct vm {
+	LIST_ENTRY(vm) entry;
+	struct vms *vms;
+	struct domain *domain; /* whose `vm` this is */
+	uint8_t uuid[16];
+	enum vm_lease lease;
+	int seed_sock;        /* owned; -1 but while the op that asked for the lease takes it */
+	uint32_t pid;         /* of its QEMU as the host sees it; 0: not known */
+	uint64_t since;       /* seconds since 1970 */
+	int landlock;         /* that its box enforces; -1: not known */
+	bool started;         /* clients were told that it runs */
+	bool stopping;        /* all of it was told to end */
+	enum vm_end end;      /* why it ends; 0: nothing was seen or said */
+	int32_t pausing;      /* enum domain_paused: the reason of the pause that comes next */
+	uint64_t balloon_kib; /* memory that it has; 0: all */
+	struct vm_waiters waiters;
+
+	struct vm_ops ops; /* the first is the one that runs, or is about to */
+	struct deferred next_op;
+
+	struct monitor monitor;
+	struct timer retry; /* of a monitor that was lost, or of a word to the broker */
+	struct vm_log log, console_log;
+	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
+	struct deferred ending; /* what is left to do when nothing of it runs */
+};
+
+/** A VM for a domain that has none and whose `live` is set. Returns NULL without memory. */
+struct vm *vm_new(struct vms *vms, struct domain *domain);
+/** Let go of it, whatever it does: this worker leaves. Frees it; nobody is told anything. */
+void vm_abandon(struct vm *vm);
+
+/** The broker's answer to the lease that was asked for (lib/uplink.h). Takes fd over. */
+void vm_leased(struct vm *vm, int err, const struct ipc_leased *leased, int fd);
+/**
+ * Nothing of it runs any more: its ops fail; at the end of this turn of the loop its domain is shut
+ * off, everybody is told, and the vm is freed.
+ */
+void vm_gone(struct vm *vm);
+/** End all of it now; the same follows. The first reason counts. It may be called from a step. */
+void vm_stop(struct vm *vm, enum vm_end end);
+/**
+ * Tell when it has ended. With an error: that is what is told then, or when it has not ended within
+ * VM_END_PATIENCE_S. Returns 0 or -ENOMEM.
+ */
+int vm_wait_end(struct vm *vm, const struct rpc_error *error, vm_done_fn *done, void *arg);
+
+/** Connect to its monitor's socket; the running op is woken when it is open, or lost (-EPIPE). */
+int vm_open_monitor(struct vm *vm);
+/** Connect its serial ports, those that are not. */
+void vm_open_consoles(struct vm *vm);
+/** Its state has changed: shown to clients at once, kept for the next worker. */
+void vm_set_state(struct vm *vm, enum domain_state state, int32_t reason);
+/** A lifecycle event of its domain. */
+void vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail);
+
+/** Memory that the guest has now, in KiB: usage.c. */
+uint64_t vm_memory_kib(const struct vm *vm);
+/** Processor time that its QEMU has used, in nanoseconds; 0 when that cannot be told. */
+uint64_t vm_cpu_ns(const struct vm *vm);
+
+/** The timer's call that reaches it again. */
+timer_fn vm_reach_again;
+/** The deferred call that begins the op whose turn it is: op.c. */
+deferred_fn vm_op_next;
+/** What QEMU tells of its own accord: happen.c. */
+void vm_monitor_event(struct monitor *monitor, const char *name, const json_t *data);
+
+#endif

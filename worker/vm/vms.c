@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vms.c: all VMs of this user that run; see vms.h.
+ *
+ * Runs in the worker, as the user.
+ */
+#include "worker/vm/vms.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/take.h"
+#include "lib/uuid.h"
+#include "worker/vm/rundir.h"
+#include "worker/vm/status.h"
+
+enum { LOGS_TRIM_S = 10 };
+
+void
+vms_init(struct vms *vms, struct loop *loop, struct uplink *uplink)
+{
+	*vms = (struct vms){.loop = loop, .uplink = uplink};
+	LIST_INIT(&vms->all);
+}
+
+void
+vms_fini(struct vms *vms)
+{
+	timer_stop(&vms->trim);
+	while (!LIST_EMPTY(&vms->all))
+		vm_abandon(LIST_FIRST(&vms->all));
+}
+
+/* --- logs --------------------------------------------------------------------------------- */
+
+static void
+trim_logs(struct timer *timer)
+{
+	struct vms *vms = container_of(timer, struct vms, trim);
+	struct vm *vm;
+
+	LIST_FOREACH (vm, &vms->all, entry) {
+		vm_log_trim(&vm->log);
+	}
+	if (!LIST_EMPTY(&vms->all))
+		vms_watch_logs(vms);
+}
+
+void
+vms_watch_logs(struct vms *vms)
+{
+	timer_set(vms->loop, &vms->trim, loop_now(vms->loop) + LOOP_S(LOGS_TRIM_S), trim_logs);
+}
+
+/* --- what the broker says ----------------------------------------------------------------- */
+
+void
+vms_leased(struct vms *vms, uint64_t cookie, int err, const struct ipc_leased *leased, int fd)
+{
+	/* It asked, so it is there until it is answered. */
+	(void)vms;
+	vm_leased((struct vm *)(uintptr_t)cookie, err, leased, fd);
+}
+
+void
+vms_lease_gone(struct vms *vms, uint32_t id)
+{
+	struct vm *vm;
+
+	LIST_FOREACH (vm, &vms->all, entry)
+		if (vm->lease == VM_LEASE_HELD && vm->domain->id == (int32_t)id) {
+			vm_gone(vm);
+			return;
+		}
+}
+
+/* --- adoption ----------------------------------------------------------------------------- */
+
+static bool
+is_running(void *arg, const uint8_t uuid[static 16])
+{
+	const struct vms *vms = arg;
+	const struct domain *domain = domains_find_uuid(vms->domains, uuid);
+
+	return domain && domain->vm;
+}
+
+/* One thing less to wait for. */
+static void
+adopted_one(struct vms *vms)
+{
+	int r;
+
+	if (--vms->n_adopting > 0)
+		return;
+	r = rundir_sweep(is_running, vms);
+	if (r < 0)
+		log_warning(
+			"what old machines left in the run-time folder stays: %s", strerror(-r));
+	vms->adopted(vms, 0);
+}
+
+static void
+reached(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+{
+	/* What could not be reached is there all the same. */
+	(void)handled;
+	(void)error;
+	adopted_one(arg);
+}
+
+/* What is shown of a VM of which nothing is known but that it runs: enough to end it. */
+static int
+lost_def(const struct vms *vms, const struct ipc_lease_found *found, struct domain_def **ret)
+{
+	char xml[256], uuid[UUID_TEXT_SIZE];
+	struct rpc_error error;
+	int n = snprintf(xml, sizeof(xml),
+		"<domain type='qemu'><name>lost-%" PRIu32 "</name><uuid>%s</uuid>"
+		"<memory>1024</memory><os><type>hvm</type></os></domain>",
+		found->id, uuid_format(found->uuid, uuid));
+
+	return domain_def_parse(xml, (size_t)n, 0, vms->env, &error, ret);
+}
+
+/* The domain that runs under this lease, with its `live`; NULL without memory. */
+static struct domain *
+find_domain(struct vms *vms, const struct ipc_lease_found *found)
+{
+	struct domain *domain = domains_find_uuid(vms->domains, found->uuid);
+	domain_def_auto struct domain_def *live = NULL;
+	int r = vm_status_read_def(found->uuid, vms->env, &live);
+
+	if (r != 0 && domain)
+		r = domain_def_live(domain->config, vms->env, &live);
+	/* Somebody else has its name now, or nothing says what it is. */
+	if (r != 0 || (!domain && domains_find_name(vms->domains, live->name))) {
+		live = domain_def_free(live);
+		if (lost_def(vms, found, &live) != 0)
+			return NULL;
+	}
+	if (!domain)
+		domain = domains_add_transient(vms->domains, live);
+	else
+		domain->live = live;
+	if (domain)
+		(void)take_ptr(live);
+	return domain;
+}
+
+static int
+adopt(struct vms *vms, const struct ipc_lease_found *found)
+{
+	struct domain *domain = domains_find_uuid(vms->domains, found->uuid);
+	struct vm_status status;
+	struct vm *vm;
+
+	if (domain && domain->vm)
+		return -EEXIST;
+	domain = find_domain(vms, found);
+	if (!domain)
+		return -ENOMEM;
+	vm = vm_new(vms, domain);
+	if (!vm) {
+		domains_settle(vms->domains, domain);
+		return -ENOMEM;
+	}
+	domain->id = (int32_t)found->id;
+	/* Until it says how it is: not shut off. */
+	domain->state = DOMAIN_STATE_RUNNING;
+	domain->reason = DOMAIN_RUNNING_UNKNOWN;
+	vm->lease = VM_LEASE_HELD;
+	vm->pid = found->pid;
+	if (vm_status_read(found->uuid, &status) == 0 && status.id == domain->id) {
+		domain->state = (enum domain_state)status.state;
+		domain->reason = status.reason;
+		vm->since = status.since;
+		vm->landlock = status.landlock;
+	}
+	vm->started = true;
+	vms->n_adopting++;
+	if (vm_adopt(vm, reached, vms) < 0)
+		vms->n_adopting--;
+	return 0;
+}
+
+void
+vms_lease_found(struct vms *vms, int err, const struct ipc_lease_found *found)
+{
+	int r = err;
+
+	if (err == 0) {
+		r = adopt(vms, found);
+		if (r < 0)
+			log_error("the machine with id %" PRIu32 " runs and cannot be shown: %s",
+				found->id, strerror(-r));
+		r = uplink_ask_next_lease(vms->uplink, found->id, 1);
+		if (r == 0)
+			return;
+		r = -EPIPE;
+	}
+	if (r == -ENOENT)
+		adopted_one(vms);
+	else
+		vms->adopted(vms, r);
+}
+
+void
+vms_adopt(struct vms *vms, void (*adopted)(struct vms *vms, int err))
+{
+	vms->adopted = adopted;
+	vms->n_adopting = 1;
+	vms_watch_logs(vms);
+	if (uplink_ask_next_lease(vms->uplink, 0, 1) != 0)
+		adopted(vms, -EPIPE);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vms.h: all VMs of this user that run, and what is done to them.
+ *
+ * Runs in the worker, as the user. A worker that begins adopts what runs already (vms_adopt());
+ * one that ends lets go of it.
+ */
+#ifndef WORKER_VM_VMS_H
+#define WORKER_VM_VMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "lib/loop.h"
+#include "lib/uplink.h"
+#include "worker/job/job.h"
+#include "worker/store/domains.h"
+#include "worker/store/home.h"
+#include "worker/store/lifecycle.h"
+#include "worker/vm/op.h"
+#include "worker/vm/vm.h"
+
+LIST_HEAD(vm_list, vm);
+
+struct vms {
+	struct loop *loop;
+	struct uplink *uplink;
+	/* Those of the estate. */
+	struct jobs *jobs;
+	const struct home *home;
+	struct domains *domains;
+	const struct domain_env *env;
+
+	/* Tell whoever wants to know what has happened to a domain. */
+	void (*tell)(struct vms *vms, const struct domain *domain, enum event_lifecycle event,
+		int32_t detail);
+
+	struct vm_list all;
+	unsigned n;
+	/* The first has come, or the last has gone. NULL: nobody wants to know. */
+	void (*occupied)(struct vms *vms, bool occupied);
+
+	/* Adoption. */
+	unsigned n_adopting; /* that are not reached yet; and one for the list of them */
+	void (*adopted)(struct vms *vms, int err);
+	struct timer trim; /* of the logs, while something runs */
+};
+
+/** Empty; the owner fills in what is the estate's, and the callbacks. */
+void vms_init(struct vms *vms, struct loop *loop, struct uplink *uplink);
+/** Let go of all of them. */
+void vms_fini(struct vms *vms);
+
+/**
+ * Take over what runs, as the broker says; home, domains, env and jobs are set. `adopted` is called
+ * when all of them have been reached, or have turned out not to be: err is 0, or a negative errno
+ * when the broker cannot say what runs.
+ */
+void vms_adopt(struct vms *vms, void (*adopted)(struct vms *vms, int err));
+
+/* What the broker says (lib/uplink.h). */
+void vms_leased(struct vms *vms, uint64_t cookie, int err, const struct ipc_leased *leased, int fd);
+void vms_lease_found(struct vms *vms, int err, const struct ipc_lease_found *found);
+void vms_lease_gone(struct vms *vms, uint32_t id);
+
+enum vm_start_flags { VM_START_PAUSED = 1 };
+
+/*
+ * What clients ask for. Each returns RPC_LATER, and done is called from the loop; or RPC_DONE or
+ * RPC_FAILED with the error, and done is not called. Errors and their texts are libvirt's.
+ */
+int vms_start(struct vms *vms, struct domain *domain, unsigned flags, struct rpc_error *error,
+	vm_done_fn *done, void *arg);
+int vms_suspend(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
+int vms_resume(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
+/** graceful: QEMU is asked to end, and not forced. */
+int vms_destroy(
+	struct domain *domain, bool graceful, struct rpc_error *error, vm_done_fn *done, void *arg);
+
+/** Begin to keep the logs in their bounds, as long as something runs. */
+void vms_watch_logs(struct vms *vms);
+/** Put what reaches a VM that runs already at the front of its line: adopt.c. 0 or -ENOMEM. */
+int vm_adopt(struct vm *vm, vm_done_fn *done, void *arg);
+/** Reset and go on: what <on_poweroff>restart</on_poweroff> does: power.c. */
+void vm_restart(struct vm *vm);
+
+#endif
