@@ -13,12 +13,16 @@
  *     the list of all domains; 1 connection with 1 in flight
  * load define SOCKET SECONDS DOMAINS
  *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
+ * load power SOCKET FILE
+ *     defines the domain in FILE; then each line on stdin, `start` or `destroy`, is one call about it,
+ *     answered with the nanoseconds from the call to its reply
  * load replace FOLDER SECONDS FILE
  *     no server: writes what is in FILE to a new file, makes it last, and renames it, again and again
  * load idle SOCKET CONNECTIONS
  *     opens them, prints "ready", stays until stdin ends
  *
- * All but the last print "OPERATIONS SECONDS CPU-NANOSECONDS" when done, where the CPU is their own.
+ * All but `power` and `idle` print "OPERATIONS SECONDS CPU-NANOSECONDS" when done, where the CPU is
+ * their own.
  * Any error reply, wrong size or lost connection ends it with status 1: a refused call must not
  * count as a fast one.
  */
@@ -41,7 +45,9 @@ enum {
 	OPEN = 1,
 	CLOSE = 2,
 	LIB_VERSION = 157,
+	CREATE = 9,
 	DEFINE_XML = 11,
+	DESTROY = 12,
 	LIST_ALL_DOMAINS = 273,
 	HEADER = 28,
 	BUFFER = 65536,
@@ -300,9 +306,9 @@ read_whole(struct conn *c, uint8_t *data, size_t size)
 		fail("recv");
 }
 
-/* Send a call and read its reply, whatever is in it. */
-static void
-exchange(struct conn *c, const uint8_t *call, size_t size)
+/* Send a call and read its reply: the size and, until the next one, the bytes of what is in it. */
+static size_t
+exchange(struct conn *c, const uint8_t *call, size_t size, const uint8_t **ret)
 {
 	static uint8_t reply[REPLY_MAX];
 	uint32_t length;
@@ -312,9 +318,18 @@ exchange(struct conn *c, const uint8_t *call, size_t size)
 	length = load32(reply);
 	if (length < HEADER || length > REPLY_MAX)
 		fail("reply of a strange size");
-	read_whole(c, reply + HEADER, length - HEADER);
-	if (load32(reply + 24) != 0)
+	/* A read of nothing would wait. */
+	if (length > HEADER)
+		read_whole(c, reply + HEADER, length - HEADER);
+	if (load32(reply + 24) != 0) {
+		/* After code and domain: whether there is a text, and its length. */
+		if (length >= HEADER + 16 && load32(reply + HEADER + 12) <= length - HEADER - 16)
+			(void)fprintf(stderr, "load: %.*s\n", (int)load32(reply + HEADER + 12),
+				(const char *)reply + HEADER + 16);
 		fail("error reply");
+	}
+	*ret = reply + HEADER;
+	return length - HEADER;
 }
 
 static void
@@ -323,6 +338,7 @@ list(double seconds)
 	uint8_t call[HEADER + 8];
 	size_t size = put_header(call, LIST_ALL_DOMAINS, 0, 8);
 	struct conn c = {.fd = -1};
+	const uint8_t *domains;
 	uint64_t n_done = 0;
 	double start;
 
@@ -331,10 +347,17 @@ list(double seconds)
 	dial_and_open(&c);
 	start = now();
 	do {
-		exchange(&c, call, size);
+		(void)exchange(&c, call, size, &domains);
 		n_done++;
 	} while (now() - start < seconds);
 	tell(n_done, now() - start);
+}
+
+/* Of a string of n bytes, on the wire. */
+static size_t
+text_size(size_t n)
+{
+	return 4 + ((n + 3) & ~(size_t)3);
 }
 
 static void
@@ -342,6 +365,7 @@ define(double seconds, unsigned n_domains)
 {
 	uint8_t call[1024] = {0};
 	struct conn c = {.fd = -1};
+	const uint8_t *domain;
 	uint64_t n_done = 0;
 	double start;
 
@@ -356,28 +380,77 @@ define(double seconds, unsigned n_domains)
 			number, number);
 
 		store32(call + HEADER, (uint32_t)n);
-		exchange(&c, call, put_header(call, DEFINE_XML, 0, 4 + (((size_t)n + 3) & ~3u)));
+		(void)exchange(
+			&c, call, put_header(call, DEFINE_XML, 0, text_size((size_t)n)), &domain);
 		n_done++;
 	} while (now() - start < seconds || (seconds <= 0 && n_done < n_domains));
 	tell(n_done, now() - start);
+}
+
+static size_t
+read_file(const char *path, uint8_t *data, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, data, size);
+
+	if (n <= 0)
+		fail(path);
+	(void)close(fd);
+	return (size_t)n;
+}
+
+/* A defined domain, as a call about it names it; returns its size. */
+static size_t
+define_file(struct conn *c, const char *file, uint8_t *ret, size_t size)
+{
+	static uint8_t call[BUFFER];
+	size_t n = read_file(file, call + HEADER + 4, sizeof(call) - HEADER - 8);
+	const uint8_t *domain;
+
+	store32(call + HEADER, (uint32_t)n);
+	n = exchange(c, call, put_header(call, DEFINE_XML, 0, text_size(n)), &domain);
+	if (n > size)
+		fail("reply of a strange size");
+	memcpy(ret, domain, n);
+	return n;
+}
+
+static void
+power(const char *file)
+{
+	uint8_t call[HEADER + 256];
+	struct conn c = {.fd = -1};
+	const uint8_t *nothing;
+	size_t n_args;
+	char line[16];
+
+	dial_and_open(&c);
+	n_args = define_file(&c, file, call + HEADER, sizeof(call) - HEADER);
+	while (fgets(line, sizeof(line), stdin)) {
+		uint32_t procedure = strcmp(line, "start\n") == 0 ? CREATE : DESTROY;
+		size_t size = put_header(call, procedure, 0, n_args);
+		double begin = now();
+
+		(void)exchange(&c, call, size, &nothing);
+		(void)printf("%.0f\n", (now() - begin) * 1e9);
+		(void)fflush(stdout);
+	}
 }
 
 /* What no server that keeps a definition can do without. */
 static void
 replace(const char *folder, double seconds, const char *file)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, shared, sizeof(shared));
+	size_t size = read_file(file, shared, sizeof(shared));
 	uint64_t n_done = 0;
 	double start;
 
-	if (size <= 0 || chdir(folder) < 0)
-		fail(file);
-	(void)close(fd);
+	if (chdir(folder) < 0)
+		fail(folder);
 	start = now();
 	do {
-		fd = open("new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (fd < 0 || write(fd, shared, (size_t)size) != size || fsync(fd) < 0 ||
+		int fd = open("new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		if (fd < 0 || write(fd, shared, size) != (ssize_t)size || fsync(fd) < 0 ||
 			close(fd) < 0 || rename("new", "kept") < 0)
 			fail(folder);
 		n_done++;
@@ -417,6 +490,8 @@ main(int argc, char **argv)
 		list(atof(argv[3]));
 	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
 		define(atof(argv[3]), (unsigned)atol(argv[4]));
+	else if (strcmp(argv[1], "power") == 0)
+		power(argv[3]);
 	else if (strcmp(argv[1], "replace") == 0 && argc == 5)
 		replace(argv[2], atof(argv[3]), argv[4]);
 	else

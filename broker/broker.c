@@ -17,12 +17,16 @@
 
 #include "broker/notify.h"
 #include "broker/route.h"
+#include "broker/wishes.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/take.h"
 
-/* Descriptors besides those of connections: places, sockets, links, messages on their way. */
+/*
+ * Descriptors besides those of connections: places, sockets, links, messages on their way. A child
+ * takes two here, its link and its pidfd, and two of the starter, as do the boxes there.
+ */
 enum { OWN_FDS = 64, FDS_PER_CHILD = 2, WORKER_OWN_FDS = 1024 };
 
 static void
@@ -31,15 +35,27 @@ fail(struct broker *broker)
 	loop_quit(&broker->loop, EXIT_FAILURE);
 }
 
+static uint32_t
+larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
 int
 broker_init(struct broker *broker)
 {
 	const struct config *config = &broker->config;
-	unsigned long own = OWN_FDS + BROKER_SPARE_CONNS + TOOLS_MAX + config->max_vms +
-			    (config->max_users + 2UL) * FDS_PER_CHILD;
+	uint32_t n_users = larger(config->max_users, broker->census.n_users);
+	uint32_t n_vms = larger(config->max_vms, broker->census.n_vms);
+	unsigned long own =
+		OWN_FDS + BROKER_SPARE_CONNS + (TOOLS_MAX + n_vms + n_users + 2UL) * FDS_PER_CHILD;
+	/* It also limits what root's processes have in flight: what all children may leave unread. */
+	unsigned long in_flight = (n_users + 1UL) * (CHILD_UNTAKEN_MAX + WISHES_UNREAD_FDS);
 	struct rlimit files;
-	int r = fd_limit_raise(own + config->max_connections);
+	int r = fd_limit_raise(own + config->max_connections + in_flight);
 
+	if (r == -EPERM)
+		r = fd_limit_raise(own + config->max_connections);
 	if (r < 0 && r != -EPERM)
 		return r;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -64,9 +80,9 @@ broker_init(struct broker *broker)
 	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
 	r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
 	if (r == 0)
-		r = users_init(&broker->users, broker, config->max_users + 1);
+		r = users_init(&broker->users, broker, n_users + 1);
 	if (r == 0)
-		r = leases_init(&broker->leases, broker, config->max_vms);
+		r = leases_init(&broker->leases, broker, n_vms);
 	if (r == 0)
 		(void)users_add(&broker->users, 0, false);
 	return r;
@@ -137,6 +153,8 @@ start_refuser(struct broker *broker)
 		child_start(&broker->refuser);
 }
 
+static void look_up_view(struct broker *broker);
+
 static void
 view_answered(struct question *question, int err, const void *body, int *fds)
 {
@@ -146,6 +164,9 @@ view_answered(struct question *question, int err, const void *body, int *fds)
 	(void)body;
 	if (err == 0)
 		err = broker_read_account(fds[0], &broker->view);
+	/* A busy host, as after a crash: start_late() ends the trying. */
+	if (err == -ETIMEDOUT)
+		return look_up_view(broker);
 	if (err == -ENOENT)
 		log_error("there is no account %s, which refuses connections: make it (useradd "
 			  "--system %s), or name another in qemud.conf: view_account",
@@ -159,6 +180,15 @@ view_answered(struct question *question, int err, const void *body, int *fds)
 	else
 		return start_refuser(broker);
 	fail(broker);
+}
+
+static void
+look_up_view(struct broker *broker)
+{
+	static const struct question_ops ops = {
+		.type = IPC_RESOLVE, .fill = fill_view_lookup, .answered = view_answered};
+
+	starter_ask(&broker->starter, &broker->view_lookup, &ops, LANE_KNOWN);
 }
 
 void
@@ -221,8 +251,6 @@ start_late(struct timer *timer)
 int
 broker_start(struct broker *broker, int starter_fd)
 {
-	static const struct question_ops view_ops = {
-		.type = IPC_RESOLVE, .fill = fill_view_lookup, .answered = view_answered};
 	int r = starter_start(&broker->starter, &broker->loop, starter_fd, starter_gone);
 
 	if (r < 0)
@@ -230,7 +258,7 @@ broker_start(struct broker *broker, int starter_fd)
 	timer_set(&broker->loop, &broker->deadline,
 		loop_now(&broker->loop) + LOOP_S(BROKER_START_S), start_late);
 	route_look_up(broker, users_find(&broker->users, 0));
-	starter_ask(&broker->starter, &broker->view_lookup, &view_ops, LANE_KNOWN);
+	look_up_view(broker);
 	leases_find(&broker->leases);
 	return 0;
 }

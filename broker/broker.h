@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "broker/budget.h"
+#include "broker/census.h"
 #include "broker/child.h"
 #include "broker/config.h"
 #include "broker/conns.h"
@@ -36,8 +37,9 @@ struct broker {
 	struct loop loop;
 	struct config config;
 	struct places places;
-	int socket_fds[2]; /* bound and listening, owned until the listeners start; rw, ro */
-	int notify_fd;     /* owned; -1: nobody listens */
+	struct census census; /* before the starter has swept the ledger */
+	int socket_fds[2];    /* bound and listening, owned until the listeners start; rw, ro */
+	int notify_fd;        /* owned; -1: nobody listens */
 
 	struct budget_limits limits;
 	uint32_t max_conns;    /* served at once: max_connections, or what descriptors allow */
@@ -61,8 +63,8 @@ struct broker {
 };
 
 /**
- * Make the tables, and room for the descriptors that they take. config is filled. Returns 0 or a
- * negative errno.
+ * Make the tables, and room for the descriptors that they take, here and in qemud-launch, which
+ * inherits it. config and census are filled. Returns 0 or a negative errno.
  */
 int broker_init(struct broker *broker);
 /**

@@ -79,6 +79,8 @@ enter(struct leases *leases, struct user *user, uint32_t id, const struct ipc_le
 		.want = *want,
 		.pidfd = -1};
 	user->leases.first = lease;
+	user->leases.n++;
+	leases->n++;
 	return lease;
 }
 
@@ -93,6 +95,8 @@ release(struct lease *lease)
 	while (*at != lease)
 		at = &(*at)->next;
 	*at = lease->next;
+	user->leases.n--;
+	leases->n--;
 	lease->state = LEASE_FREE;
 	lease->next = leases->free;
 	leases->free = lease;
@@ -131,9 +135,16 @@ leases_next(const struct user *user, uint32_t after)
 
 /* --- its end ------------------------------------------------------------------------------ */
 
+static void process_ended(struct io *io, uint32_t events);
+
 static void
-kill_lease(const struct lease *lease)
+kill_lease(struct lease *lease)
 {
+	/* Of one that was found it may be unknown which process it is: all in its leaf is ended. */
+	if (lease->pid == 0) {
+		process_ended(&lease->end_io, 0);
+		return;
+	}
 	/* ESRCH: it has ended already, which the loop is about to tell. */
 	if (pidfd_send_signal(lease->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		log_error("lease " LEASE_FMT " pid=%" PRIu32 " cannot be killed: %s",
@@ -185,7 +196,7 @@ ask_end(struct lease *lease)
 		.type = IPC_LEAF_END, .fill = fill_end, .answered = leaf_ended};
 
 	lease->state = LEASE_ENDING;
-	starter_ask(&broker_of(lease)->starter, &lease->question, &ops, LANE_KNOWN);
+	starter_ask(&broker_of(lease)->starter, &lease->question, &ops, LANE_ENDS);
 }
 
 static void
@@ -250,6 +261,8 @@ boxed(struct question *question, int err, const void *body, int *fds)
 		err = hold(lease, ((const struct ipc_started *)body)->pid, take_fd(&fds[1]));
 	if (err == 0 && lease->unwanted)
 		err = -ECANCELED;
+	if (err == 0 && wishes_is_behind(&lease->user->child))
+		err = -EAGAIN;
 	if (err < 0 && !lease->unwanted)
 		log_error("lease " LEASE_FMT " cannot be granted: %s", LEASE_ARGS(lease),
 			strerror(-err));
@@ -267,6 +280,15 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	}
 }
 
+/* How many more there may be; none where more run than may since a limit was lowered. */
+static uint32_t
+n_left(const struct leases *leases)
+{
+	uint32_t max = leases->broker->config.max_vms;
+
+	return max > leases->n ? max - leases->n : 0;
+}
+
 int
 leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial)
 {
@@ -279,7 +301,7 @@ leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *wan
 			return -EEXIST;
 	if (!bucket_take(&user->leases.pace, loop_now(&leases->broker->loop), pace))
 		return -EAGAIN;
-	lease = enter(leases, user, new_id(leases), want);
+	lease = user->leases.n < n_left(leases) ? enter(leases, user, new_id(leases), want) : NULL;
 	if (!lease)
 		return -EAGAIN;
 	lease->serial = serial;
@@ -326,15 +348,15 @@ take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
 	if (!user)
 		user = users_add(users, found->leaf.uid, false);
 	if (!user) {
-		log_error("virtual machines of more users run than may be known: raise max_users "
-			  "%" PRIu32 " in qemud.conf",
+		log_error("virtual machines of more users run than there were at the start, and "
+			  "than may be known (max_users %" PRIu32 "): start qemud again",
 			config->max_users);
 		return false;
 	}
 	lease = enter(leases, user, found->leaf.id, &want);
 	if (!lease) {
-		log_error("more virtual machines run than may: raise max_vms %" PRIu32
-			  " in qemud.conf, or end some",
+		log_error("more virtual machines run than there were at the start, and than may "
+			  "(max_vms %" PRIu32 "): start qemud again",
 			config->max_vms);
 		return false;
 	}

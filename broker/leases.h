@@ -35,6 +35,7 @@ enum lease_state {
 /* What a user has of them. Zeroed: nothing. */
 struct leases_share {
 	struct lease *first; /* in no order */
+	uint32_t n;
 	struct bucket pace;
 };
 
@@ -49,21 +50,21 @@ struct lease {
 	bool told;       /* that it cannot be ended */
 	struct question question;
 	struct io end_io; /* on pidfd */
-	int pidfd;        /* owned; -1 when there is no process */
-	uint32_t pid;     /* 0: not known yet */
+	int pidfd;        /* owned; -1 when there is no process; see LEAF_FOUND */
+	uint32_t pid;     /* 0: not known */
 	struct timer retry;
 };
 
 struct leases {
 	struct broker *broker;
 	struct lease *table, *free;
-	uint32_t size, n_touched;
+	uint32_t size, n_touched, n;
 	uint32_t last_id;
 	struct question finding;
 	bool known; /* all that ran when the starter started are here */
 };
 
-/** Make room for size leases. Returns 0 or -ENOMEM. */
+/** Make room for size leases: max_vms, or as many as run. Returns 0 or -ENOMEM. */
 int leases_init(struct leases *leases, struct broker *broker, uint32_t size);
 /** Close what is open. No virtual machine notices. */
 void leases_fini(struct leases *leases);
@@ -76,8 +77,8 @@ void leases_find(struct leases *leases);
 
 /**
  * The user's worker asks. Returns 0, and the answer follows by wishes_answer_lease() from the loop;
- * -EEXIST: she has a lease with that UUID; -EAGAIN: she asks too often, or the host has as many as
- * there may be.
+ * -EEXIST: she has a lease with that UUID; -EAGAIN: she asks too often, or has as many already as
+ * are left for all others, so that no few users can have all of max_vms.
  */
 int leases_ask(
 	struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial);

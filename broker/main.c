@@ -170,13 +170,16 @@ find_manager(struct broker *broker)
 }
 
 static void
-make_tables(struct broker *broker)
+make_tables(struct broker *broker, const char *cgroup)
 {
-	int r = broker_init(broker);
+	int r = census_take(cgroup, &broker->census);
 
+	if (r < 0)
+		die("control group %s cannot be read: %s", cgroup, strerror(-r));
+	r = broker_init(broker);
 	if (r == -EMFILE)
-		die("this process may open too few files for max_users %u and max_vms %u: raise "
-		    "RLIMIT_NOFILE (LimitNOFILE= of the service)",
+		die("this process may open too few files for max_users %u, max_vms %u and what "
+		    "runs: raise RLIMIT_NOFILE (LimitNOFILE= of the service)",
 			broker->config.max_users, broker->config.max_vms);
 	if (r < 0)
 		die("the tables cannot be made: %s", strerror(-r));
@@ -257,7 +260,7 @@ main(int argc, char **argv)
 	lock_places(&broker);
 	bind_sockets(&broker);
 	find_manager(&broker);
-	make_tables(&broker);
+	make_tables(&broker, cgroup);
 	starter_fd = exec_starter(&broker, &options, cgroup);
 	make_loop(&broker);
 	enter_box();

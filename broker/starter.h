@@ -3,9 +3,10 @@
  * starter.h: the broker's end of its link to qemud-launch, and the questions that wait for it.
  *
  * Runs in the broker, as root. Whoever may ask has a place for its question in a struct of its own,
- * so that the queue is as long as there are askers and never grows. Questions go in two lanes:
- * those about uids that the host is not known to have (anybody can connect as thousands of these,
- * from a user namespace) have a small share of the starter's attention and come after all others.
+ * so that the queue is as long as there are askers and never grows. Questions go in lanes, each
+ * with a share of the starter's attention: those that may take the starter a second each, because
+ * what it is to end does not end; and, after all others, those about uids that the host is not
+ * known to have (anybody can connect as thousands of these, from a user namespace).
  */
 #ifndef BROKER_STARTER_H
 #define BROKER_STARTER_H
@@ -43,10 +44,12 @@ struct question_ops {
 	void (*answered)(struct question *question, int err, const void *body, int *fds);
 };
 
-enum starter_lane { LANE_KNOWN, LANE_STRANGERS, LANE_N };
+enum starter_lane { LANE_KNOWN, LANE_ENDS, LANE_STRANGERS, LANE_N };
 
-/* A quarter of what the starter looks up at once. */
-enum { STARTER_STRANGERS_MAX = 4 };
+enum {
+	STARTER_ENDS_MAX = 16,
+	STARTER_STRANGERS_MAX = 4 /* a quarter of what the starter looks up at once */
+};
 
 /* Embedded in its asker, who stays where it is while the question is open. */
 struct question {

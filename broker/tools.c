@@ -111,6 +111,7 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	struct tool *tool = container_of(question, struct tool, start);
 	struct child *child = &tool->user->child;
 	uint32_t serial = tool->serial;
+	bool behind;
 
 	if (err == 0) {
 		tool->pid = ((const struct ipc_started *)body)->pid;
@@ -123,10 +124,14 @@ boxed(struct question *question, int err, const void *body, int *fds)
 				strerror(-err));
 		release(tool);
 	}
-	if (serial != 0 && wishes_answer_tool(child, serial, err, err ? -1 : fds[0]) == 0)
+	behind = err == 0 && wishes_is_behind(child);
+	if (behind)
+		err = -EAGAIN;
+	if (serial != 0 && wishes_answer_tool(child, serial, err, err ? -1 : fds[0]) == 0 &&
+		!behind)
 		return;
 	/* Nobody took it. */
-	if (err == 0)
+	if (behind || err == 0)
 		kill_tool(tool);
 }
 

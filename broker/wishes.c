@@ -7,7 +7,9 @@
 #include "broker/wishes.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "broker/broker.h"
 #include "broker/child.h"
@@ -20,6 +22,19 @@ sent(struct child *child, enum ipc_type type, int r)
 	if (r == LINK_E_FULL)
 		child_violation(child, (uint16_t)type, "it does not read what it is told");
 	return r;
+}
+
+bool
+wishes_is_behind(const struct child *child)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {0};
+	socklen_t size = sizeof memory;
+
+	/* Without a link there is nothing to send either. */
+	if (child->link.fd < 0 ||
+		getsockopt(child->link.fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0)
+		return false;
+	return memory[SK_MEMINFO_WMEM_ALLOC] > WISHES_UNREAD_MAX;
 }
 
 int

@@ -8,11 +8,22 @@
 #ifndef BROKER_WISHES_H
 #define BROKER_WISHES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/ipc/ipc.h"
 
 struct child;
+
+enum {
+	/*
+	 * What a worker has not received, in bytes as the kernel counts them: forty messages or so.
+	 * An honest one may have asked for as many as it may start at once.
+	 */
+	WISHES_UNREAD_MAX = 32768,
+	/* No message takes less than this; so many descriptors a worker may have in flight. */
+	WISHES_UNREAD_FDS = WISHES_UNREAD_MAX / 512 + 1
+};
 
 /** A child's message; one that is about something else is left alone. */
 void wishes_message(struct child *child, const struct ipc_message *message);
@@ -27,5 +38,11 @@ int wishes_answer_lease(
 	struct child *child, uint32_t serial, int err, const struct ipc_leased *leased, int fd);
 /** A lease of its user's is over: tell the worker, if there is one that listens. */
 void wishes_lease_gone(struct child *child, uint32_t id);
+
+/**
+ * Is the worker so far behind that it must get no more descriptors? Those in flight count against
+ * root as a whole (unix(7), ETOOMANYREFS), those of leases and tools that are over as well.
+ */
+bool wishes_is_behind(const struct child *child);
 
 #endif

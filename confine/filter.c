@@ -31,8 +31,8 @@ fill(scmp_filter_ctx ctx, const struct filter *filter)
 				filter->name, rule->syscall, filter->name);
 		r = seccomp_rule_add(ctx,
 			rule->err ? SCMP_ACT_ERRNO((uint16_t)rule->err) : SCMP_ACT_ALLOW, number,
-			rule->bits ? 1 : 0,
-			SCMP_CMP(rule->arg, SCMP_CMP_MASKED_EQ, rule->bits, rule->bits));
+			rule->mask ? 1 : 0,
+			SCMP_CMP(rule->arg, SCMP_CMP_MASKED_EQ, rule->mask, rule->value));
 	}
 	return r;
 }

@@ -5,7 +5,8 @@
  * Runs in every program, root's included; links libseccomp. The text is
  * policy/seccomp/PROGRAM.list, one system call a line: `name  # function that needs it: why`.
  * `name ERRNO` (for example `clone3 ENOSYS`) answers with that error instead of allowing it;
- * `name N&BITS` (for example `clone 0&0x10000`) allows it when its Nth argument has all these bits.
+ * `name N&BITS` (for example `clone 0&0x10000`) allows it when its Nth argument has all these bits,
+ * `name N=VALUE` (for example `socket 0=0x1`) when it is that number, in all its 64 bits.
  * awk makes a table of it at build time (filter_PROGRAM in build/.../filters.c). Whatever is not
  * in the list kills the process. Nothing at run time weakens a list; builds with AddressSanitizer
  * add policy/seccomp/asan.list.
@@ -19,7 +20,8 @@ struct filter_rule {
 	const char *syscall;
 	int err; /* 0: allowed; else the errno it answers with */
 	unsigned arg;
-	uint64_t bits; /* not 0: allowed only when argument number arg, from 0, has all of them */
+	/* mask is not 0: allowed only when argument number arg, from 0, is value in these bits. */
+	uint64_t mask, value;
 };
 
 struct filter {

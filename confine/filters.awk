@@ -6,12 +6,12 @@
 #
 # One filter_NAME for each NAME.list. A list is for people to review; a line of it is
 #
-#   name [ERRNO | N&BITS]  # function: why
+#   name [ERRNO | N&BITS | N=VALUE]  # function: why
 #
 # where name is a system call as libseccomp spells it, ERRNO (an upper-case E name) is what it
 # answers with instead of being allowed, N&BITS allows it only when its argument number N (from 0)
-# has all these bits (hexadecimal), function is what in this program needs it, and why says
-# what for. Blank lines, and lines that begin with '#', are for the reader. What is not listed kills
+# has all these bits, N=VALUE only when it is that number (both hexadecimal), function is what in
+# this program needs it, and why says what for. Blank lines, and lines that begin with '#', are for the reader. What is not listed kills
 # the process. asan.list is no program's: with asan=1 its lines are added to every list that does
 # not have the same system call already.
 #
@@ -47,13 +47,16 @@ FNR == 1 {
 	if (word[1] !~ /^[a-z_][a-z0-9_]*$/)
 		fail("not the name of a system call")
 	if (n_words == 1)
-		action = "0, 0, 0"
+		action = "0, 0, 0, 0"
 	else if (n_words == 2 && word[2] ~ /^E[A-Z0-9]+$/)
-		action = word[2] ", 0, 0"
+		action = word[2] ", 0, 0, 0"
 	else if (n_words == 2 && word[2] ~ /^[0-5]&0x[0-9a-f]*[1-9a-f][0-9a-f]*$/)
-		action = "0, " substr(word[2], 1, 1) ", " substr(word[2], 3)
+		action = sprintf("0, %s, %s, %s", substr(word[2], 1, 1), substr(word[2], 3), \
+			substr(word[2], 3))
+	else if (n_words == 2 && word[2] ~ /^[0-5]=0x[0-9a-f]+$/)
+		action = sprintf("0, %s, UINT64_MAX, %s", substr(word[2], 1, 1), substr(word[2], 3))
 	else
-		fail("not `name`, `name ERRNO` or `name N&BITS`")
+		fail("not `name`, `name ERRNO`, `name N&BITS` or `name N=VALUE`")
 	if ((list, word[1]) in seen)
 		fail(word[1] " is in this list already")
 	seen[list, word[1]] = 1

@@ -78,6 +78,7 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 	if (r < 0) {
 		log_error("uid=%" PRIu32 " %s: its control group cannot be made: %s", spawn->uid,
 			program_name(program), strerror(-r));
+		(void)ledger_leave(&starter->ledger, spawn->uid, leaf);
 		return r;
 	}
 	spawn->program_fd = starter->programs.fds[program];
@@ -146,13 +147,18 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 		.n_limits = sizeof(limits) / sizeof(*limits),
 	};
 	struct account account;
+	bool unlimited;
 	const char *why;
 	int r;
 
 	r = read_account(fds[0], ask->uid, "worker", &account);
 	if (r < 0)
 		return r;
-	r = userdir_make(starter->users_fd, account.uid, account.gid, &why);
+	r = userdir_make(starter->users_fd, account.uid, account.gid, &why, &unlimited);
+	if (unlimited)
+		log_warning("uid=%" PRIu32 " op=worker: nothing can be mounted on %s/%" PRIu32
+			    ": its user can fill the file system that it lies in",
+			account.uid, starter->users_path, account.uid);
 	if (r != 0) {
 		log_error("uid=%" PRIu32 " op=worker: %s/%" PRIu32 " %s%s", account.uid,
 			starter->users_path, account.uid,
@@ -240,6 +246,13 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 	char leaf[LEDGER_LEAF_MAX];
 	int r;
 
+	if (process_n_kept(ask->uid) >= PROCESS_KEPT_MAX) {
+		log_warning("uid=%" PRIu32
+			    " op=box: refused: %d processes of hers have ended and are "
+			    "kept by whoever traces them",
+			ask->uid, PROCESS_KEPT_MAX);
+		return -EAGAIN;
+	}
 	r = read_account(fds[0], ask->uid, "box", &account);
 	if (r == 0)
 		r = name_leaf(starter, ask, leaf);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +45,20 @@ find(const struct leaves *leaves, const struct ipc_leaf *vm, int *ret_fd)
 	return ledger_find(leaves->ledger, vm->uid, name, ret_fd);
 }
 
+/* Is somebody in the leaf? Reading this is also what makes the kernel tell the next change. */
+static bool
+is_populated(int events_fd)
+{
+	char text[EVENTS_TEXT_MAX];
+	ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
+
+	/* ENODEV: there is no such leaf any more. */
+	if (n < 0)
+		return errno != ENODEV;
+	text[n] = '\0';
+	return !strstr(text, "populated 0");
+}
+
 void
 leaves_init(struct leaves *leaves, struct loop *loop, struct link *link,
 	const struct ledger *ledger, struct sweep *left)
@@ -53,19 +68,88 @@ leaves_init(struct leaves *leaves, struct loop *loop, struct link *link,
 
 /* --- LEAF_NEXT ---------------------------------------------------------------------------- */
 
+static void
+free_stay(struct deferred *deferred)
+{
+	struct leaf_stay *stay = container_of(deferred, struct leaf_stay, freeing);
+
+	LIST_REMOVE(stay, next);
+	free(stay);
+}
+
+static void
+stay_changed(struct io *io, uint32_t events)
+{
+	struct leaf_stay *stay = container_of(io, struct leaf_stay, changed);
+	struct loop *loop = io->loop;
+
+	(void)events;
+	if (is_populated(stay->events_fd))
+		return;
+	io_stop(&stay->changed);
+	fd_close(&stay->events_fd);
+	fd_close(&stay->alive_fd);
+	loop_defer(loop, &stay->freeing, free_stay);
+}
+
+/*
+ * Watch the leaf for the broker: *ret_fd ends when nobody is in it any more. Returns 0, -ENOENT when
+ * nobody is, or another negative errno.
+ */
 static int
-tell(const struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
+watch_stay(struct leaves *leaves, int leaf_fd, int *ret_fd)
+{
+	free_auto struct leaf_stay *stay = calloc(1, sizeof(*stay));
+	fd_auto int events_fd = openat(leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	fd_auto int read_fd = -1;
+	fd_auto int write_fd = -1;
+	int fds[2], r;
+
+	if (!stay)
+		return -ENOMEM;
+	if (events_fd < 0)
+		return -errno;
+	if (!is_populated(events_fd))
+		return -ENOENT;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	read_fd = fds[0];
+	write_fd = fds[1];
+	r = io_start(leaves->loop, &stay->changed, events_fd, EPOLLPRI, 0, stay_changed);
+	if (r < 0)
+		return r;
+	stay->events_fd = take_fd(&events_fd);
+	stay->alive_fd = take_fd(&write_fd);
+	*ret_fd = take_fd(&read_fd);
+	LIST_INSERT_HEAD(&leaves->stays, stay, next);
+	(void)take_ptr(stay);
+	return 0;
+}
+
+/* Returns -ENOENT when nobody is in it any more; any other error is about the starter's means. */
+static int
+tell(struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
 {
 	struct ipc_leaf_found body = {.leaf = *vm};
 	fd_auto int leaf_fd = -1;
-	fd_auto int pidfd = -1;
-	int r = find(leaves, vm, &leaf_fd);
+	fd_auto int end_fd = -1;
+	int found = find(leaves, vm, &leaf_fd), r = found;
 
-	if (r == 0)
-		r = resident_find(leaf_fd, &body.pid, &pidfd);
-	if (r == 0)
-		answer(leaves, IPC_LEAF_FOUND, serial, 0, &body, &pidfd);
-	return r;
+	if (found == 0)
+		r = found = resident_find(leaf_fd, &body.pid, &end_fd);
+	if (found < 0 && leave(leaves, vm) == 0)
+		return -ENOENT;
+	if (found < 0 && leaf_fd >= 0)
+		r = watch_stay(leaves, leaf_fd, &end_fd);
+	if (r < 0)
+		return r;
+	if (found < 0)
+		log_warning("uid=%" PRIu32 " vm=%" PRIu32
+			    ": its process cannot be found: %s; it is there until its control "
+			    "group is empty",
+			vm->uid, vm->id, strerror(-found));
+	answer(leaves, IPC_LEAF_FOUND, serial, 0, &body, &end_fd);
+	return 0;
 }
 
 int
@@ -76,15 +160,13 @@ leaves_next(struct leaves *leaves, uint32_t serial)
 		int r = tell(leaves, serial, vm);
 
 		if (r < 0 && r != -ENOENT) {
-			log_error("uid=%" PRIu32 " vm=%" PRIu32 ": its process cannot be found: %s",
+			log_error("uid=%" PRIu32 " vm=%" PRIu32 ": it cannot be watched: %s",
 				vm->uid, vm->id, strerror(-r));
 			return r;
 		}
 		leaves->n_told++;
 		if (r == 0)
 			return 0;
-		/* It has ended since the sweep. */
-		(void)leave(leaves, vm);
 	}
 	sweep_fini(leaves->left);
 	leaves->n_told = 0;
@@ -105,22 +187,13 @@ finish(struct leaf_end *end, int err)
 	answer(end->leaves, IPC_LEAF_ENDED, serial, err, NULL, NULL);
 }
 
-/* Reading it is what makes the kernel tell the next change. False: there is no such leaf. */
-static bool
-read_events(int fd)
-{
-	char text[EVENTS_TEXT_MAX];
-
-	return pread(fd, text, sizeof(text), 0) >= 0 || errno != ENODEV;
-}
-
 static void
 changed(struct io *io, uint32_t events)
 {
 	struct leaf_end *end = container_of(io, struct leaf_end, changed);
 
 	(void)events;
-	if (!read_events(end->events_fd) || leave(end->leaves, &end->vm) == 0)
+	if (!is_populated(end->events_fd) && leave(end->leaves, &end->vm) == 0)
 		finish(end, 0);
 }
 
@@ -165,7 +238,7 @@ begin(struct leaf_end *end, struct leaves *leaves, int leaf_fd)
 	if (events_fd < 0)
 		return -errno;
 	/* Before the kill, whose effect is then a change. */
-	(void)read_events(events_fd);
+	(void)is_populated(events_fd);
 	r = kill_all(leaf_fd);
 	if (r < 0)
 		return r;

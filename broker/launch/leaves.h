@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "broker/launch/ledger.h"
 #include "broker/launch/sweep.h"
@@ -30,6 +31,15 @@ struct leaf_end {
 	struct timer late;
 };
 
+/* A VM that was told without a process: somebody is in its leaf, and it cannot be told who. */
+struct leaf_stay {
+	LIST_ENTRY(leaf_stay) next;
+	int events_fd; /* as above */
+	int alive_fd;  /* owned; its other end, the broker's, ends with it */
+	struct io changed;
+	struct deferred freeing;
+};
+
 struct leaves {
 	struct loop *loop;
 	struct link *link;
@@ -37,6 +47,7 @@ struct leaves {
 	struct sweep *left; /* its VMs from n_told on are still to be told */
 	size_t n_told;
 	struct leaf_end ends[LINK_ASKS_MAX];
+	LIST_HEAD(leaf_stays, leaf_stay) stays;
 };
 
 /** Everything is borrowed; left is released when all of it has been told. */
@@ -45,7 +56,8 @@ void leaves_init(struct leaves *leaves, struct loop *loop, struct link *link,
 
 /**
  * Answer LEAF_NEXT. Returns 0, or a negative errno to answer with: -ENOENT when all have been told;
- * any other is about the next one, which is looked at again when asked again.
+ * any other is about resources of the starter's, and the next one is looked at again when asked
+ * again.
  */
 int leaves_next(struct leaves *leaves, uint32_t serial);
 

@@ -96,6 +96,8 @@ ledger_open(struct ledger *ret, const char *dir, const char **ret_why, const cha
 		*ret_why = "is not in a cgroup v2 file system";
 	else if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
 		*ret_why = "must be root's and not writable by others";
+	else if (faccessat(fd, ".", W_OK, 0) < 0)
+		*ret_why = "cannot be written (is it mounted read-only?)";
 	if (*ret_why)
 		return LEDGER_E_PLACE;
 

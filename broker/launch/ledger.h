@@ -27,7 +27,7 @@ struct ledger {
 };
 
 enum ledger_error {
-	LEDGER_E_PLACE = 1 /* not a cgroup v2 folder that only root can write */
+	LEDGER_E_PLACE = 1 /* not a cgroup v2 folder that root can write, and nobody else */
 };
 
 enum ledger_kind {

@@ -28,8 +28,10 @@ log_end(const struct process *child, int code, int status)
 						       " pid=%d %s: ended with status %d",
 			child->uid, child->pid, child->name, status);
 	else
-		log_warning("uid=%" PRIu32 " pid=%d %s: ended by signal %d (%s)", child->uid,
-			child->pid, child->name, status, strsignal(status));
+		/* SIGKILL comes from somebody, who had a reason: destroy is one. */
+		(status == SIGKILL ? log_info : log_warning)("uid=%" PRIu32
+							     " pid=%d %s: ended by signal %d (%s)",
+			child->uid, child->pid, child->name, status, strsignal(status));
 }
 
 static void
@@ -39,6 +41,18 @@ free_child(struct deferred *deferred)
 
 	LIST_REMOVE(child, running);
 	free(child);
+}
+
+/* Whoever traces it is told first; the pidfd tells again when that one has let go of it. */
+static void
+keep(struct process *child)
+{
+	if (!child->kept)
+		log_warning("uid=%" PRIu32
+			    " pid=%d %s: has ended, and is kept by whoever traces it",
+			child->uid, child->pid, child->name);
+	child->kept = true;
+	relay_stop(&child->relay);
 }
 
 static void
@@ -51,9 +65,11 @@ ended(struct io *io, uint32_t events)
 
 	(void)events;
 	/* ECHILD would mean that somebody else reaps here. */
-	ASSERT(r == 0 || errno == EINTR);
-	if (r < 0 || info.si_pid == 0)
+	ASSERT(r == 0);
+	if (info.si_pid == 0) {
+		keep(child);
 		return;
+	}
 	relay_stop(&child->relay);
 	if (!child->quiet)
 		log_end(child, info.si_code, info.si_status);
@@ -101,8 +117,9 @@ process_start(struct loop *loop, struct spawn *spawn, const char *name, process_
 	child->end = end;
 	child->arg = arg;
 	r = relay_start(&child->relay, loop, take_fd(&read_fd), child->uid, child->pid, name);
+	/* Once for each change: it stays readable while somebody keeps it. */
 	if (r == 0)
-		r = io_start(loop, &child->end_io, child->pidfd, EPOLLIN, 0, ended);
+		r = io_start(loop, &child->end_io, child->pidfd, EPOLLIN | EPOLLET, 0, ended);
 	if (r < 0) {
 		abandon(child);
 		return r;
@@ -117,4 +134,15 @@ process_kill(const struct process *child)
 {
 	/* ESRCH: it has ended already. */
 	(void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+}
+
+unsigned
+process_n_kept(uint32_t uid)
+{
+	const struct process *child;
+	unsigned n = 0;
+
+	LIST_FOREACH (child, &all_running, running)
+		n += child->kept && child->uid == uid;
+	return n;
 }

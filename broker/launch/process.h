@@ -5,6 +5,10 @@
  * Runs in qemud-launch. The broker has a pidfd of its own for each; who ends a child is its
  * matter. Here its stderr is relayed, its end is logged, and what it leaves in the ledger is
  * removed.
+ *
+ * A child that its user may trace (QEMU, once it runs) can be kept by her: whoever traces it is
+ * told of its end first, and nobody can reap it before (ptrace(2)). Such a child costs a descriptor
+ * and a number of a process each, so who keeps several gets no more boxes.
  */
 #ifndef BROKER_LAUNCH_PROCESS_H
 #define BROKER_LAUNCH_PROCESS_H
@@ -21,6 +25,8 @@
 
 struct process;
 
+enum { PROCESS_KEPT_MAX = 8 };
+
 /*
  * The child has ended and been reaped; it is freed after this call. code is CLD_EXITED, CLD_KILLED
  * or CLD_DUMPED, status the exit status or the signal.
@@ -35,6 +41,7 @@ struct process {
 	const char *name;           /* of the program */
 	char leaf[LEDGER_LEAF_MAX]; /* of its user in the ledger; "": none */
 	bool quiet;                 /* its end is its starter's to log */
+	bool kept;                  /* it has ended, and cannot be reaped yet */
 	struct io end_io;
 	struct relay relay;
 	struct deferred freeing;
@@ -51,5 +58,8 @@ int process_start(struct loop *loop, struct spawn *spawn, const char *name, proc
 
 /** SIGKILL; its end is told as ever. */
 void process_kill(const struct process *child);
+
+/** How many of that user's have ended and are kept. */
+unsigned process_n_kept(uint32_t uid);
 
 #endif

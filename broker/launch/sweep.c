@@ -101,8 +101,9 @@ sweep_user(struct sweep *sweep, int ledger_fd, const char *user)
 		return 0;
 	}
 	folder = open_folder(ledger_fd, user);
+	/* An earlier starter, about to end, may still be removing what it has left. */
 	if (!folder)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	while (r == 0 && (r = next_folder(folder, &leaf)) == 0 && *leaf)
 		r = sweep_leaf(sweep, dirfd(folder), user, uid, leaf);
 	if (r == 0)

@@ -242,7 +242,7 @@ ipc_check_leaf_found(const void *body)
 {
 	const struct ipc_leaf_found *found = body;
 
-	return ipc_check_leaf(&found->leaf) && found->pid != 0 && found->zero == 0;
+	return ipc_check_leaf(&found->leaf) && found->zero == 0;
 }
 
 /* The fields of the header that the table fixes. */

@@ -122,7 +122,10 @@ enum ipc_type {
 	IPC_BOXED = 39,
 	/* broker -> starter: a VM's leaf that was populated when the starter started; each once. */
 	IPC_LEAF_NEXT = 40,
-	/* starter -> broker, 1 descriptor: a pidfd of its process. -ENOENT: there is no other. */
+	/*
+	 * starter -> broker, 1 descriptor: a pidfd of its process; or, with pid 0 where nobody can
+	 * tell which that is, a pipe that ends when the leaf is empty. -ENOENT: there is no other.
+	 */
 	IPC_LEAF_FOUND = 41,
 	/* broker -> starter: kill whatever is in that VM's leaf, and remove it. */
 	IPC_LEAF_END = 42,
@@ -269,7 +272,7 @@ struct ipc_leaf {
 
 struct ipc_leaf_found {
 	struct ipc_leaf leaf;
-	uint32_t pid;
+	uint32_t pid; /* 0: the descriptor is no pidfd */
 	uint32_t zero;
 };
 

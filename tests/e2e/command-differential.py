@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Property: virsh's commands about definitions print, and exit with, the same as with libvirt's own
-# daemon; on a read-only connection too.
+# Property: virsh's commands about definitions, and about machines that run, print, and exit with, the
+# same as with libvirt's own daemon; on a read-only connection too.
 # test: timeout=240
 import os
 
 import host
 import libvirtd
 import tap
+import vm
 
 UUID = "11111111-2222-3333-4444-55555555555"
 FOLDER = "/tmp/definitions"
@@ -114,7 +115,76 @@ undefine b
 undefine b
 start nobody
 version
-nodeinfo
+""".strip().splitlines()
+RUNNING = """
+define {a}
+suspend a
+resume a
+destroy a
+destroy a --graceful
+console a
+start a
+start a
+list
+list --all
+list --state-running
+domid a
+domstate a
+domstate a --reason
+suspend a
+list --state-paused
+domstate a --reason
+suspend a
+resume a
+domstate a --reason
+resume a
+define {again}
+desc a
+desc a --config
+desc a --live
+desc a --title
+dumpxml a --inactive
+metadata a urn:x
+metadata a urn:x --config
+console a
+autostart a
+autostart a --disable
+destroy a
+destroy a
+domstate a --reason
+desc a
+list --all
+start a --paused
+domstate a --reason
+resume a
+domstate a --reason
+destroy a --graceful
+domstate a --reason
+start a --bypass-cache
+start a --force-boot
+undefine a
+list --transient
+list --persistent
+domstate a
+desc a --config
+autostart a
+undefine a
+define {number}
+define {again}
+undefine a
+destroy a
+domstate a
+list --all
+define {disk}
+start disk
+domstate disk --reason
+list --all
+undefine disk
+start 12
+destroy 12
+destroy {u}3
+undefine 12
+list --all
 """.strip().splitlines()
 READ_ONLY = """
 list --all
@@ -147,7 +217,9 @@ FILES = {
                     "<metadata><x:y xmlns:x='urn:x' z='1'><x:w/></x:y></metadata>"),
     "again": definition("a", 0, "<title>Another</title>"), "b": definition("b", 1),
     "same_name": definition("b", 2), "same_uuid": definition("c", 1), "both": definition("a", 1),
-    "number": definition("12", 3), "torn": "<domain", "nothing": "<domain/>",
+    "number": definition("12", 3), "disk": definition("disk", 4).replace(
+        "</domain>", "<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/nonexistent/disk'/>"
+        "<target dev='vda' bus='virtio'/></disk></devices></domain>"), "torn": "<domain", "nothing": "<domain/>",
 }
 # What an editor does to a definition.
 EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<name>a</<name>aa</"}
@@ -189,6 +261,36 @@ PLACES = prepare()
 @tap.test(f"{len(COMMANDS)} commands, one after the other")
 def _():
     compare(COMMANDS, [], (libvirtd.URI, host.URI))
+
+
+WATCHERS = [vm.Watcher("alice", uri) for uri in (libvirtd.URI, host.URI_RO)]
+
+
+@tap.test(f"{len(RUNNING)} commands, to and about machines that run")
+def _():
+    compare(["undefine a", *RUNNING, "define {again}", "define {same_uuid}"], [],
+            (libvirtd.URI, host.URI))
+
+
+@tap.test("their events are those of libvirtd, in its order")
+def _():
+    # But for what QEMU says of the SIGTERM that libvirtd begins a destroy with (tests/DEVIATIONS).
+    for watcher in WATCHERS:
+        # The last command of all makes a machine of its own: what came before has been told then.
+        watcher.log.wait("^c 0 0$")
+    theirs, ours = ({name: [event for event in watcher.told(name) if event != "shutdown host"]
+                     for name in ("a", "12", "disk")} for watcher in WATCHERS)
+    tap.true(len(theirs["a"]) > 15, f"events: {theirs}")
+    tap.equal(ours, theirs, "events")
+
+
+@tap.test("nodeinfo, where the machine's memory does not change in between")
+def _():
+    for _ in range(20):
+        theirs, ours = (run(uri, [], "nodeinfo") for uri in (libvirtd.URI, host.URI))
+        if ours == theirs:
+            return
+    tap.equal(ours, theirs, "virsh nodeinfo")
 
 
 @tap.test(f"{len(READ_ONLY)} commands of a client that said it only looks")

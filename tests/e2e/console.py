@@ -16,7 +16,7 @@ import vm
 
 KERNEL, INITRD = "/srv/qemud/guest/vmlinuz", "/srv/qemud/guest/initrd"
 LOG = "/home/alice/.qemud/log/linux.console"
-PATIENCE_S = 60
+PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
 
 
 class Console:

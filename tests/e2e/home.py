@@ -3,7 +3,6 @@
 # worse, and is over as soon as she has mended it, without a restart of anything.
 # test: timeout=240
 import os
-import shutil
 import subprocess
 
 import host
@@ -244,7 +243,7 @@ def _():
     said, errors = waiting.communicate(timeout=30)
     tap.equal((said.split(), errors), (["kept"], ""), "list by the second")
     tap.equal(second.stop(), 0, "exit status of the second broker")
-    shutil.rmtree("/run/second")
+    host.remove_run("/run/second")
     tap.equal(names(), ["kept"], "alice's, by the first broker")
 
 

@@ -42,7 +42,7 @@ def clean():
     for folder in (RUN, STATE):
         if os.path.islink(folder):
             os.unlink(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        host.remove_run(folder)
     host.make_system_home()
 
 

@@ -42,6 +42,10 @@ def table(process):
 # Without --seccomp-bpf: strace's own filter would count among theirs, and sets no_new_privs.
 broker = host.start_broker(quick_trace=False)
 alice, bob = host.client_as("alice").open(), host.client_as("bob").open()
+# What their workers have asked QEMU has been answered, and nothing of that is left.
+for uid in (host.UID["alice"], host.UID["bob"]):
+    broker.log.wait(f"qemud: .*tool ended uid={uid} ")
+    broker.log.wait(f"qemud-launch: .*uid={uid} pid=[0-9]* qemud-box: ended")
 PROCESSES = {
     "qemud": broker.process,
     "qemud-launch": broker.starter,

@@ -4,6 +4,7 @@
 # test: timeout=300
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -154,6 +155,25 @@ def _():
         tap.equal(vm.qemu("alice").pid, qemu.pid, "QEMU")
         host.virsh("alice", "destroy", "one")
         host.virsh("alice", "start", "one")
+
+
+@tap.test("while the run-time folder is full a VM starts, and is not ended by what is not written there")
+def _():
+    host.virsh("alice", "destroy", "one")
+    def fill(spare_kib):
+        used = os.statvfs("/run")
+        kib = (used.f_blocks - used.f_bfree) * used.f_frsize // 1024
+        subprocess.run(["mount", "-o", f"remount,size={kib + spare_kib}k", "/run"], check=True)
+    # Room for the first notes of a start, and not for the next.
+    fill(8)
+    host.virsh("alice", "start", "one")
+    host.virsh("alice", "suspend", "one")
+    qemu = vm.qemu("alice")
+    kill(host.worker_of("alice"))
+    tap.true(vm.state("alice", "one").startswith("paused"), "state")
+    tap.equal(vm.qemu("alice").pid, qemu.pid, "QEMU")
+    subprocess.run(["mount", "-o", "remount,size=50%", "/run"], check=True)
+    host.virsh("alice", "resume", "one")
 
 
 @tap.test("a VM whose definition and notes are gone is shown under a name of its own")

@@ -6,6 +6,7 @@ AddressSanitizer run without (TEST_TRACE=no): under strace its leak detector giv
 """
 import os
 import re
+import shutil
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -197,6 +198,14 @@ def command_as(user, *command):
         return list(command)
     return ["setpriv", f"--reuid={UID[user]}", f"--regid={UID[user]}", "--init-groups",
             "--reset-env", "--", *command]
+
+
+def remove_run(path):
+    """Removes a folder of run-time state, in which each user's is a file system of its own."""
+    for where, _ in proc.Process("self").mounts():
+        if where.startswith(f"{path}/"):
+            subprocess.run(["umount", where], check=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def make_system_home():

@@ -93,11 +93,11 @@ class Watcher:
     """A client of its own that hears of everything that happens."""
     number = 0
 
-    def __init__(self, user):
+    def __init__(self, user, uri=host.URI_RO):
         Watcher.number += 1
         # pylint: disable-next=consider-using-with
         self.child = subprocess.Popen(
-            host.command_as(user, "/usr/bin/python3", "-c", _WATCHER, host.URI_RO), text=True,
+            host.command_as(user, "/usr/bin/python3", "-c", _WATCHER, uri), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.log = host.Log(self.child.stdout, f"{host.OUT}/events.{Watcher.number}")
         self.log.wait("^ready$")

@@ -6,7 +6,7 @@
 lists() {
 	find policy/seccomp -name '*.list' | sort
 }
-# Lines that are neither blank, nor a comment, nor `name [ERRNO | N&BITS]  # function: why`.
+# Lines that are neither blank, nor a comment, nor `name [ERRNO | N&BITS | N=VALUE]  # function: why`.
 without_reason() {
 	lists | xargs awk '
 		/^[ \t]*(#|$)/ { next }

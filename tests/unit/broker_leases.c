@@ -5,6 +5,7 @@
  */
 #include "broker/leases.h"
 
+#include "broker/wishes.h"
 #include "protocol/ipc/account.h"
 #include "tests/unit/broker_vms.h"
 #include "tests/unit/descriptors.h"
@@ -346,7 +347,7 @@ test_full(void)
 	struct vm a, b;
 
 	stage_ready();
-	broker.leases.size = 2;
+	broker.config.max_vms = 2;
 	alice = idle_worker(ALICE);
 	bob = idle_worker(BOB);
 	a = vm_for(&alice, ALICE, 1);
@@ -359,6 +360,73 @@ test_full(void)
 	end_vm(&alice, ALICE, 1, &a);
 	a = vm_for(&alice, ALICE, 2);
 	end_vm(&alice, ALICE, 2, &a);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
+/* Whoever has many leaves as many to the others. */
+static void
+test_nobody_takes_all(void)
+{
+	struct vm alices[4], bobs[2];
+	struct kid alice, bob;
+
+	stage_ready();
+	broker.config.max_vms = 8;
+	alice = idle_worker(ALICE);
+	bob = idle_worker(BOB);
+	for (uint8_t i = 0; i < 4; i++)
+		alices[i] = vm_for(&alice, ALICE, i);
+	refused(&alice, 4, -EAGAIN);
+	for (uint8_t i = 0; i < 2; i++)
+		bobs[i] = vm_for(&bob, BOB, i);
+	refused(&bob, 2, -EAGAIN);
+	/* One ends, and it is hers to start until she has as many as are left. */
+	end_vm(&alice, ALICE, 0, &alices[0]);
+	refused(&alice, 0, -EAGAIN);
+	end_vm(&bob, BOB, 0, &bobs[0]);
+	end_vm(&bob, BOB, 1, &bobs[1]);
+	alices[0] = vm_for(&alice, ALICE, 0);
+	for (uint8_t i = 0; i < 4; i++)
+		end_vm(&alice, ALICE, i, &alices[i]);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
+/* Ends that take the starter their time are asked for, and keep it from nothing else. */
+static void
+test_ends_hold_nobody_up(void)
+{
+	enum { MANY = LINK_ASKS_MAX + 8 };
+	struct packet asks[MANY];
+	struct vm vms[MANY], vm;
+	struct kid alice, bob;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	for (uint8_t i = 0; i < MANY; i++) {
+		user_of(ALICE)->leases.pace.full_ns = 0;
+		vms[i] = vm_for(&alice, ALICE, i);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		end_kid(&vms[i].kid);
+	for (unsigned i = 0; i < STARTER_ENDS_MAX; i++)
+		expect(starter_fd, IPC_LEAF_END, &asks[i]);
+	expect_nothing(starter_fd);
+	bob = idle_worker(BOB);
+	vm = vm_for(&bob, BOB, 1);
+	/* Each that is answered makes room for another. */
+	for (unsigned i = 0; i < MANY; i++) {
+		answer(starter_fd, &asks[i], NULL, 0, NULL, 0);
+		turn();
+		if (i + STARTER_ENDS_MAX < MANY)
+			expect(starter_fd, IPC_LEAF_END, &asks[i + STARTER_ENDS_MAX]);
+		fd_close(&vms[i].sock);
+	}
+	CHECK(!user_of(ALICE)->leases.first && user_of(ALICE)->leases.n == 0);
+	end_vm(&bob, BOB, 1, &vm);
 	end_kid(&alice);
 	end_kid(&bob);
 	stage_close();
@@ -394,6 +462,51 @@ test_does_not_read(void)
 	CHECK(!user_of(ALICE)->leases.first);
 	expect_nothing(starter_fd);
 	fd_close(&vm.sock);
+	stage_close();
+}
+
+/* What it was given is in flight as long as it does not read, though the leases are over. */
+static void
+test_in_flight(void)
+{
+	enum { MANY = WISHES_UNREAD_FDS + 8 };
+	unsigned n_given = 0, n_refused = 0;
+	struct kid alice;
+	struct vm vm;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct kid seed;
+		uint32_t id;
+
+		user_of(ALICE)->leases.pace.full_ns = 0;
+		(void)ask_lease(&alice, 1);
+		id = user_of(ALICE)->leases.first->id;
+		seed = start_kid(IPC_BOX, ALICE);
+		turn();
+		/* One that was not granted has been killed already. */
+		CHECK(kill(seed.pid, SIGKILL) == 0);
+		reap(&seed, SIGKILL);
+		end_leaf(ALICE, id, 1, 0);
+	}
+	CHECK(user_of(ALICE)->child.state == CHILD_SERVING);
+	for (unsigned i = 0; i < 2 * MANY; i++) {
+		AUTO(packet_fini) struct packet packet;
+
+		CHECK(packet_recv(alice.link, &packet) == 0);
+		if (header_of(&packet).type != IPC_LEASED)
+			continue;
+		CHECK(header_of(&packet).err == 0 || header_of(&packet).err == -EAGAIN);
+		n_given += header_of(&packet).err == 0;
+		n_refused += header_of(&packet).err != 0;
+	}
+	CHECK(n_given >= 16 && n_given < WISHES_UNREAD_FDS && n_refused == MANY - n_given);
+	/* When it has read all there is more. */
+	user_of(ALICE)->leases.pace.full_ns = 0;
+	vm = vm_for(&alice, ALICE, 1);
+	end_vm(&alice, ALICE, 1, &vm);
+	end_kid(&alice);
 	stage_close();
 }
 
@@ -440,7 +553,10 @@ main(void)
 	TEST("a worker stays while its user has leases", test_idle);
 	TEST("who asks too often is told so", test_pace);
 	TEST("a host that has as many as it may says so", test_full);
+	TEST("no user can have all of them", test_nobody_takes_all);
+	TEST("what takes long to end holds nobody up", test_ends_hold_nobody_up);
 	TEST("a worker that does not read is killed, and its VMs go on", test_does_not_read);
+	TEST("one that does not read has few descriptors in flight", test_in_flight);
 	TEST("the refuser may not speak of leases", test_refuser);
 	TEST("no descriptor is left", test_nothing_left);
 	return TEST_END();

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "broker/registry.h"
+#include "lib/fd.h"
 #include "protocol/verb.h"
 #include "tests/unit/broker_stage.h"
 #include "tests/unit/descriptors.h"
@@ -555,6 +556,11 @@ int
 main(void)
 {
 	log_open("broker_route", 0);
+	/* The thousands have both ends here, and a login has 1024. */
+	if (fd_limit_raise(16384) < 0) {
+		printf("Bail out! needs 16384 descriptors (ulimit -Hn)\n");
+		return EXIT_FAILURE;
+	}
 	TEST("an account is served by its own worker, with its own verbs", test_own_worker);
 	TEST("root is served by the system account's worker", test_root);
 	TEST("without a system account root is told how to make it", test_root_without_account);

@@ -36,6 +36,7 @@ static int starter_fd = -1; /* the starter's end */
 /* In memory: what is written for each of many users is not to wait for a disk. */
 static char stage_dir[] = "/dev/shm/qemud-stage-XXXXXX";
 static struct peer stage_peer;
+static struct census stage_census; /* what is in the ledger when it starts */
 
 int
 peer_read(int sock, struct peer *ret)
@@ -412,7 +413,7 @@ stage_open(void)
 {
 	int fds[2] = {-1, -1};
 
-	broker = (struct broker){.socket_fds = {-1, -1}, .notify_fd = -1};
+	broker = (struct broker){.socket_fds = {-1, -1}, .notify_fd = -1, .census = stage_census};
 	broker.places = (struct places){.runtime_fd = -1, .lock_fd = -1};
 	config_default(&broker.config);
 	broker.config.max_users = 64;

@@ -345,6 +345,96 @@ test_found_without_account(void)
 	stage_close();
 }
 
+/* Nobody can tell which process it is: a pipe says when nobody is in its leaf any more. */
+static void
+test_found_without_process(void)
+{
+	int ends[2][2] = {{-1, -1}, {-1, -1}};
+	struct kid alice;
+
+	stage_accounts();
+	for (uint32_t i = 0; i < 2; i++) {
+		AUTO(packet_fini) struct packet ask;
+		struct ipc_leaf_found body = {.leaf = {.uid = ALICE, .id = i + 1}};
+
+		body.leaf.uuid[15] = (uint8_t)(i + 1);
+		CHECK(pipe2(ends[i], O_CLOEXEC) == 0);
+		expect(starter_fd, IPC_LEAF_NEXT, &ask);
+		answer(starter_fd, &ask, &body, sizeof body, &ends[i][0], 1);
+		fd_close(&ends[i][0]);
+		turn();
+	}
+	no_leaf();
+	resolve(ALICE);
+	refuser_starts();
+	alice = worker(ALICE);
+	CHECK(next_lease(&alice, 0).id == 1 && next_lease(&alice, 1).pid == 0);
+	refused(&alice, 1, -EEXIST);
+	refused(&alice, 2, -EEXIST);
+	expect_nothing(starter_fd);
+	/* One ends by itself; the other is ended by its leaf. */
+	fd_close(&ends[0][1]);
+	end_leaf(ALICE, 1, 1, 0);
+	expect_gone(&alice, 1);
+	stop_lease(&alice, 2);
+	stop_lease(&alice, 2);
+	end_leaf(ALICE, 2, 2, -EBUSY);
+	stop_lease(&alice, 2);
+	refused(&alice, 2, -EEXIST);
+	be_due(&user_of(ALICE)->leases.first->retry);
+	end_leaf(ALICE, 2, 2, 0);
+	expect_gone(&alice, 2);
+	expect_nothing(starter_fd);
+	fd_close(&ends[1][1]);
+	end_kid(&alice);
+	stage_close();
+}
+
+/* An administrator has lowered the limits: all that runs is kept, and no more is started. */
+static void
+test_more_than_may(void)
+{
+	enum { N = 20 };
+	struct vm vms[N];
+	struct kid kids[N], kid;
+	int client;
+
+	stage_census = (struct census){.n_users = 70, .n_vms = 2000};
+	stage_open();
+	CHECK(broker.users.size == 71 && broker.leases.size == 2000);
+	stage_close();
+	stage_census = (struct census){.n_users = N, .n_vms = N};
+	stage_accounts();
+	stage_census = (struct census){.n_users = 0};
+	broker.config.max_vms = 2;
+	for (uint32_t i = 0; i < N; i++) {
+		vms[i] = running(i + 1);
+		found(ALICE + i, i + 1, 1, &vms[i]);
+	}
+	no_leaf();
+	for (uint32_t i = 0; i < N; i++)
+		resolve(ALICE + i);
+	refuser_starts();
+	for (uint32_t i = 0; i < N; i++) {
+		kids[i] = worker(ALICE + i);
+		CHECK(next_lease(&kids[i], 0).id == i + 1);
+	}
+	refused(&kids[0], 2, -EAGAIN);
+	kid = first_connection(1999, &client);
+	(void)serve(&kid);
+	refused(&kid, 1, -EAGAIN);
+	fd_close(&client);
+	for (uint32_t i = 0; i + 1 < N; i++)
+		end_vm(&kids[i], ALICE + i, 1, &vms[i]);
+	vms[0] = vm_for(&kid, 1999, 1);
+	end_vm(&kid, 1999, 1, &vms[0]);
+	end_vm(&kids[N - 1], ALICE + N - 1, 1, &vms[N - 1]);
+	for (uint32_t i = 0; i < N; i++)
+		end_kid(&kids[i]);
+	end_kid(&kid);
+	stage_close();
+}
+
 /* Without knowing all that runs, and holding it, there is no start. */
 static void
 test_cannot_be_found(void)
@@ -402,6 +492,9 @@ main(void)
 	TEST("a new broker has what runs, and starts the workers", test_found);
 	TEST("what ended before it was found is ended", test_found_ended);
 	TEST("without an account there is no worker, and nothing ends", test_found_without_account);
+	TEST("what runs as nobody knows what is there until its leaf is empty",
+		test_found_without_process);
+	TEST("a lowered limit ends nothing, and keeps no broker from starting", test_more_than_may);
 	TEST("a broker that cannot have all that runs does not start", test_cannot_be_found);
 	TEST("no descriptor is left", test_nothing_left);
 	return TEST_END();

@@ -470,7 +470,7 @@ static const struct field fields[] = {
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.id, INT32_MAX, true),
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.id, 1u << 31, false),
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.uuid[0], 0, true),
-	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, pid, 0, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, pid, 0, true),
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, zero, 1, false),
 	FIELD(IPC_LEAF_END, ipc_leaf, uid, 0, false),
 	FIELD(IPC_LEAF_END, ipc_leaf, uid, UINT32_MAX, false),

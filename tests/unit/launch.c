@@ -6,7 +6,10 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 #include "tests/unit/messages.h"
 #include "tests/unit/started.h"
@@ -222,8 +225,44 @@ folder_is_checked(void)
 			CHECK(lstat(path, &st) == 0 && st.st_uid == BOB);
 		else
 			CHECK(starter_logged(s, cases[i].log));
+		/* What was root's is a file system of its own now. */
+		CHECK((umount2(path, MNT_DETACH) == 0) ==
+			(cases[i].err == 0 && cases[i].owner == 0));
 		CHECK(remove(path) == 0);
 	}
+}
+
+/* A user fills her folder, and nobody else's file system; it is there for the next worker. */
+static void
+folder_is_bounded(void)
+{
+	starter_auto struct starter *s = starter_start();
+	answer_auto struct answer first, second;
+	char path[128], name[160], block[4096] = {1};
+	struct statfs fs, around;
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%u", users, CAROL);
+	(void)snprintf(name, sizeof(name), "%s/file", path);
+	ask_worker(s, CAROL, "/home/carol", &first);
+	CHECK(first.err == 0 && stat(path, &st) == 0);
+	CHECK(st.st_uid == CAROL && st.st_gid == CAROL && (st.st_mode & 07777) == 0700);
+	CHECK(statfs(path, &fs) == 0 && statfs(users, &around) == 0);
+	CHECK(memcmp(&fs.f_fsid, &around.f_fsid, sizeof(fs.f_fsid)) != 0);
+	CHECK((fs.f_flags & (ST_NOSUID | ST_NODEV | ST_NOEXEC)) ==
+		(ST_NOSUID | ST_NODEV | ST_NOEXEC));
+	fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	do {
+		n = write(fd, block, sizeof(block));
+	} while (n > 0);
+	CHECK(errno == ENOSPC && fstat(fd, &st) == 0 && st.st_size <= 16 << 20);
+	fd_close(&fd);
+	ask_worker(s, CAROL, "/home/carol", &second);
+	CHECK(second.err == 0 && access(name, F_OK) == 0);
+	CHECK(umount2(path, MNT_DETACH) == 0 && rmdir(path) == 0);
 }
 
 static void
@@ -670,6 +709,7 @@ main(int argc, char **argv)
 	TEST("a worker has exactly what it was meant to have", worker_has_what_was_meant);
 	TEST("WORKER is answered by HELLO", hello_time);
 	TEST("a user's folder of another shape is refused, and told", folder_is_checked);
+	TEST("a user's folder is a small file system of its own, made once", folder_is_bounded);
 	TEST("an account that is not the one asked for is refused", account_is_checked);
 	TEST("a view sees libraries and nothing else", view_has_nothing);
 	TEST("a look-up answers with text, ENOENT or EIO", lookup_answers);

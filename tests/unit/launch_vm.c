@@ -3,12 +3,15 @@
  * A VM's box has what a tool's has, but outlives the starter; the next one finds it again by its
  * leaf, and ends it with everything in it. Needs root; test: timeout=120
  */
+#include <grp.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 
+#include "broker/launch/process.h"
 #include "tests/unit/started.h"
 #include "tests/unit/test.h"
 
-enum { FILES = 200, LIFE_S = 100, FORKS = 3, MANY = 8 };
+enum { FILES = 200, LIFE_S = 100, FORKS = 3, MANY = 8, SPIN_MS = 200 };
 
 /* The same for all; the ids differ. */
 static const uint8_t uuid[IPC_UUID_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
@@ -37,6 +40,15 @@ fork_stubborn(void)
 		(void)pause();
 }
 
+/* As QEMU, which everybody may read, is from its exec on; where Yama would not have it, too. */
+static void
+become_dumpable(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+	(void)packet_send(3, "here", 4, NULL, 0);
+}
+
 /* Say what it sees; fork as often as it is told to; go on without whoever started it. */
 _Noreturn static void
 play_box(void)
@@ -53,7 +65,7 @@ play_box(void)
 	(void)snprintf(text + n, sizeof(text) - n, " pid=%d", (int)getpid());
 	(void)packet_send(3, text, strlen(text), NULL, 0);
 	while (wait_fd(3) && packet_recv(3, &packet) == 0)
-		fork_stubborn();
+		packet.data[0] == 'f' ? fork_stubborn() : become_dumpable();
 	for (;;)
 		(void)pause();
 }
@@ -123,15 +135,20 @@ start_vm(struct starter *s, uint32_t uid, uint32_t id, struct answer *ret)
 }
 
 static void
-have_it_fork(const struct answer *answer)
+have_it(const struct answer *answer, const char *what)
 {
 	char text[16];
 
-	for (int i = 0; i < FORKS; i++) {
-		CHECK(packet_send(answer->packet.fds[0], "fork", 4, NULL, 0) == 0);
-		read_said(answer, text, sizeof(text));
-		CHECK_STR(text, "here");
-	}
+	CHECK(packet_send(answer->packet.fds[0], what, strlen(what), NULL, 0) == 0);
+	read_said(answer, text, sizeof(text));
+	CHECK_STR(text, "here");
+}
+
+static void
+have_it_fork(const struct answer *answer)
+{
+	for (int i = 0; i < FORKS; i++)
+		have_it(answer, "fork");
 }
 
 static bool
@@ -302,6 +319,66 @@ ended_since_the_sweep(void)
 		answer_fini(&vms[i]);
 }
 
+static bool
+pipe_has_ended(const struct answer *told)
+{
+	char byte;
+
+	return wait_fd(told->packet.fds[0]) && read(told->packet.fds[0], &byte, 1) == 0;
+}
+
+/*
+ * Of some that run it cannot be told as which process (here: they are in a folder of their leaf).
+ * They are told, in their turn, and end in either way.
+ */
+static void
+nobody_knows_what_it_runs_as(void)
+{
+	answer_auto struct answer other, by_itself, ended;
+	struct answer told[3];
+	struct ipc_leaf_found found;
+	char inner[2][256];
+	pid_t pids[2];
+	unsigned n = 0;
+
+	starter_auto struct starter *first = start_counted();
+	start_vm(first, BOB, 9, &other);
+	CHECK(starter_stop(first) == 0);
+	CHECK(mkdir(user_path(ALICE), 0755) == 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		CHECK(mkdir(leaf_path(ALICE, 7 + i), 0755) == 0);
+		(void)snprintf(inner[i], sizeof(inner[i]), "%.200s/x", leaf_path(ALICE, 7 + i));
+		CHECK(mkdir(inner[i], 0755) == 0);
+		pids[i] = cgroup_put(inner[i]);
+	}
+
+	starter_auto struct starter *second = start_counted();
+	for (unsigned i = 0; i < 3; i++) {
+		struct answer *answer = &told[i];
+		uint32_t serial = ask(second, IPC_LEAF_NEXT, "", 0, -1);
+
+		next_answer(second, answer);
+		CHECK(answer->err == 0 && answer->serial == serial && answer->packet.n_fds == 1);
+		memcpy(&found, answer->packet.data + sizeof(struct ipc_header), sizeof(found));
+		CHECK((found.pid == 0) == (found.leaf.uid == ALICE));
+		n += found.leaf.uid == ALICE ? found.leaf.id : 0;
+		if (found.leaf.uid == ALICE && found.leaf.id == 7)
+			by_itself = *answer;
+		else if (found.leaf.uid == ALICE)
+			ended = *answer;
+		else
+			answer_fini(answer);
+	}
+	CHECK(n == 7 + 8 && no_leaf_is_told(second));
+	CHECK(starter_logged(second, "its process cannot be found"));
+	CHECK(kill(pids[0], SIGKILL) == 0 && waitpid(pids[0], NULL, 0) == pids[0]);
+	CHECK(pipe_has_ended(&by_itself));
+	CHECK(rmdir(inner[0]) == 0 && end_leaf(second, ALICE, 7) == 0);
+	CHECK(end_leaf(second, ALICE, 8) == -EBUSY && waitpid(pids[1], NULL, 0) == pids[1]);
+	CHECK(pipe_has_ended(&ended) && rmdir(inner[1]) == 0 && end_leaf(second, ALICE, 8) == 0);
+	CHECK(end_leaf(second, BOB, 9) == 0 && !cgroup_exists(user_path(ALICE)));
+}
+
 static void
 sweeps_and_leaves_alone(void)
 {
@@ -398,6 +475,91 @@ one_that_does_not_go(void)
 	CHECK(!cgroup_exists(user_path(ALICE)));
 }
 
+/* --- its user, who may trace it ----------------------------------------------------------- */
+
+/* A process of hers that traces it and never asks what became of it. */
+static pid_t
+trace(uint32_t uid, const struct answer *vm)
+{
+	int fds[2] = {-1, -1};
+	char byte;
+	pid_t pid;
+
+	CHECK(pipe2(fds, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+			setresuid(uid, uid, uid) < 0 ||
+			ptrace(PTRACE_SEIZE, started_pid(vm), NULL, NULL) < 0 ||
+			write(fds[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	fd_close(&fds[1]);
+	CHECK(read(fds[0], &byte, 1) == 1);
+	fd_close(&fds[0]);
+	return pid;
+}
+
+static uint64_t
+cpu_ms(pid_t pid)
+{
+	struct timespec used = {.tv_sec = 0};
+	clockid_t clock;
+
+	CHECK(clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &used) == 0);
+	return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+}
+
+/* What the starter uses of the processor while a leaf does not go, which takes it a second. */
+static uint64_t
+cpu_in_a_second(struct starter *s)
+{
+	char inner[CGROUP_PATH_MAX];
+	answer_auto struct answer vm;
+	uint64_t before;
+
+	start_vm(s, BOB, 8, &vm);
+	(void)snprintf(inner, sizeof(inner), "%s/x", leaf_path(BOB, 8));
+	CHECK(mkdir(inner, 0755) == 0);
+	before = cpu_ms(s->pid);
+	CHECK(end_leaf(s, BOB, 8) == -EBUSY);
+	before = cpu_ms(s->pid) - before;
+	CHECK(rmdir(inner) == 0 && end_leaf(s, BOB, 8) == 0);
+	return before;
+}
+
+static void
+kept_by_a_tracer(void)
+{
+	starter_auto struct starter *s = start_counted();
+	answer_auto struct answer refused, again;
+	pid_t tracers[PROCESS_KEPT_MAX];
+	struct answer vms[PROCESS_KEPT_MAX];
+
+	for (unsigned i = 0; i < PROCESS_KEPT_MAX; i++) {
+		start_vm(s, ALICE, 1 + i, &vms[i]);
+		have_it(&vms[i], "show");
+		tracers[i] = trace(ALICE, &vms[i]);
+		CHECK(kill(started_pid(&vms[i]), SIGKILL) == 0 && has_ended(&vms[i]));
+		CHECK(end_leaf(s, ALICE, 1 + i) == 0);
+		CHECK(starter_logged(s, "has ended, and is kept by whoever traces it"));
+	}
+	CHECK(cpu_in_a_second(s) < SPIN_MS);
+	/* She gets no more of them, and others do. */
+	ask_box(s, ALICE, 99, &refused);
+	CHECK(refused.err == -EAGAIN && !cgroup_exists(user_path(ALICE)));
+	for (unsigned i = 0; i < PROCESS_KEPT_MAX; i++) {
+		CHECK(kill(tracers[i], SIGKILL) == 0 && waitpid(tracers[i], NULL, 0) > 0);
+		answer_fini(&vms[i]);
+	}
+	CHECK(starter_logged(s, "qemud-box: ended by signal 9 (Killed)\n"));
+	start_vm(s, ALICE, 99, &again);
+	CHECK(end_leaf(s, ALICE, 99) == 0 && has_ended(&again));
+}
+
 static void
 without_a_ledger(void)
 {
@@ -445,11 +607,14 @@ main(int argc, char **argv)
 	TEST("a leaf that somebody is in is nobody else's", leaf_is_its_alone);
 	TEST("a VM outlives its starter, and the next one finds it", next_one_finds_it);
 	TEST("one that has ended since the start is not told", ended_since_the_sweep);
+	TEST("one of which nobody knows its process is told too", nobody_knows_what_it_runs_as);
 	TEST("empty leaves are swept, others' folders are left alone", sweeps_and_leaves_alone);
 	TEST("LEAF_END takes everything in the leaf, and the leaf", end_takes_all_of_it);
 	TEST("a VM that ends by itself leaves nothing", ends_by_itself);
 	TEST("many end at once, asked for twice each", many_end_at_once);
 	TEST("what does not go within a second is busy, and holds nobody up", one_that_does_not_go);
+	TEST("a VM whose end its user keeps from being seen costs nobody anything",
+		kept_by_a_tracer);
 	remove_cgroup(cgroup);
 	remove_place();
 	return TEST_END();

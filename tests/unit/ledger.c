@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -172,6 +174,26 @@ writable_by_others(void)
 	CHECK(chown(place, 0, 0) == 0);
 }
 
+/* In a child, whose mounts nobody else has. */
+static void
+mounted_read_only(void)
+{
+	struct ledger ledger;
+	const char *why = NULL, *limits;
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+			mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+			mount(place, place, NULL, MS_BIND, NULL) < 0 ||
+			mount(NULL, place, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+			_exit(1);
+		_exit(ledger_open(&ledger, place, &why, &limits) == LEDGER_E_PLACE && why ? 0 : 2);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 static void
 comes_and_goes(void)
 {
@@ -227,6 +249,7 @@ main(void)
 		return TEST_END();
 	}
 	TEST("a folder that others can write is refused", writable_by_others);
+	TEST("one that is mounted read-only is, too", mounted_read_only);
 	TEST("leaves come, stay while somebody is in them, and go", comes_and_goes);
 	remove_cgroup(place);
 	return TEST_END();

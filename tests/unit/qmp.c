@@ -406,9 +406,33 @@ flood(void)
 		n++;
 	CHECK(n > 3);
 	turn(1);
-	CHECK(talk.n_events > 0 && talk.n_events <= 8 * 16 * 1024 / 26 + 1);
+	CHECK(talk.n_events > 0 && talk.n_events <= 2 * 16 * 1024 / 26 + 1);
 	turn(100);
 	CHECK(talk.n_events >= n * 1000 && talk.n_ends == 0);
+	finish();
+}
+
+/* The room that a long line has made is not filled at once by those behind it. */
+static void
+flood_behind_a_long_line(void)
+{
+	enum { EVENTS = 4000 };
+	static char line[256 * 1024], events[EVENTS * 14];
+
+	begin();
+	say(GREETING);
+	memset(line, ' ', sizeof(line));
+	say_bytes(line, sizeof(line));
+	for (size_t at = 0; at < sizeof(events); at += 14)
+		memcpy(events + at, "{\"event\":\"E\"}\n", 14);
+	CHECK(send(qemu, events, sizeof(events), 0) == (ssize_t)sizeof(events));
+	for (int i = 0; i < 100; i++) {
+		int before = talk.n_events;
+
+		turn(1);
+		CHECK(talk.n_events - before <= 2 * 16 * 1024 / 14 + 1);
+	}
+	CHECK(talk.n_events == EVENTS && talk.n_ends == 0);
 	finish();
 }
 
@@ -604,6 +628,7 @@ main(void)
 	TEST("a line of too many values ends it", too_many_values);
 	TEST("a line of too deep values ends it", too_deep);
 	TEST("a flood of events is read in bounded pieces", flood);
+	TEST("so is one behind a long line", flood_behind_a_long_line);
 	TEST("a QEMU that does not read costs who asks it, no more", deaf_qemu);
 	TEST("a QEMU that reads slowly gets every command whole", slow_qemu);
 	TEST("what QEMU said before it went is told, also when a command meets its end",

@@ -256,6 +256,22 @@ test_files(void)
 	run("test \"$(ls -A)\" = " ONE ".vm");
 }
 
+/* What cannot be replaced has become untrue. */
+static void
+test_no_old_file(void)
+{
+	char *text = NULL;
+	size_t size;
+
+	fresh();
+	CHECK(rundir_write(one, "vm", "old", 3) == 0);
+	run("mkdir ." ONE ".vm.new");
+	CHECK(rundir_write(one, "vm", "new", 3) == -EISDIR);
+	CHECK(rundir_read(one, "vm", &text, &size) == -ENOENT && !text);
+	run("rmdir ." ONE ".vm.new");
+	CHECK(rundir_write(one, "vm", "new", 3) == 0);
+}
+
 static void
 test_what_is_no_file(void)
 {
@@ -426,6 +442,7 @@ main(void)
 	TEST("whatever has a socket's name is replaced, and no link followed",
 		test_in_the_place_of_a_socket);
 	TEST("files are replaced whole, within their bound", test_files);
+	TEST("a file that cannot be replaced is not left as it was", test_no_old_file);
 	TEST("links, pipes, folders and others' files are not read, nor written through",
 		test_what_is_no_file);
 	TEST("all of one VM is removed, and nothing else", test_remove);

@@ -37,24 +37,23 @@ static bool
 same(const struct vm_status *a, const struct vm_status *b)
 {
 	return a->id == b->id && a->state == b->state && a->reason == b->reason &&
-	       a->landlock == b->landlock && a->since == b->since && a->transient == b->transient;
+	       a->landlock == b->landlock && a->since == b->since;
 }
 
 static const struct vm_status good = {.id = 7,
 	.state = DOMAIN_STATE_RUNNING,
 	.reason = DOMAIN_RUNNING_BOOTED,
 	.landlock = 6,
-	.since = 1700000000,
-	.transient = true};
+	.since = 1700000000};
 
 static void
 test_status(void)
 {
 	const struct vm_status cases[] = {
 		good,
-		{1, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP, -1, 0, false},
-		{INT32_MAX, DOMAIN_STATE_SHUTDOWN, 13, 0, INT64_MAX, true},
-		{2, DOMAIN_STATE_PAUSED, 0, INT32_MAX, 1, false},
+		{1, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP, -1, 0},
+		{INT32_MAX, DOMAIN_STATE_SHUTDOWN, 13, 0, INT64_MAX},
+		{2, DOMAIN_STATE_PAUSED, 0, INT32_MAX, 1},
 	};
 	struct vm_status got;
 
@@ -73,23 +72,22 @@ test_text_of_status(void)
 
 	CHECK(vm_status_write(uuid, &good) == 0);
 	CHECK(rundir_read(uuid, "vm", &text, &size) == 0);
-	CHECK_STR(text, "id = 7\nstate = 1\nreason = 1\nlandlock = 6\nsince = 1700000000\n"
-			"transient = yes\n");
+	CHECK_STR(text, "id = 7\nstate = 1\nreason = 1\nlandlock = 6\nsince = 1700000000\n");
 }
 
 static void
 test_out_of_range(void)
 {
 	const struct vm_status cases[] = {
-		{0, 1, 1, 1, 1, false},
-		{-1, 1, 1, 1, 1, false},
-		{1, 0, 1, 1, 1, false},
-		{1, 5, 1, 1, 1, false},
-		{1, -1, 1, 1, 1, false},
-		{1, 1, -1, 1, 1, false},
-		{1, 1, 14, 1, 1, false},
-		{1, 1, 1, -2, 1, false},
-		{1, 1, 1, 1, UINT64_MAX, false},
+		{0, 1, 1, 1, 1},
+		{-1, 1, 1, 1, 1},
+		{1, 0, 1, 1, 1},
+		{1, 5, 1, 1, 1},
+		{1, -1, 1, 1, 1},
+		{1, 1, -1, 1, 1},
+		{1, 1, 14, 1, 1},
+		{1, 1, 1, -2, 1},
+		{1, 1, 1, 1, UINT64_MAX},
 	};
 	struct vm_status got;
 
@@ -112,7 +110,7 @@ read_text(const char *text, size_t size)
 	return r;
 }
 
-#define LINES "id = 1\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n"
+#define LINES "id = 1\nstate = 3\nreason = 1\nlandlock = unknown\n"
 
 static void
 test_strict(void)
@@ -123,31 +121,28 @@ test_strict(void)
 		"garbage",
 		LINES,
 		"id = 1\n",
-		LINES "transient = maybe\n",
-		LINES "transient = 1\n",
-		LINES "transient =\n",
-		LINES "transient = no\nid = 1\n",
-		LINES "transient = no\ntransient = no\n",
-		LINES "transient = no\ncolour = red\n",
-		LINES "transient = no\nrubbish\n",
-		LINES "transient = no\n= 1\n",
-		"id = 01\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\ntransient = no\n",
-		"id = -1\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\ntransient = no\n",
-		"id = 2147483648\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\ntransient = no\n",
-		"id = unknown\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\ntransient = no\n",
-		"id = 1\nstate = 3\nreason = 1\nlandlock = -1\nsince = 5\ntransient = no\n",
-		"id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 9223372036854775808\n"
-		"transient = no\n",
-		"id = 1\nstate = 3\nreason = 99999999999999999999\nlandlock = 1\nsince = 5\n"
-		"transient = no\n",
+		LINES "since = -5\n",
+		LINES "since = yes\n",
+		LINES "since =\n",
+		LINES "since = 5\nid = 1\n",
+		LINES "since = 5\nsince = 5\n",
+		LINES "since = 5\ncolour = red\n",
+		LINES "since = 5\nrubbish\n",
+		LINES "since = 5\n= 1\n",
+		"id = 01\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n",
+		"id = -1\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n",
+		"id = 2147483648\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
+		"id = unknown\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
+		"id = 1\nstate = 3\nreason = 1\nlandlock = -1\nsince = 5\n",
+		"id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 9223372036854775808\n",
+		"id = 1\nstate = 3\nreason = 99999999999999999999\nlandlock = 1\nsince = 5\n",
 	};
 
-	CHECK(read_text(LINES "transient = no\n", strlen(LINES "transient = no\n")) == 0);
+	CHECK(read_text(LINES "since = 5\n", strlen(LINES "since = 5\n")) == 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK(read_text(bad[i], strlen(bad[i])) == VM_STATUS_E_BAD ||
 			!printf("# %s\n", bad[i]));
-	CHECK(read_text(LINES "transient = no\n\0", sizeof(LINES "transient = no\n")) ==
-		VM_STATUS_E_BAD);
+	CHECK(read_text(LINES "since = 5\n\0", sizeof(LINES "since = 5\n")) == VM_STATUS_E_BAD);
 }
 
 static void

@@ -47,6 +47,8 @@ static struct rig {
 	unsigned n_forgotten;
 	uint32_t tool_serial;   /* of the ask for a box that the worker made last; 0: none */
 	struct rpc_arena arena; /* of what was decoded */
+	/* What the worker tells the broker; NULL: read away, and there is no lease. */
+	void (*told)(const struct ipc_header *header, const void *body);
 } rig;
 
 static void
@@ -95,11 +97,27 @@ rig_lease_found(
 	estate_lease_found(&rig.estate, cookie, err, found);
 }
 
+static void
+rig_leased(struct uplink *uplink, uint64_t cookie, int err, const struct ipc_leased *leased, int fd)
+{
+	(void)uplink;
+	vms_leased(&rig.estate.vms, cookie, err, leased, fd);
+}
+
+static void
+rig_lease_gone(struct uplink *uplink, uint32_t id)
+{
+	(void)uplink;
+	vms_lease_gone(&rig.estate.vms, id);
+}
+
 static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.forget = rig_forget,
 	.stop = rig_stopped,
 	.tool = rig_tool,
-	.lease_found = rig_lease_found};
+	.leased = rig_leased,
+	.lease_found = rig_lease_found,
+	.lease_gone = rig_lease_gone};
 
 static inline void
 rig_start(void)
@@ -133,7 +151,7 @@ rig_no_lease(uint32_t serial)
 	ASSERT(packet_send(rig.broker_fd, &none, sizeof none, NULL, 0) == 0);
 }
 
-/* One turn of the loop; what the worker tells the broker is read away. */
+/* One turn of the loop; what the worker tells the broker is read. */
 static inline void
 rig_turn(int timeout_ms)
 {
@@ -145,7 +163,9 @@ rig_turn(int timeout_ms)
 		memcpy(&header, packet.data, sizeof(header));
 		if (header.type == IPC_TOOL)
 			rig.tool_serial = header.serial;
-		if (header.type == IPC_LEASE_NEXT)
+		if (rig.told)
+			rig.told(&header, packet.data + sizeof(header));
+		else if (header.type == IPC_LEASE_NEXT)
 			rig_no_lease(header.serial);
 		packet_fini(&packet);
 	}
@@ -169,6 +189,7 @@ rig_answer_tool(int err, int fd)
 static inline void
 rig_stop(void)
 {
+	rig.told = NULL;
 	estate_fini(&rig.estate);
 	server_fini(&rig.server);
 	for (unsigned i = 0; rig.n_forgotten < rig.last_conn && i < 100; i++)

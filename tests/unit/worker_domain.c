@@ -464,6 +464,46 @@ test_list_too_long(void)
 
 /* --- who may only look -------------------------------------------------------------------- */
 
+/* The older way: how many, then ids of what runs and names of the rest. */
+static void
+test_counted(void)
+{
+	struct rpc_connect_list_domains_args ids_args = {.maxids = 16384};
+	struct rpc_connect_list_defined_domains_args names_args = {.maxnames = 16384};
+	struct rpc_connect_num_of_domains_ret active;
+	struct rpc_connect_num_of_defined_domains_ret inactive;
+	struct rpc_connect_list_domains_ret ids;
+	struct rpc_connect_list_defined_domains_ret names;
+	struct rpc_domain dom;
+	int sock = begin();
+
+	CHECK(farm_define(sock, "vm2", 2, "", &dom) == 0);
+	CHECK(farm_define(sock, "vm3", 3, "", &dom) == 0);
+	farm_domain(2)->id = 7;
+	CHECK(call(sock, RPC_PROC_CONNECT_NUM_OF_DOMAINS, NULL, &active) == 0 && active.num == 1);
+	CHECK(call(sock, RPC_PROC_CONNECT_NUM_OF_DEFINED_DOMAINS, NULL, &inactive) == 0);
+	CHECK(inactive.num == 2);
+	CHECK(call(sock, RPC_PROC_CONNECT_LIST_DOMAINS, &ids_args, &ids) == 0);
+	CHECK(ids.n_ids == 1 && ids.ids[0] == 7);
+	CHECK(call(sock, RPC_PROC_CONNECT_LIST_DEFINED_DOMAINS, &names_args, &names) == 0);
+	CHECK(names.n_names == 2);
+	CHECK_STR(names.names[1], "vm3");
+	ids_args.maxids = 0;
+	names_args.maxnames = 1;
+	CHECK(call(sock, RPC_PROC_CONNECT_LIST_DOMAINS, &ids_args, &ids) == 0 && ids.n_ids == 0);
+	CHECK(call(sock, RPC_PROC_CONNECT_LIST_DEFINED_DOMAINS, &names_args, &names) == 0);
+	CHECK(names.n_names == 1);
+	for (int i = 0; i < 2; i++) {
+		ids_args.maxids = i ? -1 : 16385;
+		names_args.maxnames = ids_args.maxids;
+		CHECK(call(sock, RPC_PROC_CONNECT_LIST_DOMAINS, &ids_args, &ids) == 1);
+		CHECK(call(sock, RPC_PROC_CONNECT_LIST_DEFINED_DOMAINS, &names_args, &names) == 1);
+		CHECK_STR(call_error.message, "internal error: maxnames > REMOTE_DOMAIN_LIST_MAX");
+	}
+	farm_domain(2)->id = -1;
+	end(sock);
+}
+
 static void
 test_read_only(void)
 {
@@ -549,6 +589,7 @@ main(void)
 	TEST("the list is filtered by all 65,536 combinations of flags", test_list_filters);
 	TEST("the list can be counted", test_list_without_results);
 	TEST("a list that no reply can hold is refused", test_list_too_long);
+	TEST("the older way to list counts, and gives no more than was asked for", test_counted);
 	TEST("who may only look changes nothing", test_read_only);
 	TEST("host, hypervisor and security model are told", test_node);
 	return TEST_END();

@@ -6,63 +6,17 @@
 #include "tests/unit/test.h"
 
 #include "tests/unit/worker_domains.h"
-#include "worker/rpc/event.h"
-
-enum { LIFECYCLE = 0 };
-
-/* Returns the callback id. */
-static int32_t
-subscribe(int sock, int32_t event, struct rpc_domain *filter)
-{
-	struct rpc_connect_domain_event_callback_register_any_args args = {
-		.eventID = event, .dom = filter};
-	struct rpc_connect_domain_event_callback_register_any_ret ret = {.callbackID = -1};
-
-	CHECK(call(sock, RPC_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, &args, &ret) == 0);
-	return ret.callbackID;
-}
+#include "tests/unit/worker_events.h"
 
 /* The next packet must be this event. */
 static void
 check_event(int sock, int32_t callback, const char *name, int32_t event, int32_t detail)
 {
-	const struct rpc_procedure *row =
-		rpc_procedure_find(RPC_PROGRAM_REMOTE, RPC_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE);
-	struct rpc_domain_event_callback_lifecycle_msg msg = {.callbackID = -1};
-	struct rpc_frame frame;
+	struct rpc_domain_event_callback_lifecycle_msg msg = receive_event(sock);
 
-	ASSERT(receive_frame(sock, &frame));
-	CHECK(frame.header.type == RPC_MESSAGE && frame.header.status == RPC_OK);
-	CHECK(frame.header.procedure == RPC_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE);
-	ASSERT(rpc_decode(row->args, frame.payload, frame.size, &rig.arena, &msg) == 0);
 	CHECK(msg.callbackID == callback && msg.event == event && msg.detail == detail);
 	CHECK_STR(msg.dom.name, name);
 	CHECK(msg.dom.id == -1);
-}
-
-/* Nothing has been sent. */
-static void
-check_silence(int sock)
-{
-	char byte;
-
-	for (int i = 0; i < 3; i++)
-		rig_turn(0);
-	CHECK(recv(sock, &byte, 1, 0) < 0 && errno == EAGAIN);
-}
-
-/* Call without reading the reply; returns the call's header for read_reply(). */
-static struct rpc_header
-send_call(int sock, int32_t procedure, const void *args)
-{
-	struct rpc_header header = call_header(procedure, call_serial++);
-	struct rpc_buffer buffer;
-
-	rpc_buffer_init(&buffer, RPC_FRAME_MAX);
-	append_call(&buffer, procedure, header.serial, args);
-	CHECK(send_all(sock, rpc_buffer_front(&buffer), rpc_buffer_left(&buffer)));
-	rpc_buffer_fini(&buffer);
-	return header;
 }
 
 static struct rpc_header
@@ -123,7 +77,7 @@ test_several_clients(void)
 	(void)subscribe(other, 1 /* reboot */, NULL);
 	CHECK(farm_define(maker, "one", 1, "", &vm) == 0);
 	check_event(all, id_all, "one", EVENT_DEFINED, EVENT_DEFINED_ADDED);
-	check_silence(one);
+	CHECK(is_silent(one));
 	CHECK(farm_define(maker, "two", 2, "", &vm) == 0);
 	check_event(all, id_all, "two", EVENT_DEFINED, EVENT_DEFINED_ADDED);
 	check_event(one, id_one, "two", EVENT_DEFINED, EVENT_DEFINED_ADDED);
@@ -133,8 +87,8 @@ test_several_clients(void)
 	CHECK(farm_define(maker, "two", 2, "", &vm) == 0);
 	check_event(one, id_one, "two", EVENT_DEFINED, EVENT_DEFINED_UPDATED);
 	check_event(one, id_twice, "two", EVENT_DEFINED, EVENT_DEFINED_UPDATED);
-	check_silence(none);
-	check_silence(other);
+	CHECK(is_silent(none));
+	CHECK(is_silent(other));
 	fd_close(&maker);
 	fd_close(&all);
 	fd_close(&one);
@@ -155,7 +109,7 @@ test_deregistered(void)
 	args.callbackID = subscribe(sock, LIFECYCLE, NULL);
 	CHECK(call(sock, RPC_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, &args, NULL) == 0);
 	CHECK(farm_define(sock, "vm", 1, "", &vm) == 0);
-	check_silence(sock);
+	CHECK(is_silent(sock));
 	fd_close(&sock);
 	farm_stop();
 }

@@ -16,7 +16,7 @@
 #include "lib/fd.h"
 #include "lib/take.h"
 
-enum { READ_SIZE = 16 * 1024, READS_A_TURN = 8 };
+enum { READ_SIZE = 16 * 1024, READS_A_TURN = 2 };
 
 static void
 json_cleanup(json_t **value)
@@ -187,7 +187,9 @@ take_lines(struct qmp *qmp)
 	if (qmp->fd < 0)
 		return;
 	qmp->n_input -= start;
-	memmove(qmp->input, qmp->input + start, qmp->n_input);
+	/* Not for each piece of a long line. */
+	if (start > 0)
+		memmove(qmp->input, qmp->input + start, qmp->n_input);
 	qmp->scanned = qmp->n_input;
 	if (qmp->n_input >= QMP_LINE_MAX)
 		end(qmp, QMP_END_LONG);
@@ -199,7 +201,7 @@ make_room(struct qmp *qmp)
 	size_t room = qmp->input_room ? qmp->input_room * 2 : READ_SIZE;
 	char *input;
 
-	if (qmp->input_room - qmp->n_input >= READ_SIZE / 2)
+	if (qmp->input_room - qmp->n_input >= READ_SIZE)
 		return true;
 	input = realloc(qmp->input, room);
 	if (!input)
@@ -212,7 +214,10 @@ make_room(struct qmp *qmp)
 static void
 take_input(struct qmp *qmp)
 {
-	/* Bounded, so that a QEMU that talks without end leaves time for the others. */
+	/*
+	 * Bounded in bytes, however much room an earlier line has made, so that a QEMU that talks
+	 * without end leaves time for the others.
+	 */
 	for (int i = 0; i < READS_A_TURN && qmp->fd >= 0; i++) {
 		ssize_t n;
 
@@ -220,8 +225,7 @@ take_input(struct qmp *qmp)
 			end(qmp, QMP_END_MEMORY);
 			return;
 		}
-		n = recv(qmp->fd, qmp->input + qmp->n_input, qmp->input_room - qmp->n_input,
-			MSG_DONTWAIT);
+		n = recv(qmp->fd, qmp->input + qmp->n_input, READ_SIZE, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0) {

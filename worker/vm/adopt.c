@@ -33,37 +33,50 @@ adopt_of(struct vm_op *op)
 	return container_of(op, struct adopt, op);
 }
 
-/* What QEMU's RunState means when nobody has seen how it came. */
-static const struct {
+/* What QEMU's RunState means when nobody has seen how it came, and what clients are told of it. */
+struct seen {
 	const char *status;
 	enum domain_state state;
 	int32_t reason;
-} states[] = {
-	{"running", DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNKNOWN},
-	{"paused", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_UNKNOWN},
-	{"prelaunch", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP},
-	{"io-error", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_IOERROR},
-	{"watchdog", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_WATCHDOG},
-	{"guest-panicked", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_CRASHED},
-	{"shutdown", DOMAIN_STATE_SHUTDOWN, 0},
+	enum event_lifecycle event;
+	int32_t detail;
+};
+
+static const struct seen states[] = {
+	{"running", DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNKNOWN, EVENT_RESUMED,
+		EVENT_RESUMED_UNPAUSED},
+	{"prelaunch", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP, EVENT_SUSPENDED,
+		EVENT_SUSPENDED_PAUSED},
+	{"io-error", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_IOERROR, EVENT_SUSPENDED,
+		EVENT_SUSPENDED_IOERROR},
+	{"watchdog", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_WATCHDOG, EVENT_SUSPENDED,
+		EVENT_SUSPENDED_WATCHDOG},
+	{"guest-panicked", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_CRASHED, EVENT_SUSPENDED,
+		EVENT_SUSPENDED_PAUSED},
+	{"shutdown", DOMAIN_STATE_SHUTDOWN, 0, EVENT_SHUTDOWN, EVENT_SHUTDOWN_FINISHED},
+	/* "paused", and what stands still for other reasons. */
+	{NULL, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_UNKNOWN, EVENT_SUSPENDED, EVENT_SUSPENDED_PAUSED},
 };
 
 static void
 take_status(struct vm *vm, const char *status)
 {
 	const struct domain *domain = vm->domain;
-	enum domain_state state = DOMAIN_STATE_PAUSED;
-	int32_t reason = DOMAIN_PAUSED_UNKNOWN;
+	const struct seen *seen = states;
 
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (strcmp(states[i].status, status) == 0) {
-			state = states[i].state;
-			reason = states[i].reason;
-		}
-	/* The note of the worker before knows more, where it is of the same state. */
-	if (state == domain->state)
-		reason = domain->reason;
-	vm_set_state(vm, state, reason);
+	while (seen->status && strcmp(seen->status, status) != 0)
+		seen++;
+	/*
+	 * Whoever saw it change knows more: this worker, or the one before by its note. But whether
+	 * it was ever let go is QEMU's to say.
+	 */
+	if (seen->state == domain->state && (domain->reason != DOMAIN_PAUSED_STARTING_UP ||
+						    seen->reason == DOMAIN_PAUSED_STARTING_UP)) {
+		vm_set_state(vm, seen->state, domain->reason);
+		return;
+	}
+	vm_set_state(vm, seen->state, seen->reason);
+	vm_tell(vm, seen->event, seen->detail);
 }
 
 static enum job_verdict

@@ -5,6 +5,7 @@
  * Runs in the worker, as the user. QEMU's events and their members are as its manual "QEMU QMP
  * Reference" (qemu-qmp-ref) has them; what follows from each is what libvirt 9.0 makes of it.
  */
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/take.h"
@@ -56,15 +57,13 @@ on_shutdown(struct vm *vm, const json_t *data)
 	int32_t detail = EVENT_SHUTDOWN_FINISHED;
 
 	/* Told twice, when a QEMU that waits in its shutdown is asked to quit. */
-	if (vm->domain->state == DOMAIN_STATE_SHUTDOWN)
+	if (!vm->started || vm->domain->state == DOMAIN_STATE_SHUTDOWN)
 		return;
 	if (json_is_boolean(guest))
 		detail = json_is_true(guest) ? EVENT_SHUTDOWN_GUEST : EVENT_SHUTDOWN_HOST;
-	if (vm->end == 0)
-		vm->end = VM_END_SHUTDOWN;
 	vm_set_state(vm, DOMAIN_STATE_SHUTDOWN, 0);
 	vm_tell(vm, EVENT_SHUTDOWN, detail);
-	if (vm->domain->live->on_poweroff == DOMAIN_RESTART && !vm->stopping)
+	if (vm->domain->live->on_poweroff == DOMAIN_RESTART && vm->end == 0)
 		vm_restart(vm);
 }
 
@@ -95,24 +94,47 @@ on_balloon(struct vm *vm, const json_t *data)
 		vm->balloon_kib = (uint64_t)bytes / 1024;
 }
 
-static const struct {
+struct event {
 	const char *name;
 	void (*fn)(struct vm *vm, const json_t *data);
-} events[] = {
-	{"STOP", on_stop},
-	{"RESUME", on_resume},
-	{"SHUTDOWN", on_shutdown},
-	{"BLOCK_IO_ERROR", on_io_error},
-	{"WATCHDOG", on_watchdog},
-	{"BALLOON_CHANGE", on_balloon},
+	bool changes; /* the state: its note is written, and clients are told */
 };
+
+static const struct event events[] = {
+	{"STOP", on_stop, true},
+	{"RESUME", on_resume, true},
+	{"SHUTDOWN", on_shutdown, true},
+	{"BLOCK_IO_ERROR", on_io_error, false},
+	{"WATCHDOG", on_watchdog, false},
+	{"BALLOON_CHANGE", on_balloon, false},
+};
+
+/* What a guest can do takes it longer; a QEMU that it has taken over would have us do no more. */
+static bool
+changes_too_often(struct vm *vm)
+{
+	uint64_t now = loop_now(vm->vms->loop);
+
+	if (now - vm->changes_since >= LOOP_S(1)) {
+		vm->changes_since = now;
+		vm->n_changes = 0;
+	}
+	return ++vm->n_changes > VM_CHANGES_MAX;
+}
 
 void
 vm_monitor_event(struct monitor *monitor, const char *name, const json_t *data)
 {
 	struct vm *vm = container_of(monitor, struct vm, monitor);
+	const struct event *event = events, *end = events + sizeof(events) / sizeof(events[0]);
 
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		if (strcmp(events[i].name, name) == 0)
-			events[i].fn(vm, data);
+	while (event < end && strcmp(event->name, name) != 0)
+		event++;
+	if (event == end)
+		return;
+	/* It is reached again soon, and says then how it is. */
+	if (event->changes && changes_too_often(vm))
+		monitor_lose(monitor, "QEMU changes its state too often");
+	else
+		event->fn(vm, data);
 }

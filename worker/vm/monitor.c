@@ -23,8 +23,8 @@ of_qmp(struct qmp *qmp)
 	return container_of(qmp, struct monitor, qmp);
 }
 
-static void
-lose(struct monitor *monitor, const char *why)
+void
+monitor_lose(struct monitor *monitor, const char *why)
 {
 	monitor_close(monitor);
 	monitor->ops->lost(monitor, why);
@@ -34,7 +34,7 @@ static void
 ask_next(struct monitor *monitor)
 {
 	if (qmp_command(&monitor->qmp, questions[monitor->question], NULL, 0) < 0)
-		lose(monitor, "QEMU takes no command");
+		monitor_lose(monitor, "QEMU takes no command");
 }
 
 static void
@@ -61,11 +61,11 @@ take_answer(struct monitor *monitor, const struct qmp_reply *reply)
 	const char *status;
 
 	if (!reply->value) {
-		lose(monitor, "QEMU refuses the first questions");
+		monitor_lose(monitor, "QEMU refuses the first questions");
 		return;
 	}
 	if (strcmp(question, "query-uuid") == 0 && !is_this_vm(monitor, reply->value)) {
-		lose(monitor, "the QEMU behind its monitor is another VM");
+		monitor_lose(monitor, "the QEMU behind its monitor is another VM");
 		return;
 	}
 	if (++monitor->question < N_QUESTIONS) {
@@ -74,7 +74,7 @@ take_answer(struct monitor *monitor, const struct qmp_reply *reply)
 	}
 	status = json_string_value(json_object_get(reply->value, "status"));
 	if (!status) {
-		lose(monitor, "QEMU does not say how it is");
+		monitor_lose(monitor, "QEMU does not say how it is");
 		return;
 	}
 	monitor->state = MONITOR_OPEN;
@@ -101,7 +101,7 @@ on_event(struct qmp *qmp, const char *name, json_t *data)
 static void
 on_end(struct qmp *qmp, enum qmp_end why)
 {
-	lose(of_qmp(qmp), qmp_end_text(why));
+	monitor_lose(of_qmp(qmp), qmp_end_text(why));
 }
 
 int

@@ -48,6 +48,8 @@ int monitor_open(struct monitor *monitor, struct loop *loop, int fd, const uint8
 	const struct monitor_ops *ops);
 /** Close it; no callback follows. Nothing happens when it is closed, or zeroed. */
 void monitor_close(struct monitor *monitor);
+/** End it as if QEMU had: lost() is called before this returns. From a callback, or the loop. */
+void monitor_lose(struct monitor *monitor, const char *why);
 /**
  * Give a command; arguments (NULL for none) are taken over. Returns 0, -ENOTCONN when it is not
  * open, or as qmp_command().

@@ -47,6 +47,11 @@ vm_op_next(struct deferred *deferred)
 
 	if (!op || op->job.jobs)
 		return;
+	/* Nothing is begun for a VM that ends: it would outlive it. */
+	if (vm->stopping) {
+		vm_op_fail(vm, -ECANCELED);
+		return;
+	}
 	timer_stop(&op->patience);
 	job_start(vm->vms->jobs, &op->job, op->ops, FIRST_STEP);
 }
@@ -100,26 +105,25 @@ vm_op_wake(struct vm *vm, int err, const void *body)
 }
 
 void
-vm_op_cancel(struct vm *vm)
+vm_op_fail(struct vm *vm, int err)
 {
 	struct vm_op *op = TAILQ_FIRST(&vm->ops);
 
-	if (op && op->job.jobs)
-		job_cancel(&op->job);
+	if (!op)
+		return;
+	if (op->job.jobs) {
+		vm_op_wake(vm, err, NULL);
+		return;
+	}
+	op->ops->explain(&op->job, FIRST_STEP, err);
+	leave(op, RPC_FAILED);
 }
 
 void
-vm_op_fail_waiting(struct vm *vm, const struct rpc_error *error)
+vm_op_fail_all(struct vm *vm, int err)
 {
-	struct vm_op *op, *next;
-
-	for (op = TAILQ_FIRST(&vm->ops); op; op = next) {
-		next = TAILQ_NEXT(op, entry);
-		if (op->job.jobs)
-			continue;
-		op->job.error = *error;
-		leave(op, RPC_FAILED);
-	}
+	while (!TAILQ_EMPTY(&vm->ops))
+		vm_op_fail(vm, err);
 }
 
 void

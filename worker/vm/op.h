@@ -52,10 +52,10 @@ void vm_op_put(struct vm *vm, struct vm_op *op, const struct job_ops *ops, bool 
 uint64_t vm_op_await(struct vm_op *op, int step, uint64_t timeout_ns);
 /** Bring it to the op whose turn it is; nothing happens when it waits for nothing. */
 void vm_op_wake(struct vm *vm, int err, const void *body);
-/** The op whose turn it is, is told to end (-ECANCELED); if there is one. */
-void vm_op_cancel(struct vm *vm);
-/** All that wait in line fail with this error. */
-void vm_op_fail_waiting(struct vm *vm, const struct rpc_error *error);
+/** The op whose turn it is fails, also when it has not begun; if there is one. */
+void vm_op_fail(struct vm *vm, int err);
+/** All of them fail. */
+void vm_op_fail_all(struct vm *vm, int err);
 /** To be every op's job_ops.done. */
 void vm_op_done(struct job *job, bool ok);
 static inline struct vm_op *

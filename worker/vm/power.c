@@ -39,18 +39,28 @@ kind_of(struct job *job)
 	return container_of(vm_op_of(job), struct power, op)->kind;
 }
 
+static int
+not_running(struct rpc_error *error)
+{
+	return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+		"Requested operation is not valid: domain is not running");
+}
+
 static void
 explain(struct job *job, int step, int err)
 {
-	(void)step;
-	if (err == -ECANCELED || err == -EPIPE)
+	bool ends = vm_op_of(job)->vm->stopping && (err == -ECANCELED || err == -EPIPE);
+
+	if (ends && step == POWER_BEGIN)
+		(void)not_running(&job->error);
+	else if (ends)
 		(void)rpc_error_set(&job->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 			"operation failed: domain is not running any more");
 	else if (err == -ETIMEDOUT)
 		(void)rpc_error_set(&job->error, VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU,
 			"Timed out during operation: QEMU did not answer '%s' within %d seconds",
 			kind_of(job)->command, ANSWER_S);
-	else if (err == -ENOTCONN)
+	else if (err == -ENOTCONN || err == -EPIPE)
 		(void)rpc_error_set(&job->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 			"operation failed: the monitor of the domain cannot be reached now; it is "
 			"tried again every few seconds, and destroy works");
@@ -101,13 +111,6 @@ step(struct job *job, int step, const void *body)
 /* --- the kinds ---------------------------------------------------------------------------- */
 
 static int
-not_running(struct rpc_error *error)
-{
-	return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-		"Requested operation is not valid: domain is not running");
-}
-
-static int
 check_suspend(struct vm *vm, struct rpc_error *error)
 {
 	if (!vm->started || vm->stopping)
@@ -115,6 +118,7 @@ check_suspend(struct vm *vm, struct rpc_error *error)
 	if (vm->domain->state == DOMAIN_STATE_PAUSED)
 		return RPC_DONE;
 	vm->pausing = DOMAIN_PAUSED_USER;
+	vm->n_changes = 0;
 	return RPC_LATER;
 }
 
@@ -126,6 +130,7 @@ check_resume(struct vm *vm, struct rpc_error *error)
 	if (vm->domain->state == DOMAIN_STATE_RUNNING)
 		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
 			"Requested operation is not valid: domain is already running");
+	vm->n_changes = 0;
 	return RPC_LATER;
 }
 
@@ -139,7 +144,6 @@ check_restart(struct vm *vm, struct rpc_error *error)
 static void
 go_on(struct vm *vm)
 {
-	vm->end = 0;
 	(void)monitor_ask(&vm->monitor, "cont", NULL, 0);
 }
 
@@ -196,28 +200,16 @@ vm_restart(struct vm *vm)
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* Somebody who wants QEMU to end by itself. */
-struct grace {
-	vm_done_fn *done;
-	void *arg;
-};
-
-static void
-ended(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+/* Ask QEMU to end by itself. */
+static int
+ask_to_quit(struct vm *vm, struct rpc_error *error)
 {
-	struct grace *grace = arg;
-	struct rpc_error lives;
-
-	if (handled == RPC_FAILED) {
-		(void)error;
-		(void)rpc_error_set(&lives, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-			"operation failed: failed to terminate QEMU gracefully; destroy without "
-			"--graceful ends it");
-		grace->done(grace->arg, handled, &lives);
-	} else {
-		grace->done(grace->arg, handled, NULL);
-	}
-	free(grace);
+	if (monitor_ask(&vm->monitor, "quit", NULL, 0) < 0)
+		return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: QEMU cannot be asked to end: its monitor cannot be "
+			"reached now; destroy without --graceful ends it");
+	vm->end = VM_END_DESTROYED;
+	return RPC_DONE;
 }
 
 int
@@ -225,26 +217,18 @@ vms_destroy(
 	struct domain *domain, bool graceful, struct rpc_error *error, vm_done_fn *done, void *arg)
 {
 	struct vm *vm = domain->vm;
-	struct grace *grace = NULL;
-	int r;
 
 	if (!vm)
 		return not_running(error);
-	if (graceful && vm->started && monitor_ask(&vm->monitor, "quit", NULL, 0) == 0) {
-		grace = malloc(sizeof(*grace));
-		if (grace)
-			*grace = (struct grace){.done = done, .arg = arg};
-		r = grace ? vm_wait_end(vm, NULL, ended, grace) : -ENOMEM;
-		vm->end = VM_END_DESTROYED;
-	} else {
-		r = vm_wait_end(vm, NULL, done, arg);
-		if (r == 0) {
-			vm_stop(vm, VM_END_DESTROYED);
-			vm_op_cancel(vm);
-		}
+	/* What has not been let go, or ends already, has nothing to put in order. */
+	graceful = graceful && vm->started && !vm->stopping;
+	if (graceful && ask_to_quit(vm, error) != RPC_DONE)
+		return RPC_FAILED;
+	if (vm_wait_end(vm, NULL, done, arg) < 0)
+		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+	if (!graceful) {
+		vm_stop(vm, VM_END_DESTROYED);
+		vm_op_fail(vm, -ECANCELED);
 	}
-	if (r == 0)
-		return RPC_LATER;
-	free(grace);
-	return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+	return RPC_LATER;
 }

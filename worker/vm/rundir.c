@@ -189,7 +189,13 @@ rundir_write(const uint8_t uuid[static UUID_SIZE], const char *kind, const char 
 	if (size > RUNDIR_FILE_MAX)
 		return -EFBIG;
 	dir_fd = open_folder();
-	return dir_fd < 0 ? -errno : replace_file(dir_fd, name.text, text, size, 0600);
+	if (dir_fd < 0)
+		return -errno;
+	r = replace_file(dir_fd, name.text, text, size, 0600);
+	/* Better none than one that has become untrue. */
+	if (r < 0)
+		(void)unlinkat(dir_fd, name.text, 0);
+	return r;
 }
 
 int

@@ -34,7 +34,10 @@ int rundir_listen(const uint8_t uuid[static 16], const char *kind, int *ret_fd);
  */
 int rundir_connect(const uint8_t uuid[static 16], const char *kind, int *ret_fd);
 
-/** Write the file UUID.kind, by rename. Returns 0 or a negative errno. */
+/**
+ * Write the file UUID.kind, by rename. Returns 0, or a negative errno: then there is none, because
+ * the one before has become untrue.
+ */
 int rundir_write(const uint8_t uuid[static 16], const char *kind, const char *text, size_t size);
 /**
  * Read it, at most RUNDIR_FILE_MAX bytes, with a NUL behind; freed by the caller. Returns 0 or a

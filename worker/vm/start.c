@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@
 
 enum {
 	FILES_S = 60,  /* for one piece of a kernel, on a slow file system */
-	LEASE_S = 30,  /* for broker and starter to make a seed */
+	LEASE_S = 30,  /* for broker and starter to make a seed, and for its turn to come */
 	SEED_S = 15,   /* for the box to take what it is given; it has 10 itself */
 	MONITOR_S = 60 /* for QEMU to begin, on a host that is busy */
 };
@@ -32,10 +33,14 @@ enum {
 /* What QEMU said before it ended goes into the client's error as far as there is room. */
 enum { LAST_WORDS_MAX = 800 };
 
+/* A user may start many at once, of which the broker grants some a second: the others wait. */
+enum { ASK_AGAIN_MS = 250 };
+
 enum start_step {
 	START_BEGIN,  /* it is its turn */
 	START_COPY,   /* one more piece of a kernel */
-	START_LEASED, /* the broker has granted it, or not */
+	START_ASK,    /* once more for a lease */
+	START_LEASED, /* the broker has granted it, or not yet */
 	START_SEEDED, /* the box has become QEMU, or not */
 	START_OPENED, /* QEMU talks */
 	START_RUNS    /* QEMU has let the guest go */
@@ -49,8 +54,9 @@ struct start {
 	struct qemu_command command;
 	struct vm_files files;
 	struct seed_link seed;
-	struct timer turn; /* the next piece of a kernel */
-	off_t log_begin;   /* of what this start has written to the log */
+	struct timer turn;     /* the next piece of a kernel, or ask */
+	uint64_t ask_until_ns; /* 0: not asked yet */
+	off_t log_begin;       /* of what this start has written to the log */
 };
 
 static struct start *
@@ -87,8 +93,10 @@ explain_lease(struct rpc_error *error, int err)
 			"of it has not ended yet");
 	else if (err == -EAGAIN)
 		(void)rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-			"operation failed: this host runs as many machines as it may (max_vms), or "
-			"too many were started just now; try again");
+			"operation failed: no box can be had within %d seconds: as many machines "
+			"run as may, of all users or of this one (max_vms in qemud.conf), or too "
+			"many were started just now",
+			LEASE_S);
 	else
 		(void)rpc_error_set_errno(
 			error, -err, VIR_FROM_QEMU, "no box can be had for the machine");
@@ -145,6 +153,20 @@ its_turn(struct timer *timer)
 }
 
 static enum job_verdict
+ask_later(struct start *start)
+{
+	struct loop *loop = start->op.vm->vms->loop;
+
+	if (loop_now(loop) >= start->ask_until_ns) {
+		explain_lease(&start->op.job.error, -EAGAIN);
+		return JOB_FAILED;
+	}
+	(void)vm_op_await(&start->op, START_ASK, LOOP_S(LEASE_S));
+	timer_set(loop, &start->turn, loop_now(loop) + LOOP_MS(ASK_AGAIN_MS), its_turn);
+	return JOB_WAIT;
+}
+
+static enum job_verdict
 ask_lease(struct start *start)
 {
 	struct vm *vm = start->op.vm;
@@ -155,10 +177,10 @@ ask_lease(struct start *start)
 	};
 
 	memcpy(lease.uuid, live->uuid, sizeof(lease.uuid));
-	if (uplink_ask_lease(vm->vms->uplink, &lease, (uintptr_t)vm) != 0) {
-		explain_lease(&start->op.job.error, -EAGAIN);
-		return JOB_FAILED;
-	}
+	if (start->ask_until_ns == 0)
+		start->ask_until_ns = loop_now(vm->vms->loop) + LOOP_S(LEASE_S);
+	if (uplink_ask_lease(vm->vms->uplink, &lease, (uintptr_t)vm) != 0)
+		return ask_later(start);
 	vm->lease = VM_LEASE_ASKED;
 	(void)vm_op_await(&start->op, START_LEASED, LOOP_S(LEASE_S));
 	return JOB_WAIT;
@@ -187,15 +209,21 @@ static void
 log_command(struct start *start)
 {
 	struct vm_log *log = &start->op.vm->log;
+	free_auto char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
 
 	vm_log_note(log, "starting up qemud version: " QEMUD_VERSION);
-	for (unsigned i = 0; i < start->command.n_args; i++) {
+	for (unsigned i = 0; file && i < start->command.n_args; i++) {
 		const char *arg = start->command.args[i];
 
-		vm_log_append(log, *arg == '-' ? " \\\n" : " ", *arg == '-' ? 3 : 1);
-		vm_log_append(log, arg, strlen(arg));
+		(void)fprintf(file, "%s%s", i == 0 ? "" : *arg == '-' ? " \\\n" : " ", arg);
 	}
-	vm_log_append(log, "\n", 1);
+	if (file)
+		(void)fputc('\n', file);
+	/* Without memory the log does without. */
+	if (file && fclose(file) == 0)
+		vm_log_append(log, text, size);
 	start->log_begin = vm_log_end(log);
 }
 
@@ -298,6 +326,16 @@ seeded(struct start *start, const struct plan_answer *answer)
 	return r < 0 ? failed(start, r == -ECONNREFUSED ? -EPIPE : r) : JOB_WAIT;
 }
 
+static void
+started(struct vm *vm, enum domain_state state, int32_t reason)
+{
+	vm->started = true;
+	vm_set_state(vm, state, reason);
+	vm_tell(vm, EVENT_STARTED, EVENT_STARTED_BOOTED);
+	log_info("dom=%s runs pid=%" PRIu32 " landlock=%d", log_quote(name_of(vm)), vm->pid,
+		vm->landlock);
+}
+
 static enum job_verdict
 opened(struct start *start)
 {
@@ -316,9 +354,7 @@ opened(struct start *start)
 	if (r < 0)
 		return failed(start, r);
 	if (start->flags & VM_START_PAUSED) {
-		vm->started = true;
-		vm_set_state(vm, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_USER);
-		vm_tell(vm, EVENT_STARTED, EVENT_STARTED_BOOTED);
+		started(vm, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_USER);
 		vm_tell(vm, EVENT_SUSPENDED, EVENT_SUSPENDED_PAUSED);
 		return JOB_DONE;
 	}
@@ -338,12 +374,7 @@ runs(struct start *start, const struct qmp_reply *reply)
 			log_quote(reply->error_text));
 		return JOB_FAILED;
 	}
-	vm->started = true;
-	vm_set_state(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
-	vm_tell(vm, EVENT_STARTED, EVENT_STARTED_BOOTED);
-	vms_watch_logs(vm->vms);
-	log_info("dom=%s runs pid=%" PRIu32 " landlock=%d", log_quote(name_of(vm)), vm->pid,
-		vm->landlock);
+	started(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
 	return JOB_DONE;
 }
 
@@ -357,8 +388,10 @@ step(struct job *job, int step, const void *body)
 		return begin(start);
 	case START_COPY:
 		return copy(start);
+	case START_ASK:
+		return ask_lease(start);
 	case START_LEASED:
-		return leased(start);
+		return start->op.vm->lease == VM_LEASE_HELD ? leased(start) : ask_later(start);
 	case START_SEEDED:
 		return seeded(start, body);
 	case START_OPENED:
@@ -416,7 +449,10 @@ vms_start(struct vms *vms, struct domain *domain, unsigned flags, struct rpc_err
 	vm = start ? vm_new(vms, domain) : NULL;
 	if (!vm) {
 		domains_settle(vms->domains, domain);
-		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+		return r == -EINVAL ? rpc_error_set(error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+					      "internal error: the definition cannot be read back")
+				    : rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE,
+					      "out of memory");
 	}
 	start->flags = flags;
 	start->done = done;

@@ -22,9 +22,9 @@
 static const char kind_status[] = "vm", kind_def[] = "xml";
 static const char landlock_unknown[] = "unknown";
 
-enum key { KEY_ID, KEY_STATE, KEY_REASON, KEY_LANDLOCK, KEY_SINCE, KEY_TRANSIENT, N_KEYS };
+enum key { KEY_ID, KEY_STATE, KEY_REASON, KEY_LANDLOCK, KEY_SINCE, N_KEYS };
 
-enum { REASON_MAX = 13, TEXT_MAX = 256 }; /* the highest of virDomainPausedReason */
+enum { REASON_MAX = 13 }; /* the highest of virDomainPausedReason */
 
 static const struct {
 	const char *name;
@@ -35,7 +35,6 @@ static const struct {
 	[KEY_REASON] = {"reason", 0, REASON_MAX},
 	[KEY_LANDLOCK] = {"landlock", 0, INT32_MAX}, /* or landlock_unknown */
 	[KEY_SINCE] = {"since", 0, INT64_MAX},
-	[KEY_TRANSIENT] = {"transient", 0, 1}, /* as yes and no */
 };
 
 static enum key
@@ -51,20 +50,13 @@ find_key(const char *name)
 static bool
 read_value(enum key key, const char *value, uint64_t *ret)
 {
-	int yes;
-
-	if (key == KEY_TRANSIENT && keyval_bool(value, &yes) == 0) {
-		*ret = (uint64_t)yes;
-		return true;
-	}
 	if (key == KEY_LANDLOCK && strcmp(value, landlock_unknown) == 0) {
 		*ret = UINT64_MAX;
 		return true;
 	}
-	return key != KEY_TRANSIENT && keyval_number(value, keys[key].min, keys[key].max, ret) == 0;
+	return keyval_number(value, keys[key].min, keys[key].max, ret) == 0;
 }
 
-/* Each key once, and nothing else. */
 static bool
 read_values(const char *text, size_t size, uint64_t values[static N_KEYS])
 {
@@ -83,8 +75,8 @@ read_values(const char *text, size_t size, uint64_t values[static N_KEYS])
 	return result == KEYVAL_END && seen == (1u << N_KEYS) - 1;
 }
 
-static int
-read_text(const char *text, size_t size, struct vm_status *ret)
+int
+vm_status_parse(const char *text, size_t size, struct vm_status *ret)
 {
 	uint64_t values[N_KEYS];
 
@@ -96,28 +88,33 @@ read_text(const char *text, size_t size, struct vm_status *ret)
 		.reason = (int32_t)values[KEY_REASON],
 		.landlock = values[KEY_LANDLOCK] == UINT64_MAX ? -1 : (int)values[KEY_LANDLOCK],
 		.since = values[KEY_SINCE],
-		.transient = values[KEY_TRANSIENT] == 1,
 	};
 	return 0;
 }
 
 int
-vm_status_write(const uint8_t uuid[static 16], const struct vm_status *status)
+vm_status_format(const struct vm_status *status, char out[static VM_STATUS_TEXT_MAX])
 {
-	char landlock[16], text[TEXT_MAX];
 	struct vm_status again;
+	char landlock[16];
 	int n;
 
 	(void)snprintf(landlock, sizeof(landlock), "%d", status->landlock);
-	n = snprintf(text, sizeof(text),
+	n = snprintf(out, VM_STATUS_TEXT_MAX,
 		"id = %" PRId32 "\nstate = %" PRId32 "\nreason = %" PRId32
-		"\nlandlock = %s\nsince = %" PRIu64 "\ntransient = %s\n",
+		"\nlandlock = %s\nsince = %" PRIu64 "\n",
 		status->id, status->state, status->reason,
-		status->landlock == -1 ? landlock_unknown : landlock, status->since,
-		status->transient ? "yes" : "no");
-	if (read_text(text, (size_t)n, &again) != 0)
-		return -EINVAL;
-	return rundir_write(uuid, kind_status, text, (size_t)n);
+		status->landlock == -1 ? landlock_unknown : landlock, status->since);
+	return vm_status_parse(out, (size_t)n, &again) == 0 ? n : -EINVAL;
+}
+
+int
+vm_status_write(const uint8_t uuid[static 16], const struct vm_status *status)
+{
+	char text[VM_STATUS_TEXT_MAX];
+	int n = vm_status_format(status, text);
+
+	return n < 0 ? n : rundir_write(uuid, kind_status, text, (size_t)n);
 }
 
 /* Returns 0, VM_STATUS_E_BAD for what is no file of ours, or a negative errno. */
@@ -136,7 +133,7 @@ vm_status_read(const uint8_t uuid[static 16], struct vm_status *ret)
 	size_t size;
 	int r = read_file(uuid, kind_status, &text, &size);
 
-	return r != 0 ? r : read_text(text, size, ret);
+	return r != 0 ? r : vm_status_parse(text, size, ret);
 }
 
 int

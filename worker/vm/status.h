@@ -9,6 +9,7 @@
 #ifndef WORKER_VM_STATUS_H
 #define WORKER_VM_STATUS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "worker/domain/def.h"
@@ -18,12 +19,18 @@ struct vm_status {
 	int32_t state, reason; /* as last known: a pause's reason is nowhere else */
 	int landlock;          /* the level that the box enforces; -1: not known yet */
 	uint64_t since;        /* CLOCK_REALTIME seconds of the start */
-	bool transient;        /* it has no definition on disk */
 };
+
+enum { VM_STATUS_TEXT_MAX = 256 };
 
 enum vm_status_error {
 	VM_STATUS_E_BAD = 1 /* it is there, and not what vm_status_write() wrote */
 };
+
+/** The text of UUID.vm. Returns its length, or -EINVAL for what could not be read. */
+int vm_status_format(const struct vm_status *status, char out[static VM_STATUS_TEXT_MAX]);
+/** Read that text: each key once, in its range, and nothing else. Returns 0 or VM_STATUS_E_BAD. */
+int vm_status_parse(const char *text, size_t size, struct vm_status *ret);
 
 /** Write UUID.vm. Returns 0 or a negative errno: -EINVAL for what could not be read. */
 int vm_status_write(const uint8_t uuid[static 16], const struct vm_status *status);

@@ -58,6 +58,7 @@ vm_new(struct vms *vms, struct domain *domain)
 		console_init(&vm->consoles[i], vms->loop, i == 0 ? &vm->console_log : NULL);
 	domain->vm = vm;
 	LIST_INSERT_HEAD(&vms->all, vm, entry);
+	vms_watch_logs(vms);
 	if (vms->n++ == 0 && vms->occupied)
 		vms->occupied(vms, true);
 	return vm;
@@ -81,7 +82,6 @@ vm_set_state(struct vm *vm, enum domain_state state, int32_t reason)
 		.reason = reason,
 		.landlock = vm->landlock,
 		.since = vm->since,
-		.transient = !domain->config,
 	};
 	int r = vm_status_write(vm->uuid, &status);
 
@@ -108,9 +108,13 @@ end_is_late(struct timer *timer)
 {
 	struct vm_waiter *waiter = container_of(timer, struct vm_waiter, late);
 
-	if (!waiter->failed)
+	if (!waiter->failed && waiter->vm->stopping)
 		(void)rpc_error_set_errno(&waiter->error, EBUSY, VIR_FROM_NONE,
 			"Failed to terminate process %" PRIu32 " with SIGKILL", waiter->vm->pid);
+	else if (!waiter->failed)
+		(void)rpc_error_set(&waiter->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: failed to terminate QEMU gracefully; destroy without "
+			"--graceful ends it");
 	free_waiter(waiter, RPC_FAILED);
 }
 
@@ -142,18 +146,27 @@ disconnect(struct vm *vm)
 		console_close(&vm->consoles[i]);
 }
 
-/* At the end of a turn of the loop, when nothing of it runs and none of its ops does. */
+static enum vm_end
+why_ended(const struct vm *vm)
+{
+	if (vm->end != 0)
+		return vm->end;
+	return vm->domain->state == DOMAIN_STATE_SHUTDOWN ? VM_END_SHUTDOWN : VM_END_CRASHED;
+}
+
+/* At the end of a turn of the loop, when nothing of it runs. */
 static void
 ended(struct deferred *deferred)
 {
 	struct vm *vm = container_of(deferred, struct vm, ending);
 	struct domain *domain = vm->domain;
-	struct rpc_error not_running = {0};
-	enum vm_end end = vm->end ? vm->end : VM_END_CRASHED;
+	enum vm_end end;
 
-	(void)rpc_error_set(&not_running, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-		"Requested operation is not valid: domain is not running");
-	vm_op_fail_waiting(vm, &not_running);
+	/* This worker has let go of it meanwhile. */
+	if (!domain)
+		return;
+	vm_op_fail_all(vm, -EPIPE);
+	end = why_ended(vm);
 	disconnect(vm);
 	rundir_remove(vm->uuid);
 	vm_log_note(&vm->log, "shutting down, reason=%s", ends[end].name);
@@ -178,8 +191,6 @@ vm_gone(struct vm *vm)
 {
 	vm->lease = VM_LEASE_NONE;
 	vm->stopping = true;
-	vm_op_wake(vm, -EPIPE, NULL);
-	vm_op_cancel(vm);
 	loop_defer(vm->vms->loop, &vm->ending, ended);
 }
 
@@ -226,7 +237,8 @@ vm_leased(struct vm *vm, int err, const struct ipc_leased *leased, int fd)
 		vm->pid = leased->pid;
 	}
 	if (!vm->stopping) {
-		vm_op_wake(vm, err, NULL);
+		/* Not now: whoever asked looks at the lease, and asks again. */
+		vm_op_wake(vm, err == -EAGAIN ? 0 : err, NULL);
 	} else {
 		/* There is something to be ended now, or there never will be. */
 		vm->stopping = false;
@@ -312,7 +324,7 @@ vm_open_consoles(struct vm *vm)
 static void
 free_vm(struct deferred *deferred)
 {
-	free(container_of(deferred, struct vm, ending));
+	free(container_of(deferred, struct vm, freeing));
 }
 
 /* Nothing of it is left but the struct, which may be in use in this turn of the loop. */
@@ -327,7 +339,7 @@ release(struct vm *vm)
 	domains_settle(vms->domains, vm->domain);
 	vm->domain = NULL;
 	LIST_REMOVE(vm, entry);
-	loop_defer(vms->loop, &vm->ending, free_vm);
+	loop_defer(vms->loop, &vm->freeing, free_vm);
 	if (--vms->n == 0 && vms->occupied)
 		vms->occupied(vms, false);
 }
@@ -340,8 +352,7 @@ vm_abandon(struct vm *vm)
 	(void)rpc_error_set(&leaving, VIR_ERR_OPERATION_ABORTED, VIR_FROM_QEMU,
 		"operation aborted: qemud is being restarted; the domain is left as it is");
 	vm->stopping = true; /* so that nothing is begun for it */
-	vm_op_fail_waiting(vm, &leaving);
-	vm_op_cancel(vm);
+	vm_op_fail_all(vm, -ESHUTDOWN);
 	while (!TAILQ_EMPTY(&vm->waiters)) {
 		TAILQ_FIRST(&vm->waiters)->error = leaving;
 		free_waiter(TAILQ_FIRST(&vm->waiters), RPC_FAILED);

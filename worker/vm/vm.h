@@ -32,7 +32,8 @@ enum vm_lease {
 };
 
 enum {
-	VM_END_PATIENCE_S = 30 /* for a process that was sent SIGKILL */
+	VM_END_PATIENCE_S = 30, /* for a process that was sent SIGKILL */
+	VM_CHANGES_MAX = 64     /* of its state in a second, beside those that clients ask for */
 };
 
 /* Why a VM ends, as clients are told. */
@@ -57,14 +58,16 @@ struct vm {
 	struct domain *domain; /* whose `vm` this is */
 	uint8_t uuid[16];
 	enum vm_lease lease;
-	int seed_sock;        /* owned; -1 but while the op that asked for the lease takes it */
-	uint32_t pid;         /* of its QEMU as the host sees it; 0: not known */
-	uint64_t since;       /* seconds since 1970 */
-	int landlock;         /* that its box enforces; -1: not known */
-	bool started;         /* clients were told that it runs */
-	bool stopping;        /* all of it was told to end */
-	enum vm_end end;      /* why it ends; 0: nothing was seen or said */
-	int32_t pausing;      /* enum domain_paused: the reason of the pause that comes next */
+	int seed_sock;      /* owned; -1 but while the op that asked for the lease takes it */
+	uint32_t pid;       /* of its QEMU as the host sees it; 0: not known */
+	uint64_t since;     /* seconds since 1970 */
+	int landlock;       /* that its box enforces; -1: not known */
+	bool started;       /* clients were told that it runs */
+	bool stopping;      /* all of it was told to end */
+	enum vm_end end;    /* why it is ended; 0: nobody ended it */
+	int32_t pausing;    /* enum domain_paused: the reason of the pause that comes next */
+	unsigned n_changes; /* of its state since changes_since, that QEMU told of */
+	uint64_t changes_since;
 	uint64_t balloon_kib; /* memory that it has; 0: all */
 	struct vm_waiters waiters;
 
@@ -76,18 +79,19 @@ struct vm {
 	struct vm_log log, console_log;
 	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
 	struct deferred ending; /* what is left to do when nothing of it runs */
+	struct deferred freeing;
 };
 
 /** A VM for a domain that has none and whose `live` is set. Returns NULL without memory. */
 struct vm *vm_new(struct vms *vms, struct domain *domain);
-/** Let go of it, whatever it does: this worker leaves. Frees it; nobody is told anything. */
+/** Let go of it, whatever it does: this worker leaves. Whoever waits is told so; frees it. */
 void vm_abandon(struct vm *vm);
 
 /** The broker's answer to the lease that was asked for (lib/uplink.h). Takes fd over. */
 void vm_leased(struct vm *vm, int err, const struct ipc_leased *leased, int fd);
 /**
- * Nothing of it runs any more: its ops fail; at the end of this turn of the loop its domain is shut
- * off, everybody is told, and the vm is freed.
+ * Nothing of it runs any more: at the end of this turn of the loop, when its last words have been
+ * read, its ops fail, its domain is shut off, everybody is told, and the vm is freed.
  */
 void vm_gone(struct vm *vm);
 /** End all of it now; the same follows. The first reason counts. It may be called from a step. */

@@ -18,7 +18,7 @@
 #include "worker/vm/rundir.h"
 #include "worker/vm/status.h"
 
-enum { LOGS_TRIM_S = 10 };
+enum { LOGS_TRIM_S = 2 };
 
 void
 vms_init(struct vms *vms, struct loop *loop, struct uplink *uplink)
@@ -30,9 +30,10 @@ vms_init(struct vms *vms, struct loop *loop, struct uplink *uplink)
 void
 vms_fini(struct vms *vms)
 {
-	timer_stop(&vms->trim);
+	vms->adopted = NULL;
 	while (!LIST_EMPTY(&vms->all))
 		vm_abandon(LIST_FIRST(&vms->all));
+	timer_stop(&vms->trim);
 }
 
 /* --- logs --------------------------------------------------------------------------------- */
@@ -53,7 +54,9 @@ trim_logs(struct timer *timer)
 void
 vms_watch_logs(struct vms *vms)
 {
-	timer_set(vms->loop, &vms->trim, loop_now(vms->loop) + LOOP_S(LOGS_TRIM_S), trim_logs);
+	if (!timer_is_set(&vms->trim))
+		timer_set(vms->loop, &vms->trim, loop_now(vms->loop) + LOOP_S(LOGS_TRIM_S),
+			trim_logs);
 }
 
 /* --- what the broker says ----------------------------------------------------------------- */
@@ -95,7 +98,8 @@ adopted_one(struct vms *vms)
 {
 	int r;
 
-	if (--vms->n_adopting > 0)
+	/* What is let go of runs all the same, and keeps its sockets. */
+	if (--vms->n_adopting > 0 || !vms->adopted)
 		return;
 	r = rundir_sweep(is_running, vms);
 	if (r < 0)
@@ -127,6 +131,19 @@ lost_def(const struct vms *vms, const struct ipc_lease_found *found, struct doma
 	return domain_def_parse(xml, (size_t)n, 0, vms->env, &error, ret);
 }
 
+/* A definition may have been renamed by hand while nobody was there. Returns 0 or -ENOMEM. */
+static int
+take_name(struct domain_def *live, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy)
+		return -ENOMEM;
+	free(live->name);
+	live->name = copy;
+	return 0;
+}
+
 /* The domain that runs under this lease, with its `live`; NULL without memory. */
 static struct domain *
 find_domain(struct vms *vms, const struct ipc_lease_found *found)
@@ -137,6 +154,8 @@ find_domain(struct vms *vms, const struct ipc_lease_found *found)
 
 	if (r != 0 && domain)
 		r = domain_def_live(domain->config, vms->env, &live);
+	if (r == 0 && domain)
+		r = take_name(live, domain->config->name);
 	/* Somebody else has its name now, or nothing says what it is. */
 	if (r != 0 || (!domain && domains_find_name(vms->domains, live->name))) {
 		live = domain_def_free(live);
@@ -193,6 +212,8 @@ vms_lease_found(struct vms *vms, int err, const struct ipc_lease_found *found)
 {
 	int r = err;
 
+	if (!vms->adopted)
+		return;
 	if (err == 0) {
 		r = adopt(vms, found);
 		if (r < 0)
@@ -214,7 +235,6 @@ vms_adopt(struct vms *vms, void (*adopted)(struct vms *vms, int err))
 {
 	vms->adopted = adopted;
 	vms->n_adopting = 1;
-	vms_watch_logs(vms);
 	if (uplink_ask_next_lease(vms->uplink, 0, 1) != 0)
 		adopted(vms, -EPIPE);
 }
