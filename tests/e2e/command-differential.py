@@ -122,9 +122,20 @@ suspend a
 resume a
 destroy a
 destroy a --graceful
+shutdown a
+reboot a
+reset a
 console a
 start a
 start a
+reset a
+shutdown a
+shutdown a --mode acpi
+shutdown a --mode agent
+reboot a
+reboot a --mode acpi
+reboot a --mode agent
+domstate a --reason
 list
 list --all
 list --state-running
@@ -202,6 +213,13 @@ autostart a
 autostart a --disable
 EDITOR={sed}title edit a
 dominfo a
+start a
+shutdown a
+reboot a
+reset a
+suspend a
+resume a
+destroy a
 """.strip().splitlines()
 
 

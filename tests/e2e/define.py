@@ -265,7 +265,7 @@ def _():
     broker.kill()
     worker.wait(10)
     broker.stop()
-    host.Broker()
+    host.Broker(idle_seconds=600)
     tap.equal(host.virsh("alice", "dumpxml", "more"), before, "the dump")
     tap.equal(names("alice", "--autostart"), ["more"], "with autostart")
     tap.equal(sorted(names("alice")), ["more", "same"], "alice's")

@@ -102,7 +102,7 @@ def _():
 def _():
     answered("alice")
     with host.identity("alice"):
-        clients = [rpc.Client(rpc.SOCKET) for _ in range(host.count(full=400, long=900))]
+        clients = [rpc.Client(rpc.SOCKET) for _ in range(host.count(full=400, long=490))]
     errors = [client.call(rpc.AUTH_LIST).error for client in clients]
     for client in clients:
         client.close()

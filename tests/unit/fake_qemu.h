@@ -25,6 +25,7 @@ static struct {
 	int fds[PLAN_FDS_MAX]; /* as the plan numbers them */
 	int monitor;           /* of the worker that is connected */
 	json_int_t id;         /* of the command that was heard last */
+	char action[16];       /* that a set-action asked for */
 } qemu = {.seed = -1, .log = -1, .monitor = -1};
 
 /* All of it ends, or what the next one has is not there yet. */
@@ -148,6 +149,7 @@ static inline void
 qemu_hears(const char *command)
 {
 	char line[4096], got = '\0';
+	const char *action;
 	json_t *message;
 	size_t n = 0;
 
@@ -164,6 +166,9 @@ qemu_hears(const char *command)
 	message = json_loadb(line, n, 0, NULL);
 	CHECK_STR(json_string_value(json_object_get(message, "execute")), command);
 	qemu.id = json_integer_value(json_object_get(message, "id"));
+	action = json_string_value(
+		json_object_get(json_object_get(message, "arguments"), "shutdown"));
+	(void)snprintf(qemu.action, sizeof(qemu.action), "%s", action ? action : "");
 	json_decref(message);
 }
 

@@ -67,7 +67,7 @@ static void
 test_restarts(void)
 {
 	stage_run("<on_poweroff>restart</on_poweroff>");
-	flood("SHUTDOWN", "RESUME");
+	flood("SHUTDOWN", "STOP");
 	CHECK(n_ops() <= VM_CHANGES_MAX && n_told() <= VM_CHANGES_MAX);
 	stage_close();
 }

@@ -188,7 +188,7 @@ static void
 test_memory(void)
 {
 	stage_run("");
-	CHECK(memory_kib() == 32 * 1024);
+	CHECK(memory_kib() == 64 * 1024);
 	qemu_tells("BALLOON_CHANGE", "{\"actual\":16777216}");
 	CHECK(memory_kib() == 16 * 1024);
 	qemu_tells("BALLOON_CHANGE", "{\"actual\":-1}");
@@ -223,6 +223,18 @@ test_processor_time(void)
 	stage_close();
 }
 
+/* What follows a reset: the action of the next shutdown, and the guest. */
+static void
+goes_on(const char *action)
+{
+	qemu_hears("set-action");
+	CHECK_STR(qemu.action, action);
+	qemu_answers("{}");
+	qemu_hears("cont");
+	qemu_tells("RESUME", NULL);
+	qemu_answers("{}");
+}
+
 /* --- on_poweroff = restart ---------------------------------------------------------------- */
 
 static void
@@ -236,10 +248,9 @@ test_restart(void)
 		qemu_hears("system_reset");
 		/* Told twice, it is reset once. */
 		qemu_tells("SHUTDOWN", "{\"guest\":true}");
+		qemu_tells("STOP", NULL);
 		qemu_answers("{}");
-		qemu_hears("cont");
-		qemu_tells("RESUME", NULL);
-		qemu_answers("{}");
+		goes_on("pause");
 		CHECK(qemu_is_left_alone());
 		check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNPAUSED);
 		CHECK_STR(told(), "shutdown 1, resumed 0");
@@ -257,6 +268,7 @@ test_restart_fails(void)
 	for (int how = 0; how < 4; how++) {
 		stage_run(RESTART);
 		qemu_tells("SHUTDOWN", "{\"guest\":true}");
+		qemu_tells("STOP", NULL);
 		qemu_hears("system_reset");
 		if (how == 0) {
 			qemu_refuses("no");
@@ -264,6 +276,8 @@ test_restart_fails(void)
 			no_more_time();
 		} else if (how == 2) {
 			qemu_answers("{}");
+			qemu_hears("set-action");
+			qemu_refuses("no");
 			qemu_hears("cont");
 			qemu_refuses("no");
 		}
@@ -291,17 +305,123 @@ test_restart_and_quit(void)
 
 	stage_run(RESTART);
 	qemu_tells("SHUTDOWN", "{\"guest\":true}");
+	qemu_tells("STOP", NULL);
 	qemu_hears("system_reset");
 	destroy = ask(stage.client, RPC_PROC_DOMAIN_DESTROY_FLAGS, 1);
 	qemu_hears("quit");
 	json_int_t quit = qemu.id;
 	qemu.id = quit - 1;
 	qemu_answers("{}");
+	qemu_hears("set-action");
 	qemu_hears("cont");
 	broker_ends(ID);
 	check_done(&destroy);
 	CHECK_STR(told(), "shutdown 1, stopped 1");
 	check_nothing_left(DOMAIN_SHUTOFF_DESTROYED);
+	stage_close();
+}
+
+/* --- shutdown, reboot, reset -------------------------------------------------------------- */
+
+static void
+test_reset(void)
+{
+	struct rpc_header reset;
+
+	stage_run("");
+	reset = ask(stage.client, RPC_PROC_DOMAIN_RESET, 0);
+	qemu_hears("system_reset");
+	qemu_tells("RESET", "{\"guest\":false}");
+	qemu_answers("{}");
+	check_done(&reset);
+	CHECK_STR(told(), "");
+	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
+	CHECK(ask_now(RPC_PROC_DOMAIN_RESET, 1) == VIR_ERR_INVALID_ARG);
+	stage_close();
+}
+
+/* The guest does it in its time, or never. */
+static void
+test_shutdown(void)
+{
+	static const char *const actions[] = {"poweroff", "pause"};
+
+	for (int restarts = 0; restarts < 2; restarts++) {
+		struct rpc_header shutdown;
+
+		stage_run(restarts ? RESTART : "");
+		shutdown = ask(stage.client, RPC_PROC_DOMAIN_SHUTDOWN_FLAGS, 0);
+		qemu_hears("set-action");
+		CHECK_STR(qemu.action, actions[restarts]);
+		qemu_answers("{}");
+		qemu_hears("system_powerdown");
+		qemu_answers("{}");
+		check_done(&shutdown);
+		check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
+		if (!restarts) {
+			qemu_tells("SHUTDOWN", "{\"guest\":true}");
+			broker_ends(ID);
+			CHECK_STR(told(), "shutdown 1, stopped 0");
+			check_nothing_left(DOMAIN_SHUTOFF_SHUTDOWN);
+			CHECK(ask_now(RPC_PROC_DOMAIN_SHUTDOWN_FLAGS, 0) ==
+				VIR_ERR_OPERATION_INVALID);
+			CHECK(ask_now(RPC_PROC_DOMAIN_REBOOT, 0) == VIR_ERR_OPERATION_INVALID);
+		}
+		stage_close();
+	}
+}
+
+/* Nobody is told of the shutdown in it; the one after it is a shutdown. */
+static void
+test_reboot(void)
+{
+	struct rpc_header reboot;
+
+	stage_run("");
+	reboot = ask(stage.client, RPC_PROC_DOMAIN_REBOOT, 1);
+	qemu_hears("set-action");
+	CHECK_STR(qemu.action, "pause");
+	qemu_answers("{}");
+	qemu_hears("system_powerdown");
+	qemu_answers("{}");
+	check_done(&reboot);
+	qemu_tells("SHUTDOWN", "{\"guest\":true}");
+	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
+	qemu_tells("STOP", NULL);
+	qemu_hears("system_reset");
+	qemu_answers("{}");
+	goes_on("poweroff");
+	CHECK_STR(told(), "");
+	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
+	qemu_tells("SHUTDOWN", "{\"guest\":true}");
+	broker_ends(ID);
+	CHECK_STR(told(), "shutdown 1, stopped 0");
+	stage_close();
+}
+
+/* What QEMU refuses is told; an agent is none. */
+static void
+test_power_refused(void)
+{
+	static const int32_t procedures[] = {
+		RPC_PROC_DOMAIN_SHUTDOWN_FLAGS, RPC_PROC_DOMAIN_REBOOT};
+	struct rpc_header asked;
+
+	stage_run("");
+	for (int i = 0; i < 2; i++) {
+		for (int second = 0; second < 2; second++) {
+			asked = ask(stage.client, procedures[i], 0);
+			qemu_hears("set-action");
+			if (second) {
+				qemu_answers("{}");
+				qemu_hears("system_powerdown");
+			}
+			qemu_refuses("no");
+			CHECK(read_reply(stage.client, &asked, NULL) == VIR_ERR_INTERNAL_ERROR);
+		}
+		CHECK(ask_now(procedures[i], 2) == VIR_ERR_ARGUMENT_UNSUPPORTED);
+		CHECK(ask_now(procedures[i], 4) == VIR_ERR_INVALID_ARG);
+	}
 	stage_close();
 }
 
@@ -495,6 +615,10 @@ main(void)
 	TEST("a guest that is to be restarted is reset and goes on", test_restart);
 	TEST("a reset that fails leaves it as it is", test_restart_fails);
 	TEST("its owner's wish to end it comes first", test_restart_and_quit);
+	TEST("a reset is QEMU's to do, and changes no state", test_reset);
+	TEST("a shutdown is the guest's to do", test_shutdown);
+	TEST("a reboot is a shutdown and a reset, and told as neither", test_reboot);
+	TEST("what QEMU refuses is told", test_power_refused);
 	TEST("one thing at a time, in the order in which they were asked", test_line);
 	TEST("who waits in line is told after a while by what it is held up", test_patience);
 	TEST("what is asked while it starts waits for that", test_line_behind_a_start);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domain_power.c: procedures that start a domain, pause it, and end it.
+ * domain_power.c: procedures that start a domain, pause it, reset it, and end it.
  *
  * Runs in the worker. Each is answered when it has happened; a client that goes in between changes
  * nothing of it.
@@ -103,6 +103,61 @@ rpc_domain_resume(struct rpc_call *call, const struct rpc_domain_resume_args *ar
 	struct domain *domain = call_find_domain(call, &args->dom);
 
 	return domain ? vms_resume(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
+int
+rpc_domain_reset(struct rpc_call *call, const struct rpc_domain_reset_args *args)
+{
+	struct domain *domain;
+
+	if (call_check_flags(call, args->flags, 0) != RPC_DONE)
+		return RPC_FAILED;
+	domain = call_find_domain(call, &args->dom);
+	return domain ? vms_reset(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
+/* virDomainShutdownFlagValues, which virDomainRebootFlagValues are too: ACPI, the agent. */
+enum { SHUTDOWN_ACPI = 0x1, SHUTDOWN_AGENT = 0x2, SHUTDOWN_SUPPORTED = 0x3 };
+
+/* The domain of a call for a shutdown or a reboot; no definition can have an agent yet. */
+static struct domain *
+find_to_power_down(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags)
+{
+	struct domain *domain;
+
+	if (call_check_flags(call, flags, SHUTDOWN_SUPPORTED) != RPC_DONE)
+		return NULL;
+	domain = call_find_domain(call, dom);
+	if (!domain || !(flags & SHUTDOWN_AGENT) || flags & SHUTDOWN_ACPI ||
+		!domain_is_active(domain))
+		return domain;
+	(void)rpc_error_set(&call->error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_QEMU,
+		"argument unsupported: QEMU guest agent is not configured");
+	return NULL;
+}
+
+int
+rpc_domain_shutdown(struct rpc_call *call, const struct rpc_domain_shutdown_args *args)
+{
+	struct domain *domain = find_to_power_down(call, &args->dom, 0);
+
+	return domain ? vms_shutdown(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
+int
+rpc_domain_shutdown_flags(struct rpc_call *call, const struct rpc_domain_shutdown_flags_args *args)
+{
+	struct domain *domain = find_to_power_down(call, &args->dom, args->flags);
+
+	return domain ? vms_shutdown(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
+int
+rpc_domain_reboot(struct rpc_call *call, const struct rpc_domain_reboot_args *args)
+{
+	struct domain *domain = find_to_power_down(call, &args->dom, args->flags);
+
+	return domain ? vms_reboot(domain, &call->error, answer, call) : RPC_FAILED;
 }
 
 static int

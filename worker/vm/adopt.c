@@ -89,8 +89,9 @@ opened(struct vm *vm, const char *status)
 	/* Nobody is there any more who would let it go: its start has failed. */
 	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)
 		vm_stop(vm, VM_END_FAILED);
-	else if (domain->state == DOMAIN_STATE_SHUTDOWN &&
-		 domain->live->on_poweroff == DOMAIN_RESTART)
+	else if (domain->state == DOMAIN_STATE_SHUTDOWN)
+		/* It waits for nothing else: <on_poweroff> says so, or somebody who asked for a
+		 * reboot. */
 		vm_restart(vm);
 	return JOB_DONE;
 }

@@ -33,7 +33,13 @@ on_stop(struct vm *vm, const json_t *data)
 
 	(void)data;
 	vm->pausing = DOMAIN_PAUSED_UNKNOWN;
-	/* The pause behind a shutdown is none, and one before the start is known. */
+	/* A QEMU that pauses behind a shutdown waits to be reset; any other ends. */
+	if (vm->resetting || vm->domain->state == DOMAIN_STATE_SHUTDOWN) {
+		if (vm->end == 0)
+			vm_restart(vm);
+		return;
+	}
+	/* A pause before the start is known. */
 	if (!vm->started || vm->domain->state != DOMAIN_STATE_RUNNING)
 		return;
 	vm_set_state(vm, DOMAIN_STATE_PAUSED, reason);
@@ -44,6 +50,7 @@ static void
 on_resume(struct vm *vm, const json_t *data)
 {
 	(void)data;
+	vm->resetting = false;
 	if (vm->domain->state == DOMAIN_STATE_RUNNING)
 		return;
 	vm_set_state(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNPAUSED);
@@ -59,12 +66,14 @@ on_shutdown(struct vm *vm, const json_t *data)
 	/* Told twice, when a QEMU that waits in its shutdown is asked to quit. */
 	if (!vm->started || vm->domain->state == DOMAIN_STATE_SHUTDOWN)
 		return;
+	/* The shutdown in a reboot is none: neither it nor the pause behind it is told of. */
+	vm->resetting = vm->rebooting && vm->end == 0;
+	if (vm->resetting)
+		return;
 	if (json_is_boolean(guest))
 		detail = json_is_true(guest) ? EVENT_SHUTDOWN_GUEST : EVENT_SHUTDOWN_HOST;
 	vm_set_state(vm, DOMAIN_STATE_SHUTDOWN, 0);
 	vm_tell(vm, EVENT_SHUTDOWN, detail);
-	if (vm->domain->live->on_poweroff == DOMAIN_RESTART && vm->end == 0)
-		vm_restart(vm);
 }
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * power.c: a VM that runs is paused, goes on, is reset, or ends.
+ * power.c: a VM that runs is paused, goes on, is reset, asked to shut down, or ends.
  *
  * Runs in the worker, as the user. Ending it waits for nobody and needs no answer of QEMU's.
  */
@@ -16,11 +16,19 @@ enum { ANSWER_S = 30 };
 
 /* --- one command, one answer -------------------------------------------------------------- */
 
-enum power_step { POWER_BEGIN, POWER_ANSWERED };
+enum power_step { POWER_BEGIN, POWER_PREPARED, POWER_ANSWERED };
+
+/* What QEMU does when the guest has shut down, set before it is asked to: see command.h. */
+enum power_action {
+	ACTION_AS_IS,
+	ACTION_OF_DEFINITION, /* <on_poweroff> */
+	ACTION_PAUSE          /* wait, to be reset */
+};
 
 /* An op that gives QEMU one command; `check` says whether there is anything to do. */
 struct power_kind {
 	const struct job_ops ops;
+	enum power_action action;
 	const char *command;
 	/* RPC_LATER: the command is to be given; else what the op ends with. */
 	int (*check)(struct vm *vm, struct rpc_error *error);
@@ -69,17 +77,22 @@ explain(struct job *job, int step, int err)
 			"QEMU cannot be given the command '%s'", kind_of(job)->command);
 }
 
+/* What QEMU is to do when the guest has shut down. */
+static json_t *
+shutdown_action(const struct vm *vm, bool pause)
+{
+	pause = pause || vm->domain->live->on_poweroff == DOMAIN_RESTART;
+	return json_pack("{s:s}", "shutdown", pause ? "pause" : "poweroff");
+}
+
+/* Give QEMU a command, and enter that step with its answer. */
 static enum job_verdict
-begin(struct job *job)
+ask(struct job *job, enum power_step next, const char *command, json_t *arguments)
 {
 	struct vm_op *op = vm_op_of(job);
-	int r = kind_of(job)->check(op->vm, &job->error);
-	uint64_t ticket;
+	uint64_t ticket = vm_op_await(op, (int)next, LOOP_S(ANSWER_S));
+	int r = monitor_ask(&op->vm->monitor, command, arguments, ticket);
 
-	if (r != RPC_LATER)
-		return r == RPC_DONE ? JOB_DONE : JOB_FAILED;
-	ticket = vm_op_await(op, POWER_ANSWERED, LOOP_S(ANSWER_S));
-	r = monitor_ask(&op->vm->monitor, kind_of(job)->command, NULL, ticket);
 	if (r == 0)
 		return JOB_WAIT;
 	explain(job, POWER_BEGIN, r);
@@ -87,25 +100,49 @@ begin(struct job *job)
 }
 
 static enum job_verdict
-answered(struct job *job, const struct qmp_reply *reply)
+begin(struct job *job)
 {
 	const struct power_kind *kind = kind_of(job);
+	struct vm *vm = vm_op_of(job)->vm;
+	int r = kind->check(vm, &job->error);
 
-	if (!reply->value) {
-		(void)rpc_error_set(&job->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-			"internal error: unable to execute QEMU command '%s': %s", kind->command,
-			log_quote(reply->error_text));
-		return JOB_FAILED;
-	}
-	if (kind->then)
-		kind->then(vm_op_of(job)->vm);
-	return JOB_DONE;
+	if (r != RPC_LATER)
+		return r == RPC_DONE ? JOB_DONE : JOB_FAILED;
+	if (kind->action == ACTION_AS_IS)
+		return ask(job, POWER_ANSWERED, kind->command, NULL);
+	return ask(job, POWER_PREPARED, "set-action",
+		shutdown_action(vm, kind->action == ACTION_PAUSE));
+}
+
+static enum job_verdict
+refused(struct job *job, const char *command, const struct qmp_reply *reply)
+{
+	(void)rpc_error_set(&job->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+		"internal error: unable to execute QEMU command '%s': %s", command,
+		log_quote(reply->error_text));
+	return JOB_FAILED;
 }
 
 static enum job_verdict
 step(struct job *job, int step, const void *body)
 {
-	return step == POWER_ANSWERED ? answered(job, body) : begin(job);
+	const struct power_kind *kind = kind_of(job);
+	const struct qmp_reply *reply = body;
+
+	switch ((enum power_step)step) {
+	case POWER_BEGIN:
+		return begin(job);
+	case POWER_PREPARED:
+		return reply->value ? ask(job, POWER_ANSWERED, kind->command, NULL)
+				    : refused(job, "set-action", reply);
+	case POWER_ANSWERED:
+		break;
+	}
+	if (!reply->value)
+		return refused(job, kind->command, reply);
+	if (kind->then)
+		kind->then(vm_op_of(job)->vm);
+	return JOB_DONE;
 }
 
 /* --- the kinds ---------------------------------------------------------------------------- */
@@ -135,15 +172,40 @@ check_resume(struct vm *vm, struct rpc_error *error)
 }
 
 static int
+check_reset(struct vm *vm, struct rpc_error *error)
+{
+	return !vm->started || vm->stopping ? not_running(error) : RPC_LATER;
+}
+
+static int
+check_shutdown(struct vm *vm, struct rpc_error *error)
+{
+	vm->rebooting = false;
+	return check_reset(vm, error);
+}
+
+/* A reboot is a shutdown after which the guest is reset, as libvirt does it. */
+static int
+check_reboot(struct vm *vm, struct rpc_error *error)
+{
+	int r = check_reset(vm, error);
+
+	vm->rebooting = r == RPC_LATER;
+	return r;
+}
+
+static int
 check_restart(struct vm *vm, struct rpc_error *error)
 {
 	return vm->stopping ? not_running(error) : RPC_LATER;
 }
 
-/* The guest has been reset, and stands still. */
+/* The guest has been reset, and stands still; its next shutdown is one again. */
 static void
 go_on(struct vm *vm)
 {
+	vm->rebooting = false;
+	(void)monitor_ask(&vm->monitor, "set-action", shutdown_action(vm, false), 0);
 	(void)monitor_ask(&vm->monitor, "cont", NULL, 0);
 }
 
@@ -156,6 +218,16 @@ static const struct power_kind suspend = {
 	.ops = POWER_OPS("suspend"), .command = "stop", .check = check_suspend};
 static const struct power_kind resume = {
 	.ops = POWER_OPS("resume"), .command = "cont", .check = check_resume};
+static const struct power_kind reset = {
+	.ops = POWER_OPS("reset"), .command = "system_reset", .check = check_reset};
+static const struct power_kind shutdown = {.ops = POWER_OPS("shutdown"),
+	.action = ACTION_OF_DEFINITION,
+	.command = "system_powerdown",
+	.check = check_shutdown};
+static const struct power_kind reboot = {.ops = POWER_OPS("reboot"),
+	.action = ACTION_PAUSE,
+	.command = "system_powerdown",
+	.check = check_reboot};
 static const struct power_kind restart = {.ops = POWER_OPS("restart"),
 	.command = "system_reset",
 	.check = check_restart,
@@ -189,11 +261,34 @@ vms_resume(struct domain *domain, struct rpc_error *error, vm_done_fn *done, voi
 	return put(domain->vm, &resume, error, done, arg);
 }
 
+int
+vms_reset(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg)
+{
+	return put(domain->vm, &reset, error, done, arg);
+}
+
+int
+vms_shutdown(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg)
+{
+	return put(domain->vm, &shutdown, error, done, arg);
+}
+
+int
+vms_reboot(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg)
+{
+	return put(domain->vm, &reboot, error, done, arg);
+}
+
 void
 vm_restart(struct vm *vm)
 {
+	const struct vm_op *op;
 	struct rpc_error error;
 
+	TAILQ_FOREACH (op, &vm->ops, entry) {
+		if (op->ops == &restart.ops)
+			return;
+	}
 	/* Without memory the guest stays as it has shut down, and can be destroyed. */
 	(void)put(vm, &restart, &error, NULL, NULL);
 }

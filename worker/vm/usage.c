@@ -17,7 +17,8 @@
 uint64_t
 vm_memory_kib(const struct vm *vm)
 {
-	return vm->balloon_kib ? vm->balloon_kib : domain_def_now(vm->domain)->current_memory_kib;
+	/* A guest has all until its driver says that it has given some back. */
+	return vm->balloon_kib ? vm->balloon_kib : domain_def_now(vm->domain)->memory_kib;
 }
 
 /* The field of that number, counted from 0, in words that blanks separate; 0 when it is none. */

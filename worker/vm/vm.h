@@ -65,6 +65,8 @@ struct vm {
 	bool started;       /* clients were told that it runs */
 	bool stopping;      /* all of it was told to end */
 	enum vm_end end;    /* why it is ended; 0: nobody ended it */
+	bool rebooting;     /* when the guest has shut down, it is reset */
+	bool resetting;     /* that goes on now */
 	int32_t pausing;    /* enum domain_paused: the reason of the pause that comes next */
 	unsigned n_changes; /* of its state since changes_since, that QEMU told of */
 	uint64_t changes_since;

@@ -74,6 +74,10 @@ int vms_start(struct vms *vms, struct domain *domain, unsigned flags, struct rpc
 	vm_done_fn *done, void *arg);
 int vms_suspend(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_resume(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
+int vms_reset(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
+/* The guest is asked to; whether and when it does is its own matter. */
+int vms_shutdown(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
+int vms_reboot(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 /** graceful: QEMU is asked to end, and not forced. */
 int vms_destroy(
 	struct domain *domain, bool graceful, struct rpc_error *error, vm_done_fn *done, void *arg);
@@ -82,7 +86,7 @@ int vms_destroy(
 void vms_watch_logs(struct vms *vms);
 /** Put what reaches a VM that runs already at the front of its line: adopt.c. 0 or -ENOMEM. */
 int vm_adopt(struct vm *vm, vm_done_fn *done, void *arg);
-/** Reset and go on: what <on_poweroff>restart</on_poweroff> does: power.c. */
+/** Reset a guest that has shut down, and let it go on, once: power.c. */
 void vm_restart(struct vm *vm);
 
 #endif
