@@ -11,6 +11,8 @@
  *     connect, AUTH_LIST, CONNECT_OPEN, CONNECT_CLOSE
  * load list SOCKET SECONDS
  *     the list of all domains; 1 connection with 1 in flight
+ * load info SOCKET SECONDS
+ *     state, memory and vCPUs of the first domain that `define` makes; the same
  * load define SOCKET SECONDS DOMAINS
  *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
  * load power SOCKET FILE
@@ -48,6 +50,7 @@ enum {
 	CREATE = 9,
 	DEFINE_XML = 11,
 	DESTROY = 12,
+	GET_INFO = 16,
 	LIST_ALL_DOMAINS = 273,
 	HEADER = 28,
 	BUFFER = 65536,
@@ -332,25 +335,49 @@ exchange(struct conn *c, const uint8_t *call, size_t size, const uint8_t **ret)
 	return length - HEADER;
 }
 
+/* One call with arguments, again and again. */
+static void
+repeat(double seconds, const uint8_t *call, size_t size)
+{
+	struct conn c = {.fd = -1};
+	const uint8_t *reply;
+	uint64_t n_done = 0;
+	double start;
+
+	dial_and_open(&c);
+	start = now();
+	do {
+		(void)exchange(&c, call, size, &reply);
+		n_done++;
+	} while (now() - start < seconds);
+	tell(n_done, now() - start);
+}
+
 static void
 list(double seconds)
 {
 	uint8_t call[HEADER + 8];
 	size_t size = put_header(call, LIST_ALL_DOMAINS, 0, 8);
-	struct conn c = {.fd = -1};
-	const uint8_t *domains;
-	uint64_t n_done = 0;
-	double start;
 
 	store32(call + HEADER, 1);
 	store32(call + HEADER + 4, 0);
-	dial_and_open(&c);
-	start = now();
-	do {
-		(void)exchange(&c, call, size, &domains);
-		n_done++;
-	} while (now() - start < seconds);
-	tell(n_done, now() - start);
+	repeat(seconds, call, size);
+}
+
+static void
+info(double seconds)
+{
+	/* Name, UUID, and the id of what does not run. */
+	static const char name[] = "bench0000";
+	uint8_t call[HEADER + 4 + 12 + 16 + 4] = {0}, *uuid = call + HEADER + 4 + 12;
+	size_t size = put_header(call, GET_INFO, 0, sizeof(call) - HEADER);
+
+	store32(call + HEADER, sizeof(name) - 1);
+	memcpy(call + HEADER + 4, name, sizeof(name) - 1);
+	uuid[6] = 0x40;
+	uuid[8] = 0x80;
+	store32(uuid + 16, UINT32_MAX);
+	repeat(seconds, call, size);
 }
 
 /* Of a string of n bytes, on the wire. */
@@ -488,6 +515,8 @@ main(int argc, char **argv)
 			argc > 6 ? (uint32_t)atol(argv[6]) : LIB_VERSION);
 	else if (strcmp(argv[1], "list") == 0 && argc == 4)
 		list(atof(argv[3]));
+	else if (strcmp(argv[1], "info") == 0 && argc == 4)
+		info(atof(argv[3]));
 	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
 		define(atof(argv[3]), (unsigned)atol(argv[4]));
 	else if (strcmp(argv[1], "power") == 0)
