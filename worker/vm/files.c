@@ -3,8 +3,9 @@
  * files.c: what is opened for a VM; see files.h.
  *
  * Runs in the worker, as the user; never as root. Which files she names is her own matter: she gets
- * what she may open. What a path may never do is hold the worker up, reach the worker's own
- * descriptors (/proc/self/fd), or be some switch of the kernel's.
+ * what she may open. What a path may never do is reach the worker's own descriptors
+ * (/proc/self/fd), or be a fifo, a device or some switch of the kernel's, which could hold the worker
+ * up. A file system of hers that does not answer holds it up all the same, and nobody else.
  */
 #include "worker/vm/files.h"
 
