@@ -7,10 +7,11 @@
 #include "worker/domain/controller.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "worker/domain/device.h"
+#include "worker/domain/def.h"
+#include "worker/domain/parse.h"
 
 static const struct xml_word types[] = {
 	{"usb", DOMAIN_CONTROLLER_USB},
@@ -159,9 +160,8 @@ parse_place(struct domain_parse *p, xmlNode *node, const struct kind *kind,
 	struct domain_pci_address *pci = &device->pci;
 	int r;
 
-	if (kind->model == DOMAIN_MODEL_NONE)
-		return domain_device_parse_alias(p, node, device);
-	r = domain_device_parse(p, node, device);
+	r = domain_device_parse(p, node, device,
+		kind->model == DOMAIN_MODEL_NONE ? DOMAIN_ADDRESS_NONE : DOMAIN_ADDRESS_PCI);
 	if (r)
 		return r;
 	if (is_root(kind) && pci->set)
@@ -177,9 +177,12 @@ parse_place(struct domain_parse *p, xmlNode *node, const struct kind *kind,
 	return 0;
 }
 
-/* Before the next index of the type; behind all of the type; else at the end. (As libvirt.) */
-static int
-find_place(struct domain_def *def, const struct domain_controller *controller, size_t *ret_at)
+/*
+ * Before the next index of the type; behind all of the type; else at the end. (As libvirt.) False:
+ * its index is taken.
+ */
+static bool
+find_place(const struct domain_def *def, const struct domain_controller *controller, size_t *ret_at)
 {
 	size_t at = def->n_controllers;
 	bool found = false;
@@ -190,7 +193,7 @@ find_place(struct domain_def *def, const struct domain_controller *controller, s
 		if (other->type != controller->type)
 			continue;
 		if (other->index == controller->index)
-			return DOMAIN_E_REFUSED;
+			return false;
 		if (other->index > controller->index)
 			at = i;
 		else if (!found)
@@ -198,43 +201,20 @@ find_place(struct domain_def *def, const struct domain_controller *controller, s
 		found = true;
 	}
 	*ret_at = at;
-	return 0;
+	return true;
 }
 
-/* Takes what the controller owns, also on failure. DOMAIN_E_REFUSED: its index is taken. */
 static int
-insert(struct domain_def *def, struct domain_controller *controller)
-{
-	struct domain_controller *controllers = NULL;
-	size_t at = 0;
-	int r = find_place(def, controller, &at);
-
-	if (r == 0) {
-		controllers = array_insert(
-			def->controllers, def->n_controllers, sizeof(*controllers), at);
-		r = controllers ? 0 : -ENOMEM;
-	}
-	if (r) {
-		domain_controller_fini(controller);
-		return r;
-	}
-	def->controllers = controllers;
-	def->n_controllers++;
-	controllers[at] = *controller;
-	return 0;
-}
-
-int
-domain_controller_parse(struct domain_parse *p, xmlNode *node)
+parse(struct domain_parse *p, xmlNode *node)
 {
 	struct domain_controller controller = {0};
 	const struct kind *kind = NULL;
 	uint32_t index = 0;
+	size_t at = 0;
 	int r = choose_kind(p, node, &kind);
 
-	if (!kind)
-		return r;
-	r = parse_index(p, node, kind, &index);
+	if (r == 0)
+		r = parse_index(p, node, kind, &index);
 	if (r)
 		return r;
 	controller.type = kind->type;
@@ -244,39 +224,48 @@ domain_controller_parse(struct domain_parse *p, xmlNode *node)
 		r = parse_port(p, node, &controller);
 	if (r == 0)
 		r = parse_place(p, node, kind, &controller.device);
-	if (r) {
-		domain_controller_fini(&controller);
-		return r;
-	}
-	r = insert(p->def, &controller);
-	if (r == DOMAIN_E_REFUSED)
-		return refuse_xml(p, "Multiple '%s' controllers with index '%u'",
+	if (r == 0 && !find_place(p->def, &controller, &at))
+		r = refuse_xml(p, "Multiple '%s' controllers with index '%u'",
 			xml_word(types, kind->type), index);
+	if (r == 0)
+		r = domain_kind_insert(&domain_controller_kind, p->def, at, &controller, p->error);
+	domain_kind_fini(&domain_controller_kind, &controller);
 	return r;
 }
 
-int
-domain_controller_complete(struct domain_parse *p)
+/* One that owns nothing; it is there already where its index is taken. */
+static int
+add(struct domain_def *def, struct domain_controller *controller, struct rpc_error *error)
 {
-	for (size_t i = 0; i < N_KINDS; i++) {
+	size_t at = 0;
+
+	controller->device.address = DOMAIN_ADDRESS_PCI;
+	if (!find_place(def, controller, &at))
+		return 0;
+	return domain_kind_insert(&domain_controller_kind, def, at, controller, error);
+}
+
+static int
+complete(struct domain_parse *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < N_KINDS && r == 0; i++) {
 		const struct kind *k = &kinds[i];
 		struct domain_controller controller = {.type = k->type, .model = k->model};
-		int r;
 
 		if (k->chipset != p->def->os.chipset || !k->by_itself)
 			continue;
 		if (k->slot)
 			controller.device.pci = (struct domain_pci_address){
 				.set = true, .slot = k->slot, .function = k->function};
-		r = insert(p->def, &controller);
-		if (r < 0)
-			return r;
+		r = add(p->def, &controller, p->error);
 	}
-	return 0;
+	return r;
 }
 
 int
-domain_controller_add_root_port(struct domain_def *def, uint8_t index)
+domain_controller_add_root_port(struct domain_def *def, uint8_t index, struct rpc_error *error)
 {
 	struct domain_controller controller = {
 		.type = DOMAIN_CONTROLLER_PCI,
@@ -286,7 +275,17 @@ domain_controller_add_root_port(struct domain_def *def, uint8_t index)
 		.port = -1,
 	};
 
-	return insert(def, &controller);
+	return add(def, &controller, error);
+}
+
+bool
+domain_controller_is_plugged(
+	const struct domain_def *def, const struct domain_controller *controller)
+{
+	const struct kind *kind = find_kind(def, controller->type, controller->model);
+
+	return kind && !kind->slot && !is_root(kind) && !is_port(kind) &&
+	       kind->model != DOMAIN_MODEL_NONE;
 }
 
 struct domain_controller *
@@ -310,10 +309,11 @@ goes_without_saying(const struct domain_controller *controller)
 		       controller->model == DOMAIN_MODEL_PCI_ROOT);
 }
 
-void
-domain_controller_format(
-	struct writer *w, const struct domain_controller *controller, unsigned flags)
+static void
+format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
+	const struct domain_controller *controller = &def->controllers[i];
+
 	if (flags & DOMAIN_DEF_MIGRATABLE && goes_without_saying(controller))
 		return;
 	writer_start(w, "controller");
@@ -334,8 +334,28 @@ domain_controller_format(
 	writer_end(w, "controller");
 }
 
-void
-domain_controller_fini(struct domain_controller *controller)
+static int
+name(const struct domain_def *def, size_t i, char **ret)
 {
-	domain_device_fini(&controller->device);
+	const struct domain_controller *c = &def->controllers[i];
+
+	if (c->type == DOMAIN_CONTROLLER_USB)
+		*ret = strdup("usb");
+	else if (c->type == DOMAIN_CONTROLLER_IDE || c->type == DOMAIN_CONTROLLER_SATA)
+		*ret = strdup("ide");
+	else if (c->model == DOMAIN_MODEL_PCIE_ROOT)
+		*ret = strdup("pcie.0");
+	else if (asprintf(ret, "pci.%u", c->index) < 0)
+		*ret = NULL;
+	return *ret ? 0 : -ENOMEM;
 }
+
+const struct domain_kind domain_controller_kind = {
+	.element = "controller",
+	DOMAIN_KIND_LIST(controllers, domain_controller),
+	.max = DOMAIN_CONTROLLERS_MAX,
+	.parse = parse,
+	.complete = complete,
+	.format = format,
+	.name = name,
+};

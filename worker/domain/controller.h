@@ -7,23 +7,50 @@
 #ifndef WORKER_DOMAIN_CONTROLLER_H
 #define WORKER_DOMAIN_CONTROLLER_H
 
-#include "worker/domain/parse.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/** One <controller>, put into the list beside the others of its type, by its index. */
-int domain_controller_parse(struct domain_parse *p, xmlNode *node);
+#include "worker/domain/kind.h"
 
-/** Add the controllers that the machine has by itself and the definition does not name. */
-int domain_controller_complete(struct domain_parse *p);
+enum { DOMAIN_CONTROLLERS_MAX = 256 };
 
-/** Add a PCIe root port with the next steps left to domain_pci_assign(). -ENOMEM. */
-int domain_controller_add_root_port(struct domain_def *def, uint8_t index);
+enum domain_controller_type {
+	DOMAIN_CONTROLLER_USB = 1,
+	DOMAIN_CONTROLLER_IDE,
+	DOMAIN_CONTROLLER_SATA,
+	DOMAIN_CONTROLLER_PCI,
+};
+enum domain_controller_model {
+	DOMAIN_MODEL_NONE = 1, /* of USB: there is none */
+	DOMAIN_MODEL_PIIX3_UHCI,
+	DOMAIN_MODEL_QEMU_XHCI,
+	DOMAIN_MODEL_PCI_ROOT,
+	DOMAIN_MODEL_PCIE_ROOT,
+	DOMAIN_MODEL_PCIE_ROOT_PORT,
+};
+
+struct domain_controller {
+	struct domain_device device;
+	enum domain_controller_type type;
+	enum domain_controller_model model; /* USB and PCI only */
+	uint8_t index;
+	int16_t chassis, port; /* root ports only */
+};
+
+/*
+ * <controller>: put into the list beside the others of its type, by its index; those that the
+ * machine has by itself are there also when the definition does not name them.
+ */
+extern const struct domain_kind domain_controller_kind;
+
+/** Is it plugged into a slot? Not: what the board has, and root ports. */
+bool domain_controller_is_plugged(
+	const struct domain_def *def, const struct domain_controller *controller);
+
+/** Add a PCIe root port with the next steps left to domain_pci_assign(). As domain_kind_insert(). */
+int domain_controller_add_root_port(struct domain_def *def, uint8_t index, struct rpc_error *error);
 
 /** The PCI controller with that index, or NULL. */
 struct domain_controller *domain_controller_find_pci(struct domain_def *def, unsigned index);
-
-void domain_controller_format(
-	struct writer *w, const struct domain_controller *controller, unsigned flags);
-
-void domain_controller_fini(struct domain_controller *controller);
 
 #endif

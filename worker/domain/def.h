@@ -15,16 +15,17 @@
 #include <stdint.h>
 
 #include "lib/take.h"
+#include "worker/domain/controller.h"
+#include "worker/domain/disk.h"
 #include "worker/domain/error.h"
+#include "worker/domain/input.h"
+#include "worker/domain/memballoon.h"
+#include "worker/domain/rng.h"
+#include "worker/domain/serial.h"
 
-#define DOMAIN_BOOT_MAX        4
-#define DOMAIN_DISKS_MAX       64
-#define DOMAIN_CONTROLLERS_MAX 256
-#define DOMAIN_SERIALS_MAX     4 /* ISA serial ports of a PC */
-#define DOMAIN_INPUTS_MAX      2
-#define DOMAIN_RNGS_MAX        8
-#define DOMAIN_NAME_MAX        200
-#define DOMAIN_MEMORY_MAX_KIB  (UINT64_C(1) << 34) /* 16 TiB */
+#define DOMAIN_BOOT_MAX       4
+#define DOMAIN_NAME_MAX       200
+#define DOMAIN_MEMORY_MAX_KIB (UINT64_C(1) << 34) /* 16 TiB */
 
 /* In every enum 0 stands for "not said", or where a field says so for "does not apply". */
 
@@ -48,7 +49,6 @@ enum domain_cpu_mode {
 enum domain_cpu_match { DOMAIN_CPU_MINIMUM = 1, DOMAIN_CPU_EXACT, DOMAIN_CPU_STRICT };
 enum domain_cpu_check { DOMAIN_CPU_CHECK_NONE = 1, DOMAIN_CPU_PARTIAL, DOMAIN_CPU_FULL };
 enum domain_cpu_fallback { DOMAIN_CPU_ALLOW = 1, DOMAIN_CPU_FORBID };
-enum domain_switch { DOMAIN_ON = 1, DOMAIN_OFF };
 
 struct domain_cpu {
 	enum domain_cpu_mode mode;
@@ -60,83 +60,6 @@ struct domain_cpu {
 };
 
 enum domain_action { DOMAIN_DESTROY = 1, DOMAIN_RESTART, DOMAIN_PRESERVE };
-
-/* A place on the PCI buses of domain 0; bus is the index of the PCI controller. */
-struct domain_pci_address {
-	bool set;
-	uint8_t bus, slot, function;
-	enum domain_switch multifunction; /* 0: not said, which QEMU takes as off */
-};
-
-/* What all devices have. */
-struct domain_device {
-	char *alias; /* id in QEMU: the user's if it begins with "ua-", else ours; may be NULL */
-	struct domain_pci_address pci; /* devices on PCI only */
-};
-
-enum domain_disk_format { DOMAIN_DISK_RAW = 1, DOMAIN_DISK_QCOW2 };
-
-/* A virtio-blk disk from a file. */
-struct domain_disk {
-	struct domain_device device;
-	enum domain_disk_format format;
-	char *source;        /* absolute path, not resolved or checked */
-	char target[8];      /* "vda" */
-	unsigned index;      /* 0 for vda; the list is sorted by it */
-	bool readonly;       /* the guest cannot write */
-	char *serial;        /* may be NULL; letters, digits, blanks and .+_- */
-	uint32_t boot_order; /* 0: none */
-};
-
-enum domain_controller_type {
-	DOMAIN_CONTROLLER_USB = 1,
-	DOMAIN_CONTROLLER_IDE,
-	DOMAIN_CONTROLLER_SATA,
-	DOMAIN_CONTROLLER_PCI,
-};
-enum domain_controller_model {
-	DOMAIN_MODEL_NONE = 1, /* of USB: there is none */
-	DOMAIN_MODEL_PIIX3_UHCI,
-	DOMAIN_MODEL_QEMU_XHCI,
-	DOMAIN_MODEL_PCI_ROOT,
-	DOMAIN_MODEL_PCIE_ROOT,
-	DOMAIN_MODEL_PCIE_ROOT_PORT,
-};
-
-struct domain_controller {
-	struct domain_device device;
-	enum domain_controller_type type;
-	enum domain_controller_model model; /* USB and PCI only */
-	uint8_t index;
-	int16_t chassis, port; /* root ports only */
-};
-
-/* An ISA serial port whose other end is the console stream; the first is the console. */
-struct domain_serial {
-	struct domain_device device;
-	uint8_t port;
-};
-
-enum domain_input_type { DOMAIN_INPUT_MOUSE = 1, DOMAIN_INPUT_KEYBOARD };
-
-/* A PS/2 device; every PC has both. */
-struct domain_input {
-	struct domain_device device;
-	enum domain_input_type type;
-};
-
-enum domain_memballoon_model { DOMAIN_MEMBALLOON_VIRTIO = 1, DOMAIN_MEMBALLOON_NONE };
-
-struct domain_memballoon {
-	struct domain_device device;
-	enum domain_memballoon_model model;
-};
-
-/* A virtio random number generator fed by a device file of the host. */
-struct domain_rng {
-	struct domain_device device;
-	char *source; /* "/dev/random" or "/dev/urandom", which give the same bytes */
-};
 
 struct domain_def {
 	enum domain_type type;

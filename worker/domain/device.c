@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * device.c: alias and PCI address of a device.
+ * device.c: alias and address of a device.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "worker/domain/parse.h"
 
 #define ALIAS_MAX 64
 
@@ -20,8 +22,8 @@ is_users(const char *alias)
 	return strncmp(alias, "ua-", 3) == 0;
 }
 
-int
-domain_device_parse_alias(struct domain_parse *p, xmlNode *node, struct domain_device *device)
+static int
+parse_alias(struct domain_parse *p, xmlNode *node, struct domain_device *device)
 {
 	xmlNode *alias = xml_child(node, "alias");
 	const char *name = alias ? xml_attr(alias, "name") : NULL;
@@ -53,8 +55,9 @@ parse_part(struct domain_parse *p, xmlNode *address, const char *name, uint32_t 
 }
 
 static int
-parse_pci(struct domain_parse *p, xmlNode *address, struct domain_pci_address *pci)
+parse_pci(struct domain_parse *p, xmlNode *address, struct domain_device *device)
 {
+	struct domain_pci_address *pci = &device->pci;
 	uint32_t domain = 0, bus = 0, slot = 0, function = 0;
 	unsigned multifunction = 0;
 	int r;
@@ -82,25 +85,43 @@ parse_pci(struct domain_parse *p, xmlNode *address, struct domain_pci_address *p
 	return 0;
 }
 
-int
-domain_device_parse(struct domain_parse *p, xmlNode *node, struct domain_device *device)
+static const struct address {
+	const char *type;
+	int (*parse)(struct domain_parse *p, xmlNode *address, struct domain_device *device);
+} addresses[] = {
+	[DOMAIN_ADDRESS_PCI] = {"pci", parse_pci},
+};
+
+static int
+parse_address(struct domain_parse *p, xmlNode *node, struct domain_device *device)
 {
-	int r = domain_device_parse_alias(p, node, device);
+	const struct address *takes = &addresses[device->address];
 	xmlNode *address = xml_child(node, "address");
 	const char *type;
 
-	if (r || !address)
-		return r;
+	if (!address)
+		return 0;
 	type = xml_attr(address, "type");
 	if (!type)
 		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
 			"No type specified for device address");
-	if (strcmp(type, "pci") != 0)
+	if (strcmp(type, takes->type) != 0)
 		return refuse_unsupported(p,
 			"address type '%.100s' of element <%s> is not supported by qemud yet; "
-			"use 'pci'",
-			type, (const char *)node->name);
-	return parse_pci(p, address, &device->pci);
+			"use '%s'",
+			type, (const char *)node->name, takes->type);
+	return takes->parse(p, address, device);
+}
+
+int
+domain_device_parse(struct domain_parse *p, xmlNode *node, struct domain_device *device,
+	enum domain_address takes)
+{
+	int r = parse_alias(p, node, device);
+
+	device->address = takes;
+	/* Where none is taken, an <address> is refused as what nobody reads. */
+	return r || takes == DOMAIN_ADDRESS_NONE ? r : parse_address(p, node, device);
 }
 
 bool
@@ -109,27 +130,30 @@ domain_device_is_named(const struct domain_device *device)
 	return device->alias && is_users(device->alias);
 }
 
+static void
+format_pci(struct writer *w, const struct domain_pci_address *pci)
+{
+	writer_start(w, "address");
+	writer_attr(w, "type", "pci");
+	writer_attr(w, "domain", "0x0000");
+	writer_attr_f(w, "bus", "0x%02x", pci->bus);
+	writer_attr_f(w, "slot", "0x%02x", pci->slot);
+	writer_attr_f(w, "function", "0x%x", pci->function);
+	if (pci->multifunction)
+		writer_attr(w, "multifunction", xml_word(switches, pci->multifunction));
+	writer_end(w, "address");
+}
+
 void
 domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
 {
-	const struct domain_pci_address *pci = &device->pci;
-
 	if (device->alias && (domain_device_is_named(device) || flags & DOMAIN_DEF_LIVE)) {
 		writer_start(w, "alias");
 		writer_attr(w, "name", device->alias);
 		writer_end(w, "alias");
 	}
-	if (pci->set) {
-		writer_start(w, "address");
-		writer_attr(w, "type", "pci");
-		writer_attr(w, "domain", "0x0000");
-		writer_attr_f(w, "bus", "0x%02x", pci->bus);
-		writer_attr_f(w, "slot", "0x%02x", pci->slot);
-		writer_attr_f(w, "function", "0x%x", pci->function);
-		if (pci->multifunction)
-			writer_attr(w, "multifunction", xml_word(switches, pci->multifunction));
-		writer_end(w, "address");
-	}
+	if (device->pci.set)
+		format_pci(w, &device->pci);
 }
 
 void

@@ -1,22 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * device.h: what all devices have: alias and PCI address.
+ * device.h: what all devices have: alias and address.
  *
  * Runs in the worker, as the user. Pure.
  */
 #ifndef WORKER_DOMAIN_DEVICE_H
 #define WORKER_DOMAIN_DEVICE_H
 
-#include "worker/domain/parse.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct _xmlNode;
+struct domain_parse;
+struct writer;
+
+/* 0: not said. */
+enum domain_switch { DOMAIN_ON = 1, DOMAIN_OFF };
+
+/* A place on the PCI buses of domain 0; bus is the index of the PCI controller. */
+struct domain_pci_address {
+	bool set;
+	uint8_t bus, slot, function;
+	enum domain_switch multifunction; /* 0: not said, which QEMU takes as off */
+};
+
+/* The kinds of <address>; a device takes one kind. */
+enum domain_address { DOMAIN_ADDRESS_NONE, DOMAIN_ADDRESS_PCI };
+
+/* The first member of every device's struct. */
+struct domain_device {
+	char *alias; /* id in QEMU: the user's if it begins with "ua-", else ours; may be NULL */
+	enum domain_address address; /* what it takes; PCI: domain_pci_assign() finds a place */
+	struct domain_pci_address pci;
+};
 
 /**
- * The device's <alias>. Without DOMAIN_DEF_LIVE only the user's own ("ua-...") is kept, as in
- * libvirt: the others are made anew at each start.
+ * The device's <alias>, and its <address>, which must be of the kind that it takes; that is kept in
+ * device->address. Without DOMAIN_DEF_LIVE only the user's own alias ("ua-...") is kept, as in
+ * libvirt: the others are made anew at each start. Returns 0, -ENOMEM or DOMAIN_E_REFUSED.
  */
-int domain_device_parse_alias(struct domain_parse *p, xmlNode *node, struct domain_device *device);
-
-/** The device's <alias> and its <address type='pci'>, where it has them. */
-int domain_device_parse(struct domain_parse *p, xmlNode *node, struct domain_device *device);
+int domain_device_parse(struct domain_parse *p, struct _xmlNode *node, struct domain_device *device,
+	enum domain_address takes);
 
 /** Has the user given it an alias? */
 bool domain_device_is_named(const struct domain_device *device);

@@ -10,13 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/domain/controller.h"
-#include "worker/domain/device.h"
-#include "worker/domain/disk.h"
-#include "worker/domain/input.h"
-#include "worker/domain/memballoon.h"
-#include "worker/domain/rng.h"
-#include "worker/domain/serial.h"
+#include "worker/domain/parse.h"
 
 /* Sound goes nowhere; libvirt says so in each definition without graphics. */
 static int
@@ -31,20 +25,51 @@ parse_audio(struct domain_parse *p, xmlNode *node)
 	return r ? r : xml_attr_word(node, "type", types, p->error, &value);
 }
 
-/* A console is read after the serial ports. */
-static const struct kind {
-	const char *name;
-	int (*parse)(struct domain_parse *p, xmlNode *node);
-} kinds[] = {
-	{"disk", domain_disk_parse},
-	{"controller", domain_controller_parse},
-	{"serial", domain_serial_parse},
-	{"console", domain_console_parse},
-	{"input", domain_input_parse},
-	{"audio", parse_audio},
-	{"memballoon", domain_memballoon_parse},
-	{"rng", domain_rng_parse},
+static void
+format_audio(struct writer *w, const struct domain_def *def, unsigned flags)
+{
+	(void)def;
+	if (flags & DOMAIN_DEF_MIGRATABLE)
+		return;
+	writer_start(w, "audio");
+	writer_attr(w, "id", "1");
+	writer_attr(w, "type", "none");
+	writer_end(w, "audio");
+}
+
+static const struct domain_kind audio_kind = {
+	.element = "audio",
+	.parse = parse_audio,
+	.format_all = format_audio,
 };
+
+/* In the order in which libvirt writes them, in which they are also read and completed. */
+static const struct domain_kind *const kinds[] = {
+	&domain_disk_kind,
+	&domain_controller_kind,
+	&domain_serial_kind,
+	&domain_console_kind,
+	&domain_input_kind,
+	&audio_kind,
+	&domain_memballoon_kind,
+	&domain_rng_kind,
+};
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+struct domain_device *
+domain_device_next(const struct domain_def *def, struct domain_cursor *cursor)
+{
+	for (; cursor->kind < N_KINDS; cursor->kind++, cursor->next = 0) {
+		const struct domain_kind *kind = kinds[cursor->kind];
+
+		if (cursor->next < domain_kind_count(kind, def)) {
+			cursor->index = cursor->next++;
+			cursor->of = kind;
+			return domain_kind_at(kind, def, cursor->index);
+		}
+	}
+	return NULL;
+}
 
 /* Only the emulator that the environment vouches for is ever run. */
 static int
@@ -70,21 +95,26 @@ domain_devices_parse(struct domain_parse *p, xmlNode *domain)
 	xmlNode *devices = xml_child(domain, "devices");
 	int r = parse_emulator(p, devices);
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && devices; i++) {
+	for (size_t i = 0; i < N_KINDS && devices; i++) {
 		xmlNode *node = NULL;
 
-		while (r == 0 && (node = xml_each(devices, kinds[i].name, node)))
-			r = kinds[i].parse(p, node);
+		while (r == 0 && (node = xml_each(devices, kinds[i]->element, node)))
+			r = kinds[i]->parse(p, node);
 	}
-	if (r == 0)
-		r = domain_controller_complete(p);
-	if (r == 0)
-		r = domain_serial_complete(p);
-	if (r == 0)
-		r = domain_input_complete(p);
-	if (r == 0)
-		domain_memballoon_complete(p->def);
+	for (size_t i = 0; i < N_KINDS && r == 0; i++)
+		if (kinds[i]->complete)
+			r = kinds[i]->complete(p);
 	return r;
+}
+
+static void
+format_kind(struct writer *w, const struct domain_def *def, const struct domain_kind *kind,
+	unsigned flags)
+{
+	for (size_t i = 0; kind->format && i < domain_kind_count(kind, def); i++)
+		kind->format(w, def, i, flags);
+	if (kind->format_all)
+		kind->format_all(w, def, flags);
 }
 
 void
@@ -92,43 +122,21 @@ domain_devices_format(struct writer *w, const struct domain_def *def, unsigned f
 {
 	writer_start(w, "devices");
 	writer_element(w, "emulator", def->emulator);
-	for (size_t i = 0; i < def->n_disks; i++)
-		domain_disk_format(w, &def->disks[i], flags);
-	for (size_t i = 0; i < def->n_controllers; i++)
-		domain_controller_format(w, &def->controllers[i], flags);
-	domain_serial_format(w, def, flags);
-	for (size_t i = 0; i < def->n_inputs; i++)
-		domain_input_format(w, &def->inputs[i], flags);
-	if (!(flags & DOMAIN_DEF_MIGRATABLE)) {
-		writer_start(w, "audio");
-		writer_attr(w, "id", "1");
-		writer_attr(w, "type", "none");
-		writer_end(w, "audio");
-	}
-	domain_memballoon_format(w, &def->memballoon, flags);
-	for (size_t i = 0; i < def->n_rngs; i++)
-		domain_rng_format(w, &def->rngs[i], flags);
+	for (size_t i = 0; i < N_KINDS; i++)
+		format_kind(w, def, kinds[i], flags);
 	writer_end(w, "devices");
 }
 
 void
 domain_devices_fini(struct domain_def *def)
 {
-	for (size_t i = 0; i < def->n_disks; i++)
-		domain_disk_fini(&def->disks[i]);
-	for (size_t i = 0; i < def->n_controllers; i++)
-		domain_controller_fini(&def->controllers[i]);
-	for (size_t i = 0; i < def->n_serials; i++)
-		domain_serial_fini(&def->serials[i]);
-	for (size_t i = 0; i < def->n_inputs; i++)
-		domain_input_fini(&def->inputs[i]);
-	for (size_t i = 0; i < def->n_rngs; i++)
-		domain_rng_fini(&def->rngs[i]);
-	domain_device_fini(&def->memballoon.device);
-	free(def->disks);
-	free(def->controllers);
-	free(def->serials);
-	free(def->inputs);
-	free(def->rngs);
+	for (size_t i = 0; i < N_KINDS; i++) {
+		const struct domain_kind *kind = kinds[i];
+
+		for (size_t j = 0; j < domain_kind_count(kind, def); j++)
+			domain_kind_fini(kind, domain_kind_at(kind, def, j));
+		if (kind->count)
+			free(*(void **)(void *)((char *)def + kind->list));
+	}
 	free(def->emulator);
 }

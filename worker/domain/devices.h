@@ -9,6 +9,18 @@
 
 #include "worker/domain/parse.h"
 
+/* All devices of a definition, one after another; {0} stands before the first. */
+struct domain_cursor {
+	size_t kind, next;
+	/* Of the device that was found last. */
+	const struct domain_kind *of;
+	size_t index;
+};
+
+/** The next device, in libvirt's order of kinds; NULL after the last. */
+struct domain_device *domain_device_next(
+	const struct domain_def *def, struct domain_cursor *cursor);
+
 /** <devices>: all devices, and those that the machine has by itself. */
 int domain_devices_parse(struct domain_parse *p, xmlNode *domain);
 

@@ -7,10 +7,12 @@
 #include "worker/domain/disk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/domain/device.h"
+#include "worker/domain/def.h"
+#include "worker/domain/parse.h"
 #include "worker/domain/path.h"
 
 #define SERIAL_MAX 255
@@ -142,7 +144,7 @@ parse_boot(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
 }
 
 static int
-parse(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
+parse_all(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
 {
 	unsigned value;
 	int r;
@@ -164,7 +166,7 @@ parse(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
 	if (r == 0)
 		r = parse_boot(p, node, disk);
 	if (r == 0)
-		r = domain_device_parse(p, node, &disk->device);
+		r = domain_device_parse(p, node, &disk->device, DOMAIN_ADDRESS_PCI);
 	disk->readonly = xml_child(node, "readonly") != NULL;
 	return r;
 }
@@ -189,32 +191,22 @@ find_place(struct domain_parse *p, const struct domain_disk *disk, size_t *ret_a
 		if (other->index < disk->index)
 			*ret_at = i + 1;
 	}
-	if (def->n_disks == DOMAIN_DISKS_MAX)
-		return refuse_unsupported(p, "more than %d disks", DOMAIN_DISKS_MAX);
 	return 0;
 }
 
-int
-domain_disk_parse(struct domain_parse *p, xmlNode *node)
+static int
+parse(struct domain_parse *p, xmlNode *node)
 {
-	AUTO(domain_disk_fini) struct domain_disk disk = {0};
-	struct domain_def *def = p->def;
-	struct domain_disk *disks;
-	int r = parse(p, node, &disk);
+	struct domain_disk disk = {0};
 	size_t at = 0;
+	int r = parse_all(p, node, &disk);
 
 	if (r == 0)
 		r = find_place(p, &disk, &at);
-	if (r)
-		return r;
-	disks = array_insert(def->disks, def->n_disks, sizeof(*disks), at);
-	if (!disks)
-		return -ENOMEM;
-	def->disks = disks;
-	def->n_disks++;
-	disks[at] = disk;
-	memset(&disk, 0, sizeof(disk));
-	return 0;
+	if (r == 0)
+		r = domain_kind_insert(&domain_disk_kind, p->def, at, &disk, p->error);
+	domain_kind_fini(&domain_disk_kind, &disk);
+	return r;
 }
 
 static void
@@ -224,9 +216,11 @@ format_empty(struct writer *w, const char *name)
 	writer_end(w, name);
 }
 
-void
-domain_disk_format(struct writer *w, const struct domain_disk *disk, unsigned flags)
+static void
+format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
+	const struct domain_disk *disk = &def->disks[i];
+
 	writer_start(w, "disk");
 	writer_attr(w, "type", "file");
 	writer_attr(w, "device", "disk");
@@ -254,11 +248,27 @@ domain_disk_format(struct writer *w, const struct domain_disk *disk, unsigned fl
 	writer_end(w, "disk");
 }
 
-void
-domain_disk_fini(struct domain_disk *disk)
+static void
+fini(void *device)
 {
-	domain_device_fini(&disk->device);
+	struct domain_disk *disk = device;
+
 	free(disk->source);
 	free(disk->serial);
-	memset(disk, 0, sizeof(*disk));
 }
+
+static int
+name(const struct domain_def *def, size_t i, char **ret)
+{
+	return asprintf(ret, "virtio-disk%u", def->disks[i].index) < 0 ? -ENOMEM : 0;
+}
+
+const struct domain_kind domain_disk_kind = {
+	.element = "disk",
+	DOMAIN_KIND_LIST(disks, domain_disk),
+	.max = DOMAIN_DISKS_MAX,
+	.parse = parse,
+	.format = format,
+	.name = name,
+	.fini = fini,
+};

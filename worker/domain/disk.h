@@ -7,13 +7,28 @@
 #ifndef WORKER_DOMAIN_DISK_H
 #define WORKER_DOMAIN_DISK_H
 
-#include "worker/domain/parse.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/** One <disk>, put into the list by its target. */
-int domain_disk_parse(struct domain_parse *p, xmlNode *node);
+#include "worker/domain/kind.h"
 
-void domain_disk_format(struct writer *w, const struct domain_disk *disk, unsigned flags);
+enum { DOMAIN_DISKS_MAX = 64 };
 
-void domain_disk_fini(struct domain_disk *disk);
+enum domain_disk_format { DOMAIN_DISK_RAW = 1, DOMAIN_DISK_QCOW2 };
+
+/* A virtio-blk disk from a file. */
+struct domain_disk {
+	struct domain_device device;
+	enum domain_disk_format format;
+	char *source;        /* absolute path, not resolved or checked */
+	char target[8];      /* "vda" */
+	unsigned index;      /* 0 for vda; the list is sorted by it */
+	bool readonly;       /* the guest cannot write */
+	char *serial;        /* may be NULL; letters, digits, blanks and .+_- */
+	uint32_t boot_order; /* 0: none */
+};
+
+/* <disk>: put into the list by its target. */
+extern const struct domain_kind domain_disk_kind;
 
 #endif

@@ -6,9 +6,8 @@
  */
 #include "worker/domain/input.h"
 
-#include <errno.h>
-
-#include "worker/domain/device.h"
+#include "worker/domain/def.h"
+#include "worker/domain/parse.h"
 
 static const struct xml_word types[] = {
 	{"mouse", DOMAIN_INPUT_MOUSE},
@@ -26,24 +25,14 @@ has(const struct domain_def *def, unsigned type)
 	return false;
 }
 
-/* Takes what the input owns, also on failure. */
 static int
-append(struct domain_def *def, struct domain_input *input)
+append(struct domain_parse *p, struct domain_input *input)
 {
-	struct domain_input *inputs =
-		array_insert(def->inputs, def->n_inputs, sizeof(*inputs), def->n_inputs);
-
-	if (!inputs) {
-		domain_input_fini(input);
-		return -ENOMEM;
-	}
-	def->inputs = inputs;
-	inputs[def->n_inputs++] = *input;
-	return 0;
+	return domain_kind_insert(&domain_input_kind, p->def, p->def->n_inputs, input, p->error);
 }
 
-int
-domain_input_parse(struct domain_parse *p, xmlNode *node)
+static int
+parse(struct domain_parse *p, xmlNode *node)
 {
 	struct domain_input input = {0};
 	unsigned type, bus;
@@ -61,16 +50,19 @@ domain_input_parse(struct domain_parse *p, xmlNode *node)
 		return refuse_unsupported(
 			p, "more than one <input type='%s' bus='ps2'/>", xml_word(types, type));
 	input.type = type;
-	r = domain_device_parse_alias(p, node, &input.device);
-	return r ? r : append(p->def, &input);
+	r = domain_device_parse(p, node, &input.device, DOMAIN_ADDRESS_NONE);
+	if (r == 0)
+		r = append(p, &input);
+	domain_kind_fini(&domain_input_kind, &input);
+	return r;
 }
 
-int
-domain_input_complete(struct domain_parse *p)
+static int
+complete(struct domain_parse *p)
 {
 	for (const struct xml_word *t = types; t->word; t++) {
 		struct domain_input input = {.type = t->value};
-		int r = has(p->def, t->value) ? 0 : append(p->def, &input);
+		int r = has(p->def, t->value) ? 0 : append(p, &input);
 
 		if (r)
 			return r;
@@ -78,9 +70,11 @@ domain_input_complete(struct domain_parse *p)
 	return 0;
 }
 
-void
-domain_input_format(struct writer *w, const struct domain_input *input, unsigned flags)
+static void
+format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
+	const struct domain_input *input = &def->inputs[i];
+
 	if (flags & DOMAIN_DEF_MIGRATABLE && input->type == DOMAIN_INPUT_KEYBOARD)
 		return;
 	writer_start(w, "input");
@@ -90,8 +84,12 @@ domain_input_format(struct writer *w, const struct domain_input *input, unsigned
 	writer_end(w, "input");
 }
 
-void
-domain_input_fini(struct domain_input *input)
-{
-	domain_device_fini(&input->device);
-}
+const struct domain_kind domain_input_kind = {
+	.element = "input",
+	DOMAIN_KIND_LIST(inputs, domain_input),
+	.max = DOMAIN_INPUTS_MAX,
+	.parse = parse,
+	.complete = complete,
+	.format = format,
+	.alias = "input",
+};

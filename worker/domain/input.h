@@ -7,16 +7,19 @@
 #ifndef WORKER_DOMAIN_INPUT_H
 #define WORKER_DOMAIN_INPUT_H
 
-#include "worker/domain/parse.h"
+#include "worker/domain/kind.h"
 
-/** One <input>: a PS/2 device, of which there is one of each type. */
-int domain_input_parse(struct domain_parse *p, xmlNode *node);
+enum { DOMAIN_INPUTS_MAX = 2 };
 
-/** Add the PS/2 devices that a PC has by itself and the definition does not name. -ENOMEM. */
-int domain_input_complete(struct domain_parse *p);
+enum domain_input_type { DOMAIN_INPUT_MOUSE = 1, DOMAIN_INPUT_KEYBOARD };
 
-void domain_input_format(struct writer *w, const struct domain_input *input, unsigned flags);
+/* A PS/2 device; every PC has both. */
+struct domain_input {
+	struct domain_device device;
+	enum domain_input_type type;
+};
 
-void domain_input_fini(struct domain_input *input);
+/* <input>: what a PC has by itself is there also when the definition does not name it. */
+extern const struct domain_kind domain_input_kind;
 
 #endif

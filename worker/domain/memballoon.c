@@ -6,7 +6,11 @@
  */
 #include "worker/domain/memballoon.h"
 
-#include "worker/domain/device.h"
+#include <errno.h>
+#include <string.h>
+
+#include "worker/domain/def.h"
+#include "worker/domain/parse.h"
 
 static const struct xml_word models[] = {
 	{"virtio", DOMAIN_MEMBALLOON_VIRTIO},
@@ -14,8 +18,8 @@ static const struct xml_word models[] = {
 	{NULL, 0},
 };
 
-int
-domain_memballoon_parse(struct domain_parse *p, xmlNode *node)
+static int
+parse(struct domain_parse *p, xmlNode *node)
 {
 	struct domain_memballoon *balloon = &p->def->memballoon;
 	unsigned model;
@@ -33,21 +37,47 @@ domain_memballoon_parse(struct domain_parse *p, xmlNode *node)
 	balloon->model = model;
 	if (balloon->model == DOMAIN_MEMBALLOON_NONE)
 		return 0;
-	return domain_device_parse(p, node, &balloon->device);
+	return domain_device_parse(p, node, &balloon->device, DOMAIN_ADDRESS_PCI);
 }
 
-void
-domain_memballoon_complete(struct domain_def *def)
+static int
+complete(struct domain_parse *p)
 {
-	if (!def->memballoon.model)
-		def->memballoon.model = DOMAIN_MEMBALLOON_VIRTIO;
+	struct domain_memballoon *balloon = &p->def->memballoon;
+
+	if (!balloon->model) {
+		balloon->model = DOMAIN_MEMBALLOON_VIRTIO;
+		balloon->device.address = DOMAIN_ADDRESS_PCI;
+	}
+	return 0;
 }
 
-void
-domain_memballoon_format(struct writer *w, const struct domain_memballoon *balloon, unsigned flags)
+static void
+format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
+	(void)i;
 	writer_start(w, "memballoon");
-	writer_attr(w, "model", xml_word(models, balloon->model));
-	domain_device_format(w, &balloon->device, flags);
+	writer_attr(w, "model", xml_word(models, def->memballoon.model));
+	domain_device_format(w, &def->memballoon.device, flags);
 	writer_end(w, "memballoon");
 }
+
+static int
+name(const struct domain_def *def, size_t i, char **ret)
+{
+	(void)i;
+	if (def->memballoon.model == DOMAIN_MEMBALLOON_NONE)
+		return 0;
+	*ret = strdup("balloon0");
+	return *ret ? 0 : -ENOMEM;
+}
+
+const struct domain_kind domain_memballoon_kind = {
+	.element = "memballoon",
+	DOMAIN_KIND_SINGLE(memballoon, domain_memballoon),
+	.max = 1,
+	.parse = parse,
+	.complete = complete,
+	.format = format,
+	.name = name,
+};

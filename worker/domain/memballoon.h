@@ -7,15 +7,16 @@
 #ifndef WORKER_DOMAIN_MEMBALLOON_H
 #define WORKER_DOMAIN_MEMBALLOON_H
 
-#include "worker/domain/parse.h"
+#include "worker/domain/kind.h"
 
-/** The <memballoon>; at most one. */
-int domain_memballoon_parse(struct domain_parse *p, xmlNode *node);
+enum domain_memballoon_model { DOMAIN_MEMBALLOON_VIRTIO = 1, DOMAIN_MEMBALLOON_NONE };
 
-/** A definition that says nothing has a virtio balloon. */
-void domain_memballoon_complete(struct domain_def *def);
+struct domain_memballoon {
+	struct domain_device device;
+	enum domain_memballoon_model model;
+};
 
-void domain_memballoon_format(
-	struct writer *w, const struct domain_memballoon *balloon, unsigned flags);
+/* <memballoon>: one; a definition that says nothing has a virtio balloon. */
+extern const struct domain_kind domain_memballoon_kind;
 
 #endif

@@ -30,10 +30,4 @@ struct domain_parse {
 #define refuse_unsupported(p, ...) \
 	domain_refuse((p)->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU, __VA_ARGS__)
 
-/**
- * Make room for one more element of size bytes at position at of an array of n, and clear it.
- * Returns the array's new place, or NULL: then the old one is still there and unchanged.
- */
-void *array_insert(void *array, size_t n, size_t size, size_t at);
-
 #endif

@@ -14,7 +14,7 @@
 #define SLOTS       32
 #define FUNCTIONS   8
 #define BUSES       256
-#define PLUGGED_MAX (1 + DOMAIN_DISKS_MAX + 1 + DOMAIN_RNGS_MAX)
+#define PLUGGED_MAX 1024 /* more than there are places */
 
 struct buses {
 	struct rpc_error *error;
@@ -51,21 +51,32 @@ is_built_in(const struct domain_def *def, const struct domain_pci_address *a)
 	return false;
 }
 
+/* The order in which libvirt gives places. */
+static const struct domain_kind *const kinds[] = {
+	&domain_controller_kind,
+	&domain_disk_kind,
+	&domain_memballoon_kind,
+	&domain_rng_kind,
+};
+
+static bool
+is_plugged(const struct domain_def *def, const struct domain_kind *kind, size_t i)
+{
+	if (kind == &domain_controller_kind)
+		return domain_controller_is_plugged(def, &def->controllers[i]);
+	return domain_kind_at(kind, def, i)->address == DOMAIN_ADDRESS_PCI;
+}
+
 /* The devices that are plugged into a slot, in the order in which they get one. */
 static size_t
 list_plugged(struct domain_def *def, struct domain_pci_address *plugged[PLUGGED_MAX])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < def->n_controllers; i++)
-		if (def->controllers[i].model == DOMAIN_MODEL_QEMU_XHCI)
-			plugged[n++] = &def->controllers[i].device.pci;
-	for (size_t i = 0; i < def->n_disks; i++)
-		plugged[n++] = &def->disks[i].device.pci;
-	if (def->memballoon.model == DOMAIN_MEMBALLOON_VIRTIO)
-		plugged[n++] = &def->memballoon.device.pci;
-	for (size_t i = 0; i < def->n_rngs; i++)
-		plugged[n++] = &def->rngs[i].device.pci;
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		for (size_t i = 0; i < domain_kind_count(kinds[k], def); i++)
+			if (is_plugged(def, kinds[k], i) && n < PLUGGED_MAX)
+				plugged[n++] = &domain_kind_at(kinds[k], def, i)->pci;
 	return n;
 }
 
@@ -129,7 +140,7 @@ reserve_given(struct domain_def *def, struct buses *buses, struct domain_pci_add
 			continue;
 		if (is_port(c))
 			r = reserve_port(buses, a);
-		else if (c->model != DOMAIN_MODEL_QEMU_XHCI && !is_built_in(def, a))
+		else if (!domain_controller_is_plugged(def, c) && !is_built_in(def, a))
 			r = reserve(buses, a);
 	}
 	for (size_t i = 0; i < n_plugged && r == 0; i++)
@@ -184,7 +195,7 @@ add_port(struct domain_def *def, struct buses *buses, unsigned index)
 	if (index >= BUSES)
 		return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
 			"the machine has too many PCI controllers");
-	r = domain_controller_add_root_port(def, (uint8_t)index);
+	r = domain_controller_add_root_port(def, (uint8_t)index, buses->error);
 	if (r)
 		return r;
 	return place_port(buses, &domain_controller_find_pci(def, index)->device.pci);

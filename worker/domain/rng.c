@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/domain/device.h"
+#include "worker/domain/def.h"
+#include "worker/domain/parse.h"
 
 static const struct xml_word models[] = {{"virtio", 1}, {NULL, 0}};
 static const struct xml_word backends[] = {{"random", 1}, {NULL, 0}};
@@ -42,12 +43,10 @@ parse_backend(struct domain_parse *p, xmlNode *node, struct domain_rng *rng)
 	return r;
 }
 
-int
-domain_rng_parse(struct domain_parse *p, xmlNode *node)
+static int
+parse(struct domain_parse *p, xmlNode *node)
 {
-	AUTO(domain_rng_fini) struct domain_rng rng = {0};
-	struct domain_def *def = p->def;
-	struct domain_rng *rngs;
+	struct domain_rng rng = {0};
 	unsigned model;
 	int r;
 
@@ -57,24 +56,18 @@ domain_rng_parse(struct domain_parse *p, xmlNode *node)
 	if (r == 0)
 		r = parse_backend(p, node, &rng);
 	if (r == 0)
-		r = domain_device_parse(p, node, &rng.device);
-	if (r == 0 && def->n_rngs == DOMAIN_RNGS_MAX)
-		return refuse_unsupported(
-			p, "more than %d random number generators", DOMAIN_RNGS_MAX);
-	if (r)
-		return r;
-	rngs = array_insert(def->rngs, def->n_rngs, sizeof(*rngs), def->n_rngs);
-	if (!rngs)
-		return -ENOMEM;
-	def->rngs = rngs;
-	rngs[def->n_rngs++] = rng;
-	memset(&rng, 0, sizeof(rng));
-	return 0;
+		r = domain_device_parse(p, node, &rng.device, DOMAIN_ADDRESS_PCI);
+	if (r == 0)
+		r = domain_kind_insert(&domain_rng_kind, p->def, p->def->n_rngs, &rng, p->error);
+	domain_kind_fini(&domain_rng_kind, &rng);
+	return r;
 }
 
-void
-domain_rng_format(struct writer *w, const struct domain_rng *rng, unsigned flags)
+static void
+format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
+	const struct domain_rng *rng = &def->rngs[i];
+
 	writer_start(w, "rng");
 	writer_attr(w, "model", "virtio");
 	writer_start(w, "backend");
@@ -84,10 +77,20 @@ domain_rng_format(struct writer *w, const struct domain_rng *rng, unsigned flags
 	writer_end(w, "rng");
 }
 
-void
-domain_rng_fini(struct domain_rng *rng)
+static void
+fini(void *device)
 {
-	domain_device_fini(&rng->device);
+	struct domain_rng *rng = device;
+
 	free(rng->source);
-	memset(rng, 0, sizeof(*rng));
 }
+
+const struct domain_kind domain_rng_kind = {
+	.element = "rng",
+	DOMAIN_KIND_LIST(rngs, domain_rng),
+	.max = DOMAIN_RNGS_MAX,
+	.parse = parse,
+	.format = format,
+	.alias = "rng",
+	.fini = fini,
+};

@@ -7,13 +7,17 @@
 #ifndef WORKER_DOMAIN_RNG_H
 #define WORKER_DOMAIN_RNG_H
 
-#include "worker/domain/parse.h"
+#include "worker/domain/kind.h"
 
-/** One <rng>, at the end of the list. */
-int domain_rng_parse(struct domain_parse *p, xmlNode *node);
+enum { DOMAIN_RNGS_MAX = 8 };
 
-void domain_rng_format(struct writer *w, const struct domain_rng *rng, unsigned flags);
+/* A virtio random number generator fed by a device file of the host. */
+struct domain_rng {
+	struct domain_device device;
+	char *source; /* "/dev/random" or "/dev/urandom", which give the same bytes */
+};
 
-void domain_rng_fini(struct domain_rng *rng);
+/* <rng> */
+extern const struct domain_kind domain_rng_kind;
 
 #endif

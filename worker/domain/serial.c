@@ -6,13 +6,12 @@
  */
 #include "worker/domain/serial.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdbool.h>
 
-#include "worker/domain/device.h"
+#include "worker/domain/def.h"
+#include "worker/domain/parse.h"
 
-#define PORT_OPEN UINT8_MAX /* until domain_serial_complete() */
+#define PORT_OPEN UINT8_MAX /* until complete_serials() */
 
 static const struct xml_word types[] = {{"pty", 1}, {NULL, 0}};
 static const struct xml_word serial_targets[] = {{"isa-serial", 1}, {NULL, 0}};
@@ -66,27 +65,18 @@ parse_target(struct domain_parse *p, xmlNode *node, struct domain_serial *serial
 	return 0;
 }
 
-/* Takes what the serial port owns, also on failure. */
 static int
 append(struct domain_parse *p, struct domain_serial *serial)
 {
-	struct domain_def *def = p->def;
-	struct domain_serial *serials = NULL;
+	size_t n = p->def->n_serials;
 
-	if (def->n_serials < DOMAIN_SERIALS_MAX)
-		serials = array_insert(
-			def->serials, def->n_serials, sizeof(*serials), def->n_serials);
-	if (!serials) {
-		domain_serial_fini(serial);
-		return def->n_serials < DOMAIN_SERIALS_MAX ? -ENOMEM : refuse_number(p);
-	}
-	def->serials = serials;
-	serials[def->n_serials++] = *serial;
-	return 0;
+	if (n == DOMAIN_SERIALS_MAX)
+		return refuse_number(p);
+	return domain_kind_insert(&domain_serial_kind, p->def, n, serial, p->error);
 }
 
-int
-domain_serial_parse(struct domain_parse *p, xmlNode *node)
+static int
+parse_serial(struct domain_parse *p, xmlNode *node)
 {
 	struct domain_serial serial = {0};
 	int r = parse_host_end(p, node);
@@ -94,19 +84,18 @@ domain_serial_parse(struct domain_parse *p, xmlNode *node)
 	if (r == 0)
 		r = parse_target(p, node, &serial);
 	if (r == 0)
-		r = domain_device_parse_alias(p, node, &serial.device);
-	if (r) {
-		domain_serial_fini(&serial);
-		return r;
-	}
-	return append(p, &serial);
+		r = domain_device_parse(p, node, &serial.device, DOMAIN_ADDRESS_NONE);
+	if (r == 0)
+		r = append(p, &serial);
+	domain_kind_fini(&domain_serial_kind, &serial);
+	return r;
 }
 
-int
-domain_console_parse(struct domain_parse *p, xmlNode *node)
+static int
+parse_console(struct domain_parse *p, xmlNode *node)
 {
 	xmlNode *target = xml_child(node, "target");
-	AUTO(domain_serial_fini) struct domain_serial serial = {0};
+	struct domain_serial serial = {0};
 	int r = parse_host_end(p, node);
 	unsigned value;
 
@@ -116,24 +105,21 @@ domain_console_parse(struct domain_parse *p, xmlNode *node)
 		(void)xml_attr(target, "port");
 		r = xml_attr_word(target, "type", console_targets, p->error, &value);
 	}
-	if (r == 0)
-		r = domain_device_parse_alias(p, node, &serial.device);
-	if (r)
-		return r;
-	if (p->console)
-		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
+	if (r == 0 && p->console)
+		r = domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 			"Only the first console can be a serial port");
 	p->console = true;
-	if (p->def->n_serials > 0)
-		return 0;
+	if (r == 0)
+		r = domain_device_parse(p, node, &serial.device, DOMAIN_ADDRESS_NONE);
 	serial.port = PORT_OPEN;
-	r = append(p, &serial);
-	memset(&serial, 0, sizeof(serial));
+	if (r == 0 && p->def->n_serials == 0)
+		r = append(p, &serial);
+	domain_kind_fini(&domain_serial_kind, &serial);
 	return r;
 }
 
-int
-domain_serial_complete(struct domain_parse *p)
+static int
+complete_serials(struct domain_parse *p)
 {
 	struct domain_def *def = p->def;
 	unsigned next = 0;
@@ -152,8 +138,10 @@ domain_serial_complete(struct domain_parse *p)
 }
 
 static void
-format_serial(struct writer *w, const struct domain_serial *serial, unsigned flags)
+format_serial(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
+	const struct domain_serial *serial = &def->serials[i];
+
 	writer_start(w, "serial");
 	writer_attr(w, "type", "pty");
 	writer_start(w, "target");
@@ -167,9 +155,14 @@ format_serial(struct writer *w, const struct domain_serial *serial, unsigned fla
 	writer_end(w, "serial");
 }
 
+/* It goes with the first of them. */
 static void
-format_console(struct writer *w, const struct domain_serial *serial, unsigned flags)
+format_console(struct writer *w, const struct domain_def *def, unsigned flags)
 {
+	const struct domain_serial *serial = def->serials;
+
+	if (def->n_serials == 0)
+		return;
 	writer_start(w, "console");
 	writer_attr(w, "type", "pty");
 	writer_start(w, "target");
@@ -180,17 +173,18 @@ format_console(struct writer *w, const struct domain_serial *serial, unsigned fl
 	writer_end(w, "console");
 }
 
-void
-domain_serial_format(struct writer *w, const struct domain_def *def, unsigned flags)
-{
-	for (size_t i = 0; i < def->n_serials; i++)
-		format_serial(w, &def->serials[i], flags);
-	if (def->n_serials > 0)
-		format_console(w, &def->serials[0], flags);
-}
+const struct domain_kind domain_serial_kind = {
+	.element = "serial",
+	DOMAIN_KIND_LIST(serials, domain_serial),
+	.max = DOMAIN_SERIALS_MAX,
+	.parse = parse_serial,
+	.complete = complete_serials,
+	.format = format_serial,
+	.alias = "serial",
+};
 
-void
-domain_serial_fini(struct domain_serial *serial)
-{
-	domain_device_fini(&serial->device);
-}
+const struct domain_kind domain_console_kind = {
+	.element = "console",
+	.parse = parse_console,
+	.format_all = format_console,
+};

@@ -7,23 +7,25 @@
 #ifndef WORKER_DOMAIN_SERIAL_H
 #define WORKER_DOMAIN_SERIAL_H
 
-#include "worker/domain/parse.h"
+#include <stdint.h>
 
-/** One <serial>, at the end of the list. It may be without a port. */
-int domain_serial_parse(struct domain_parse *p, xmlNode *node);
+#include "worker/domain/kind.h"
 
-/**
- * One <console>. The first is another name of the first serial port, which it makes if there is
- * none: so this comes after all of <serial>.
+enum { DOMAIN_SERIALS_MAX = 4 /* ISA serial ports of a PC */ };
+
+/* An ISA serial port whose other end is the console stream; the first is the console. */
+struct domain_serial {
+	struct domain_device device;
+	uint8_t port;
+};
+
+/* <serial>. Ports that are not said count on from the highest that is, as in libvirt. */
+extern const struct domain_kind domain_serial_kind;
+
+/*
+ * <console>: the first is another name of the first serial port, which it makes if there is none:
+ * so this kind is read after that one.
  */
-int domain_console_parse(struct domain_parse *p, xmlNode *node);
-
-/** Ports that are not said count on from the highest that is, as in libvirt. */
-int domain_serial_complete(struct domain_parse *p);
-
-/** The serial ports in their order, then the console that goes with the first of them. */
-void domain_serial_format(struct writer *w, const struct domain_def *def, unsigned flags);
-
-void domain_serial_fini(struct domain_serial *serial);
+extern const struct domain_kind domain_console_kind;
 
 #endif

@@ -12,4 +12,11 @@
 /** Add all that the board does not have by itself, each at its place and with its alias as id. */
 void command_devices_add(struct command_line *line);
 
+/* All devices of a kind, each in a file of that name. */
+void command_add_controllers(struct command_line *line);
+void command_add_disks(struct command_line *line);
+void command_add_memballoon(struct command_line *line);
+void command_add_rngs(struct command_line *line);
+void command_add_serials(struct command_line *line);
+
 #endif

@@ -88,8 +88,9 @@ open_file(const char *path, int access, bool device_too, int *ret_fd, struct sta
 /* --- disks and listeners ------------------------------------------------------------------ */
 
 static int
-open_disk(const struct domain_disk *disk, struct rpc_error *error, int *ret_fd)
+open_disk(const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd)
 {
+	const struct domain_disk *disk = &live->disks[index];
 	struct stat st;
 	int r = open_file(disk->source, disk->readonly ? O_RDONLY : O_RDWR, true, ret_fd, &st);
 
@@ -118,26 +119,29 @@ listen_as(const uint8_t uuid[static 16], const char *kind, struct rpc_error *err
 }
 
 static int
-open_one(const struct domain_def *live, const struct qemu_command_fd *fd, struct rpc_error *error,
-	int *ret_fd)
+open_monitor(const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd)
+{
+	(void)index;
+	return listen_as(live->uuid, "qmp", error, ret_fd);
+}
+
+static int
+open_serial(const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd)
 {
 	char kind[RUNDIR_KIND_MAX + 1];
 
-	switch (fd->file) {
-	case QEMU_FILE_MONITOR:
-		return listen_as(live->uuid, "qmp", error, ret_fd);
-	case QEMU_FILE_SERIAL:
-		(void)snprintf(kind, sizeof(kind), "serial%u", fd->index);
-		return listen_as(live->uuid, kind, error, ret_fd);
-	case QEMU_FILE_DISK:
-		ASSERT(fd->index < live->n_disks);
-		return open_disk(&live->disks[fd->index], error, ret_fd);
-	case QEMU_FILE_KERNEL:
-	case QEMU_FILE_INITRD:
-		break; /* comes with vm_files_copy() */
-	}
-	return RPC_DONE;
+	(void)snprintf(kind, sizeof(kind), "serial%u", index);
+	return listen_as(live->uuid, kind, error, ret_fd);
 }
+
+/* What is not here is a copy, and comes with vm_files_copy(). */
+static int (*const openers[])(
+	const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd) = {
+	[QEMU_FILE_MONITOR] = open_monitor,
+	[QEMU_FILE_SERIAL] = open_serial,
+	[QEMU_FILE_DISK] = open_disk,
+	[QEMU_FILE_N] = NULL,
+};
 
 /* The next one from this index on that has to be copied; n_fds: none. */
 static unsigned
@@ -153,6 +157,15 @@ void
 vm_files_init(struct vm_files *files)
 {
 	*files = (struct vm_files){.source_fd = -1};
+}
+
+static int
+open_one(const struct domain_def *live, const struct qemu_command_fd *fd, struct rpc_error *error,
+	int *ret_fd)
+{
+	if (!openers[fd->file])
+		return RPC_DONE;
+	return openers[fd->file](live, fd->index, error, ret_fd);
 }
 
 int

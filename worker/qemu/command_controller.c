@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command_controller.c: controllers.
+ *
+ * Runs in the worker, as the user. Pure.
+ */
+#include "worker/qemu/command_devices.h"
+
+#include "worker/qemu/command_pci.h"
+
+static void
+add_root_port(struct command_line *line, const struct domain_controller *port)
+{
+	command_pci_add(line, "pcie-root-port", &port->device,
+		json_pack("{si si}", "port", port->port, "chassis", port->chassis));
+}
+
+/* IDE, SATA and the root buses are part of the board. */
+void
+command_add_controllers(struct command_line *line)
+{
+	const struct domain_def *def = line->def;
+
+	/* A port makes the bus on which others are. */
+	for (size_t i = 0; i < def->n_controllers; i++)
+		if (def->controllers[i].model == DOMAIN_MODEL_PCIE_ROOT_PORT)
+			add_root_port(line, &def->controllers[i]);
+	for (size_t i = 0; i < def->n_controllers; i++) {
+		const struct domain_controller *c = &def->controllers[i];
+
+		if (c->model == DOMAIN_MODEL_PIIX3_UHCI)
+			command_pci_add(line, "piix3-usb-uhci", &c->device, json_object());
+		else if (c->model == DOMAIN_MODEL_QEMU_XHCI)
+			command_pci_add(line, "qemu-xhci", &c->device, json_object());
+	}
+}
