@@ -333,6 +333,7 @@ fill_worker(struct question *question, union question_body *ret, int *ret_fd)
 		.n_files = broker->worker_files,
 		.idle_seconds = broker->config.idle_seconds,
 		.log_level = broker->config.log_level,
+		.port_min = broker->config.port_min,
 	};
 	return *ret_fd < 0 ? *ret_fd : 0;
 }

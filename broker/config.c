@@ -88,6 +88,16 @@ read_log_level(const struct key *key, const char *value, void *field)
 	return true;
 }
 
+static bool
+read_network(const struct key *key, const char *value, void *field)
+{
+	(void)key;
+	if (strcmp(value, "none") != 0 && strcmp(value, "user") != 0)
+		return false;
+	*(uint32_t *)field = value[0] == 'n' ? CONFIG_NETWORK_NONE : CONFIG_NETWORK_USER;
+	return true;
+}
+
 #define KEY(name_, read_, must_, min_, max_)                                             \
 	{                                                                                \
 		.name = #name_, .must = must_, .read = read_,                            \
@@ -111,6 +121,8 @@ static const struct key keys[] = {
 	NUMBERS(user_connections, 1, 1000000),
 	NUMBERS(user_connections_per_second, 1, 1000000),
 	NUMBERS(idle_seconds, 1, 86400),
+	KEY(network, read_network, "none or user", 0, 0),
+	NUMBERS(port_min, 1, 65535),
 	KEY(log_level, read_log_level, "error, warning, info or debug", 0, 0),
 };
 
@@ -131,6 +143,8 @@ config_default(struct config *ret)
 		.user_connections = 1000,
 		.user_connections_per_second = 500,
 		.idle_seconds = 60,
+		.network = CONFIG_NETWORK_USER,
+		.port_min = 1024,
 		.log_level = LEVEL_INFO,
 	};
 }

@@ -17,6 +17,9 @@
 /* So that RUNTIME_DIR/qemud-sock-ro fits into a socket's address, 108 bytes with its NUL. */
 enum { CONFIG_PATH_MAX = 92, CONFIG_ERROR_MAX = 512, CONFIG_FILE_MAX = 64 * 1024 };
 
+/* Which networks of VMs there are on this host. */
+enum config_network { CONFIG_NETWORK_NONE = 1, CONFIG_NETWORK_USER };
+
 struct config {
 	char runtime_dir[CONFIG_PATH_MAX];
 	char state_dir[CONFIG_PATH_MAX];
@@ -29,6 +32,8 @@ struct config {
 	uint32_t user_connections;
 	uint32_t user_connections_per_second;
 	uint32_t idle_seconds;
+	uint32_t network; /* enum config_network */
+	uint32_t port_min;
 	uint32_t log_level; /* enum log_level */
 };
 

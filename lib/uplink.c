@@ -104,6 +104,9 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 	else if (message->type == IPC_TOOL_READY)
 		uplink->ops->tool(
 			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
+	else if (message->type == IPC_NET_READY)
+		uplink->ops->net(
+			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
 	else if (message->type == IPC_LEASED)
 		leased(uplink, message, cookie, fds);
 	else if (message->type == IPC_LEASE_FOUND)
@@ -119,6 +122,8 @@ give_up(struct uplink *uplink, const struct link_ask *ask)
 {
 	if (ask->type == IPC_TOOL)
 		uplink->ops->tool(uplink, ask->cookie, -EPIPE, -1);
+	else if (ask->type == IPC_NET)
+		uplink->ops->net(uplink, ask->cookie, -EPIPE, -1);
 	else if (ask->type == IPC_LEASE)
 		uplink->ops->leased(uplink, ask->cookie, -EPIPE, NULL, -1);
 	else if (ask->type == IPC_LEASE_NEXT)
@@ -198,6 +203,14 @@ uplink_ask_next_lease(struct uplink *uplink, uint32_t after, uint64_t cookie)
 	struct ipc_lease_next body = {.after = after};
 
 	return link_ask(&uplink->link, IPC_LEASE_NEXT, &body, NULL, cookie);
+}
+
+int
+uplink_ask_net(struct uplink *uplink, uint32_t id, enum ipc_net_kind kind, uint64_t cookie)
+{
+	struct ipc_net body = {.id = id, .kind = kind};
+
+	return link_ask(&uplink->link, IPC_NET, &body, NULL, cookie);
 }
 
 int

@@ -57,6 +57,8 @@ struct uplink_ops {
 	/* What uplink_ask_next_lease() was answered; found is NULL with an error (-ENOENT: the end). */
 	void (*lease_found)(struct uplink *uplink, uint64_t cookie, int err,
 		const struct ipc_lease_found *found);
+	/* As tool(), for uplink_ask_net() (see IPC_NET_READY). NULL where nobody asks. */
+	void (*net)(struct uplink *uplink, uint64_t cookie, int err, int fd);
 	/* Nothing of that VM runs any more. */
 	void (*lease_gone)(struct uplink *uplink, uint32_t id);
 };
@@ -90,6 +92,8 @@ int uplink_ask_tool(struct uplink *uplink, enum ipc_tool_kind kind, uint64_t coo
 int uplink_ask_lease(struct uplink *uplink, const struct ipc_lease *lease, uint64_t cookie);
 /** Ask which lease of the user's comes after that id; lease_found() has the answer. As above. */
 int uplink_ask_next_lease(struct uplink *uplink, uint32_t after, uint64_t cookie);
+/** Ask for a process for the network of that VM; net() has the answer, with cookie. As above. */
+int uplink_ask_net(struct uplink *uplink, uint32_t id, enum ipc_net_kind kind, uint64_t cookie);
 /** Have everything of that VM ended; lease_gone() follows. Returns 0 or LINK_E_*: nothing was said. */
 int uplink_stop_lease(struct uplink *uplink, uint32_t id);
 /** Stop the link, and forget() every connection that has gone. */

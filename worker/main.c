@@ -44,7 +44,7 @@ struct worker {
 	struct server server;
 	struct estate estate;
 	struct timer idle; /* runs while there is neither client nor VM */
-	uint64_t idle_s;
+	uint64_t idle_s, port_min;
 	const char *run;       /* the folder of run-time state */
 	struct timer deadline; /* runs while it is leaving */
 	bool leaving;
@@ -219,8 +219,8 @@ signalled(void *arg, int signo)
 static _Noreturn void
 usage(void)
 {
-	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug --run DIR (it is "
-	    "started by qemud-launch)");
+	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug --run DIR "
+	    "--port-min PORT (it is started by qemud-launch)");
 }
 
 static void
@@ -228,13 +228,15 @@ read_arguments(struct worker *worker, int argc, char **argv)
 {
 	static const struct option options[] = {{"idle", required_argument, NULL, 'i'},
 		{"log", required_argument, NULL, 'l'}, {"run", required_argument, NULL, 'r'},
-		{NULL, 0, NULL, 0}};
+		{"port-min", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
 	enum log_level level = 0;
 	int option;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'i' && keyval_number(optarg, 1, IDLE_MAX_S, &worker->idle_s) < 0)
+			usage();
+		if (option == 'p' && keyval_number(optarg, 1, UINT16_MAX, &worker->port_min) < 0)
 			usage();
 		if (option == 'l')
 			level = log_level_read(optarg);
@@ -243,7 +245,8 @@ read_arguments(struct worker *worker, int argc, char **argv)
 		if (option == '?')
 			usage();
 	}
-	if (optind != argc || worker->idle_s == 0 || level == 0 || !worker->run)
+	if (optind != argc || worker->idle_s == 0 || level == 0 || !worker->run ||
+		worker->port_min == 0)
 		usage();
 	log_open("qemud-worker", level);
 }
@@ -266,6 +269,7 @@ set_up(struct worker *worker)
 	server_init(&worker->server, &worker->loop, &worker->uplink, clients_occupied);
 	estate_init(&worker->estate, &worker->loop, &worker->uplink, &worker->server);
 	worker->estate.vms.occupied = vms_occupied;
+	worker->estate.vms.port_min = worker->port_min;
 	worker->server.estate = &worker->estate;
 }
 

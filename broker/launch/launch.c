@@ -26,7 +26,7 @@ enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPI
 enum { NUMBER_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
-	    arg_refuse[] = "--refuse";
+	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -133,9 +133,10 @@ static int
 ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 {
 	const struct ipc_worker *ask = message->body;
-	char idle[NUMBER_MAX], run[PATH_MAX + NUMBER_MAX], program[] = "qemud-worker";
-	char *argv[] = {
-		program, arg_idle, idle, arg_log, level_name(ask->log_level), arg_run, run, NULL};
+	char idle[NUMBER_MAX], port_min[NUMBER_MAX], run[PATH_MAX + NUMBER_MAX];
+	char program[] = "qemud-worker";
+	char *argv[] = {program, arg_idle, idle, arg_log, level_name(ask->log_level), arg_port_min,
+		port_min, arg_run, run, NULL};
 	char home[ENTRY_MAX], user[ENTRY_MAX], logname[ENTRY_MAX];
 	char *environment[] = {home, user, logname, entry_path, entry_lang, NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
@@ -166,6 +167,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 		return r < 0 ? r : -EPERM;
 	}
 	(void)snprintf(idle, sizeof(idle), "%" PRIu32, ask->idle_seconds);
+	(void)snprintf(port_min, sizeof(port_min), "%" PRIu32, ask->port_min);
 	(void)snprintf(run, sizeof(run), "%s/%" PRIu32, starter->users_path, account.uid);
 	(void)snprintf(home, sizeof(home), "HOME=%s", account.home);
 	(void)snprintf(user, sizeof(user), "USER=%s", account.name);

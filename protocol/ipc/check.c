@@ -182,12 +182,21 @@ ipc_check_lease_found(const void *body)
 }
 
 bool
+ipc_check_net(const void *body)
+{
+	const struct ipc_net *net = body;
+
+	return is_vm_id(net->id) && (net->kind == IPC_NET_RELAY || net->kind == IPC_NET_PASST);
+}
+
+bool
 ipc_check_worker(const void *body)
 {
 	const struct ipc_worker *worker = body;
 
 	return is_unprivileged(worker->uid) && worker->n_files != 0 &&
-	       is_log_level(worker->log_level);
+	       is_log_level(worker->log_level) && worker->port_min >= 1 &&
+	       worker->port_min <= UINT16_MAX && worker->zero == 0;
 }
 
 bool
@@ -222,11 +231,11 @@ ipc_check_box(const void *body)
 {
 	const struct ipc_box *box = body;
 
-	if (!is_unprivileged(box->uid) || box->n_files == 0)
+	if (!is_unprivileged(box->uid) || box->n_files == 0 || box->kind == 0)
 		return false;
 	if (box->kind == IPC_BOX_TOOL)
 		return box->id == 0 && is_zero(box->uuid, sizeof box->uuid);
-	return box->kind == IPC_BOX_VM && is_vm_id(box->id);
+	return box->kind <= IPC_BOX_PASST && is_vm_id(box->id);
 }
 
 bool

@@ -101,6 +101,17 @@ enum ipc_type {
 	/* child -> broker: which of the user's leases comes after that id? 0: the first. */
 	IPC_LEASE_NEXT = 20,
 	IPC_LEASE_FOUND = 21, /* the ids rise; -ENOENT: there is no other */
+	/* child -> broker, a worker's alone: a process for the network of one of its VMs. */
+	IPC_NET = 22,
+	/*
+	 * broker -> child, 1 descriptor: the socket of that process, which runs in the VM's leaf, and
+	 * ends with the VM and not with the worker. Of a relay it is the first connection of its
+	 * control (worker/net/control.h), of a passt a seed's (worker/box/plan.h). -EACCES: there are
+	 * none on this host (network in qemud.conf); -ENOENT: no such VM of that user's runs; -EDQUOT:
+	 * the VM has as many as it may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving; else
+	 * the starter's.
+	 */
+	IPC_NET_READY = 23,
 
 	/* broker -> starter, 1 descriptor (the account, see account.h): start that user's worker.
 	 */
@@ -152,9 +163,18 @@ enum ipc_tool_kind {
 	IPC_TOOL_PROBE = 1 /* what can this QEMU do? */
 };
 
+/* What a process for the network of a VM is. */
+enum ipc_net_kind {
+	IPC_NET_RELAY = 1, /* qemud-net, between QEMU and all others; one a VM */
+	IPC_NET_PASST      /* a box that becomes passt; one a network interface */
+};
+
 enum ipc_box_kind {
 	IPC_BOX_TOOL = 1, /* ends with the starter */
-	IPC_BOX_VM        /* ends with the starter only where no ledger would find it again */
+	IPC_BOX_VM,       /* ends with the starter only where no ledger would find it again */
+	/* Those of enum ipc_net_kind, in the leaf of a VM that runs; ends as that does. */
+	IPC_BOX_RELAY, /* no qemud-box: the program itself */
+	IPC_BOX_PASST  /* in the host's network */
 };
 
 enum { IPC_UUID_SIZE = 16 };
@@ -231,11 +251,18 @@ struct ipc_lease_found {
 	uint32_t pid; /* 0: not known yet */
 };
 
+struct ipc_net {
+	uint32_t id;   /* of the VM */
+	uint32_t kind; /* enum ipc_net_kind */
+};
+
 struct ipc_worker {
 	uint32_t uid;
 	uint32_t n_files;      /* RLIMIT_NOFILE of the worker */
 	uint32_t idle_seconds; /* without clients and VMs before it asks to end */
 	uint32_t log_level;    /* enum log_level */
+	uint32_t port_min;     /* the lowest port of the host that a VM may be reached by */
+	uint32_t zero;
 };
 
 struct ipc_view {
@@ -259,7 +286,7 @@ struct ipc_box {
 	uint32_t uid;
 	uint32_t kind;    /* enum ipc_box_kind */
 	uint32_t n_files; /* RLIMIT_NOFILE; the inner half goes further down, see plan.h */
-	uint32_t id;      /* of a VM, else 0 */
+	uint32_t id;      /* of a VM, 0 for a tool */
 	uint8_t uuid[IPC_UUID_SIZE]; /* the same */
 };
 

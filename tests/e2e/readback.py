@@ -99,7 +99,8 @@ OWN = {
 }
 FOLDER = {"qemud-worker": "/run/qemud/users/2001", "qemud-view": "/"}
 ARGUMENTS = {
-    "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug", "--run", "/run/qemud/users/2001"],
+    "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug", "--port-min", "1024",
+                     "--run", "/run/qemud/users/2001"],
     "qemud-view": ["qemud-view", "--refuse", "--log", "debug"],
 }
 

@@ -21,11 +21,12 @@ broker/resolve   lib protocol/ipc
 worker           lib protocol protocol/ipc protocol/rpc confine worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc worker worker/*
 worker/store     lib protocol/rpc worker/domain
-worker/vm        lib protocol/ipc protocol/rpc worker/domain worker/store worker/job worker/qemu worker/box
+worker/vm        lib protocol/ipc protocol/rpc worker/domain worker/store worker/job worker/qemu worker/box worker/net
 worker/job       lib protocol/rpc worker/domain worker/qemu worker/store worker/rpc
-worker/qemu      lib protocol/rpc worker/domain worker/job worker/box
+worker/qemu      lib protocol/rpc worker/domain worker/job worker/box worker/net
 worker/domain    lib protocol/rpc
 worker/box       lib confine
+worker/net       lib confine
 view             lib protocol protocol/ipc protocol/rpc confine
 TABLE
 }
@@ -78,7 +79,7 @@ parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine broker \
 		broker/launch broker/resolve view
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine broker \
-		broker/launch broker/resolve view worker worker/rpc worker/domain worker/store worker/box
+		broker/launch broker/resolve view worker worker/rpc worker/domain worker/store worker/box worker/net
 }
 names_as_root() {
 	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' lib protocol protocol/ipc protocol/rpc policy confine \

@@ -106,6 +106,8 @@ is_in_enum(enum ipc_type type)
 	case IPC_LEASE_STOP:
 	case IPC_LEASE_NEXT:
 	case IPC_LEASE_FOUND:
+	case IPC_NET:
+	case IPC_NET_READY:
 	case IPC_WORKER:
 	case IPC_WORKER_STARTED:
 	case IPC_VIEW:
@@ -455,7 +457,18 @@ static const struct field fields[] = {
 	FIELD(IPC_BOX, ipc_box, uid, UINT32_MAX, false),
 	FIELD(IPC_BOX, ipc_box, kind, 0, false),
 	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_TOOL, false), /* with the id and UUID of a VM */
-	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_VM + 1, false),
+	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST, true),
+	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST + 1, false),
+	FIELD(IPC_NET, ipc_net, id, 0, false),
+	FIELD(IPC_NET, ipc_net, id, INT32_MAX, true),
+	FIELD(IPC_NET, ipc_net, id, 0x80000000u, false),
+	FIELD(IPC_NET, ipc_net, kind, 0, false),
+	FIELD(IPC_NET, ipc_net, kind, IPC_NET_RELAY, true),
+	FIELD(IPC_NET, ipc_net, kind, IPC_NET_PASST + 1, false),
+	FIELD(IPC_WORKER, ipc_worker, port_min, 0, false),
+	FIELD(IPC_WORKER, ipc_worker, port_min, 65535, true),
+	FIELD(IPC_WORKER, ipc_worker, port_min, 65536, false),
+	FIELD(IPC_WORKER, ipc_worker, zero, 1, false),
 	FIELD(IPC_BOX, ipc_box, n_files, 0, false),
 	FIELD(IPC_BOX, ipc_box, n_files, UINT32_MAX, true),
 	FIELD(IPC_BOX, ipc_box, id, 0, false),

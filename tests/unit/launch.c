@@ -112,7 +112,8 @@ worker_has_what_was_meant(void)
 {
 	static const char environment[] = "HOME=/home/alice\0USER=u64101\0LOGNAME=u64101\0"
 					  "PATH=/usr/local/bin:/usr/bin:/bin\0LANG=C.UTF-8";
-	static const char arguments[] = "qemud-worker\0--idle\0007\0--log\0debug\0--run";
+	static const char arguments[] = "qemud-worker\0--idle\0007\0--log\0debug\0--port-min\0"
+					"1024\0--run";
 	static const char *const ids[] = {"\nUid:\t64101\t64101\t64101\t64101\n",
 		"\nGid:\t64101\t64101\t64101\t64101\n", "\nGroups:\t27 64101 65101 \n", NULL};
 	static const char *const limits[] = {"Max open files            300                  300 ",
@@ -268,7 +269,7 @@ folder_is_bounded(void)
 static void
 account_is_checked(void)
 {
-	struct ipc_worker body = {.uid = ALICE, .n_files = 300, .log_level = 4};
+	struct ipc_worker body = {.uid = ALICE, .n_files = 300, .log_level = 4, .port_min = 1024};
 	struct account bob = test_account(BOB, "/home/bob");
 	int fds[] = {account_fd(&bob), memfd_make("account", "name = alice\n", 13),
 		memfd_create("unsealed", MFD_CLOEXEC), open("/dev/null", O_RDONLY | O_CLOEXEC)};

@@ -47,8 +47,9 @@ static const struct ipc_lease_gone good_lease_gone = {.id = 1};
 static const struct ipc_lease_stop good_lease_stop = {.id = 1};
 static const struct ipc_lease_next good_lease_next = {.after = 0};
 static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
+static const struct ipc_net good_net = {.id = 1, .kind = IPC_NET_PASST};
 static const struct ipc_worker good_worker = {
-	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3};
+	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
 static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
 static const struct ipc_started good_started = {.pid = 77};
 static const struct ipc_resolve good_resolve = {.uid = 1000};
@@ -85,7 +86,9 @@ static const struct expected messages[] = {
 	{18, NOTICE, "LEASE_STOP", 8, 0, CHILD, PEER, S | L, false, &good_lease_stop},
 	{20, ASK, "LEASE_NEXT", 8, 0, CHILD, PEER, S | L, false, &good_lease_next},
 	{21, ANSWER, "LEASE_FOUND", 24, 0, CHILD, BROKER, S | L, false, &good_lease_found},
-	{32, ASK, "WORKER", 16, 1, STARTER, BROKER, S, false, &good_worker},
+	{22, ASK, "NET", 8, 0, CHILD, PEER, S | L, false, &good_net},
+	{23, ANSWER, "NET_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{32, ASK, "WORKER", 24, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{34, ASK, "VIEW", 16, 0, STARTER, BROKER, S, false, &good_view},
 	{35, ANSWER, "VIEW_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},

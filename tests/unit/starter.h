@@ -270,7 +270,8 @@ static inline void
 ask_worker(struct starter *s, uint32_t uid, const char *home, struct answer *ret)
 {
 	struct account account = test_account(uid, home);
-	struct ipc_worker body = {.uid = uid, .n_files = 300, .idle_seconds = 7, .log_level = 4};
+	struct ipc_worker body = {
+		.uid = uid, .n_files = 300, .idle_seconds = 7, .log_level = 4, .port_min = 1024};
 	fd_auto int fd = account_fd(&account);
 
 	(void)ask(s, IPC_WORKER, &body, sizeof(body), fd);

@@ -55,7 +55,8 @@ start_worker(const char *idle)
 {
 	char seconds[16];
 	char *argv[] = {(char[]){"qemud-worker"}, (char[]){"--idle"}, seconds, (char[]){"--log"},
-		(char[]){"warning"}, (char[]){"--run"}, run_dir, NULL};
+		(char[]){"warning"}, (char[]){"--run"}, run_dir, (char[]){"--port-min"},
+		(char[]){"1024"}, NULL};
 
 	(void)snprintf(seconds, sizeof seconds, "%s", idle);
 	start("qemud-worker", argv);
@@ -326,16 +327,19 @@ test_refuses(void)
 static void
 test_usage(void)
 {
-	char *const cases[][8] = {
+	char *const cases[][10] = {
 		{(char[]){"x"}, NULL},
 		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"0"}, (char[]){"--log"},
-			(char[]){"info"}, (char[]){"--run"}, run_dir, NULL},
+			(char[]){"info"}, (char[]){"--run"}, run_dir, (char[]){"--port-min"},
+			(char[]){"1024"}, NULL},
 		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"5"}, (char[]){"--log"},
-			(char[]){"loud"}, (char[]){"--run"}, run_dir, NULL},
+			(char[]){"loud"}, (char[]){"--run"}, run_dir, (char[]){"--port-min"},
+			(char[]){"1024"}, NULL},
 		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"5"}, (char[]){"--log"},
 			(char[]){"info"}, NULL},
 		{(char[]){"x"}, (char[]){"--idle"}, (char[]){"5"}, (char[]){"--log"},
-			(char[]){"info"}, (char[]){"--run"}, (char[]){"/"}, NULL},
+			(char[]){"info"}, (char[]){"--run"}, (char[]){"/"}, (char[]){"--port-min"},
+			(char[]){"1024"}, NULL},
 		{(char[]){"x"}, (char[]){"--refuse"}, (char[]){"--idle=5"}, (char[]){"--log=info"},
 			(char[]){"more"}, NULL},
 		{(char[]){"x"}, (char[]){"--unknown"}, NULL},

@@ -22,6 +22,7 @@
 static const char *const program_names[] = {
 	[PLAN_QEMU_X86_64] = "qemu-system-x86_64",
 	[PLAN_QEMU_IMG] = "qemu-img",
+	[PLAN_PASST] = "passt",
 };
 
 static const char *const profile_names[] = {
@@ -32,7 +33,7 @@ static const char *const profile_names[] = {
 
 /* Which programs a profile is for. */
 static const unsigned profile_programs[] = {
-	[PLAN_VM] = FOR(PLAN_QEMU_X86_64),
+	[PLAN_VM] = FOR(PLAN_QEMU_X86_64) | FOR(PLAN_PASST),
 	[PLAN_TOOL] = FOR(PLAN_QEMU_IMG),
 	[PLAN_PROBE] = FOR(PLAN_QEMU_X86_64) | FOR(PLAN_QEMU_IMG),
 };

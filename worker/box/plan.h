@@ -42,11 +42,11 @@ enum {
 
 enum plan_packet { PLAN_PACKET_PLAN = 'P', PLAN_PACKET_FDS = 'F', PLAN_PACKET_END = 'E' };
 
-enum plan_program { PLAN_QEMU_X86_64 = 1, PLAN_QEMU_IMG };
+enum plan_program { PLAN_QEMU_X86_64 = 1, PLAN_QEMU_IMG, PLAN_PASST };
 
 /* What the program is run for; bounds its limits (worker/box/program.h). */
 enum plan_profile {
-	PLAN_VM = 1, /* "vm": a virtual machine, as long as it lives */
+	PLAN_VM = 1, /* "vm": a virtual machine, or passt for one, as long as it lives */
 	PLAN_TOOL,   /* "tool": work on an image, as long as it takes */
 	PLAN_PROBE   /* "probe": a question to a program or about an image, answered in seconds */
 };

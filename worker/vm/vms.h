@@ -36,6 +36,8 @@ struct vms {
 	void (*tell)(struct vms *vms, const struct domain *domain, enum event_lifecycle event,
 		int32_t detail);
 
+	uint64_t port_min; /* the lowest port of the host that a VM may be reached by */
+
 	struct vm_list all;
 	unsigned n;
 	/* The first has come, or the last has gone. NULL: nobody wants to know. */
