@@ -289,6 +289,8 @@ static const struct field disk_fields[] = {
 };
 static const struct field device_fields[] = {
 	FIELD(domain_device, alias, TEXT, 0, FOLLOWED),
+	FIELD(domain_device, address, NUMBER, 9, UNSEEN),      /* its place says it */
+	FIELD(domain_device, conventional, NUMBER, 1, UNSEEN), /* the same */
 	FIELD(domain_device, pci, INSIDE, 0, FOLLOWED),
 };
 static const struct field pci_fields[] = {

@@ -27,9 +27,15 @@ static const struct xml_word models[] = {
 	{"pci-root", DOMAIN_MODEL_PCI_ROOT},
 	{"pcie-root", DOMAIN_MODEL_PCIE_ROOT},
 	{"pcie-root-port", DOMAIN_MODEL_PCIE_ROOT_PORT},
+	{"pcie-to-pci-bridge", DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE},
 	{NULL, 0},
 };
-static const struct xml_word port_models[] = {{"pcie-root-port", 1}, {NULL, 0}};
+/* Names of QEMU's devices. */
+static const struct xml_word port_models[] = {
+	{"pcie-root-port", DOMAIN_MODEL_PCIE_ROOT_PORT},
+	{"pcie-pci-bridge", DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE},
+	{NULL, 0},
+};
 
 /*
  * What can be on which board. A controller that is part of the board (by_itself) is there whether
@@ -59,6 +65,8 @@ static const struct kind {
 	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT, true, true, 0, 0, NULL},
 	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT_PORT, false, false, 0, 0,
 		NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE, false, false,
+		0, 0, NULL},
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -82,10 +90,12 @@ is_root(const struct kind *kind)
 	return kind->model == DOMAIN_MODEL_PCI_ROOT || kind->model == DOMAIN_MODEL_PCIE_ROOT;
 }
 
+/* Does it make a bus of its own, beside that of the board? */
 static bool
-is_port(const struct kind *kind)
+is_bus(const struct kind *kind)
 {
-	return kind->model == DOMAIN_MODEL_PCIE_ROOT_PORT;
+	return kind->model == DOMAIN_MODEL_PCIE_ROOT_PORT ||
+	       kind->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE;
 }
 
 static int
@@ -111,7 +121,7 @@ choose_kind(struct domain_parse *p, xmlNode *node, const struct kind **ret_kind)
 	return 0;
 }
 
-/* Root ports have indexes of their own; of everything else there is one, with index 0. */
+/* Ports and bridges have indexes of their own; of everything else there is one, with index 0. */
 static int
 parse_index(struct domain_parse *p, xmlNode *node, const struct kind *kind, uint32_t *ret_index)
 {
@@ -120,11 +130,12 @@ parse_index(struct domain_parse *p, xmlNode *node, const struct kind *kind, uint
 
 	if (r)
 		return r;
-	if (is_port(kind) && *ret_index == 0)
+	if (is_bus(kind) && *ret_index == 0)
 		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_QEMU,
 			"The PCI controller with index='0' must be model='pcie-root' for this "
-			"machine type, but model='pcie-root-port' was found instead");
-	if (!is_port(kind) && *ret_index > 0)
+			"machine type, but model='%s' was found instead",
+			xml_word(models, kind->model));
+	if (!is_bus(kind) && *ret_index > 0)
 		return refuse_unsupported(p,
 			"a second %s controller (index='%u') is not supported by qemud yet",
 			xml_word(types, kind->type), *ret_index);
@@ -132,16 +143,21 @@ parse_index(struct domain_parse *p, xmlNode *node, const struct kind *kind, uint
 }
 
 static int
-parse_port(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
+parse_bus(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
 {
 	xmlNode *model = xml_child(node, "model"), *target = xml_child(node, "target");
 	uint32_t chassis = 0, port = 0;
-	unsigned value;
+	unsigned value = 0;
 	int r = 0;
 
 	controller->chassis = controller->port = -1;
 	if (model)
 		r = xml_attr_word(model, "name", port_models, p->error, &value);
+	if (r == 0 && value && value != controller->model)
+		return refuse_xml(p, "PCI controller model name '%s' does not go with model '%s'",
+			xml_word(port_models, value), xml_word(models, controller->model));
+	if (controller->model != DOMAIN_MODEL_PCIE_ROOT_PORT)
+		return r;
 	if (r == 0 && target && xml_attr(target, "chassis")) {
 		r = xml_attr_number(target, "chassis", 0, 0xff, 0, p->error, &chassis);
 		controller->chassis = (int16_t)chassis;
@@ -220,8 +236,8 @@ parse(struct domain_parse *p, xmlNode *node)
 	controller.type = kind->type;
 	controller.model = kind->model;
 	controller.index = (uint8_t)index;
-	if (is_port(kind))
-		r = parse_port(p, node, &controller);
+	if (is_bus(kind))
+		r = parse_bus(p, node, &controller);
 	if (r == 0)
 		r = parse_place(p, node, kind, &controller.device);
 	if (r == 0 && !find_place(p->def, &controller, &at))
@@ -265,11 +281,12 @@ complete(struct domain_parse *p)
 }
 
 int
-domain_controller_add_root_port(struct domain_def *def, uint8_t index, struct rpc_error *error)
+domain_controller_add_bus(struct domain_def *def, enum domain_controller_model model, uint8_t index,
+	struct rpc_error *error)
 {
 	struct domain_controller controller = {
 		.type = DOMAIN_CONTROLLER_PCI,
-		.model = DOMAIN_MODEL_PCIE_ROOT_PORT,
+		.model = model,
 		.index = index,
 		.chassis = -1,
 		.port = -1,
@@ -284,7 +301,7 @@ domain_controller_is_plugged(
 {
 	const struct kind *kind = find_kind(def, controller->type, controller->model);
 
-	return kind && !kind->slot && !is_root(kind) && !is_port(kind) &&
+	return kind && !kind->slot && !is_root(kind) && !is_bus(kind) &&
 	       kind->model != DOMAIN_MODEL_NONE;
 }
 
@@ -321,10 +338,13 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	writer_attr_f(w, "index", "%u", controller->index);
 	if (controller->model)
 		writer_attr(w, "model", xml_word(models, controller->model));
-	if (controller->model == DOMAIN_MODEL_PCIE_ROOT_PORT) {
+	if (controller->model == DOMAIN_MODEL_PCIE_ROOT_PORT ||
+		controller->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE) {
 		writer_start(w, "model");
-		writer_attr(w, "name", "pcie-root-port");
+		writer_attr(w, "name", xml_word(port_models, controller->model));
 		writer_end(w, "model");
+	}
+	if (controller->model == DOMAIN_MODEL_PCIE_ROOT_PORT) {
 		writer_start(w, "target");
 		writer_attr_f(w, "chassis", "%d", controller->chassis);
 		writer_attr_f(w, "port", "0x%x", (unsigned)controller->port);

@@ -27,6 +27,7 @@ enum domain_controller_model {
 	DOMAIN_MODEL_PCI_ROOT,
 	DOMAIN_MODEL_PCIE_ROOT,
 	DOMAIN_MODEL_PCIE_ROOT_PORT,
+	DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE,
 };
 
 struct domain_controller {
@@ -43,12 +44,13 @@ struct domain_controller {
  */
 extern const struct domain_kind domain_controller_kind;
 
-/** Is it plugged into a slot? Not: what the board has, and root ports. */
+/** Is it plugged into a slot? Not: what the board has, and what makes a bus. */
 bool domain_controller_is_plugged(
 	const struct domain_def *def, const struct domain_controller *controller);
 
-/** Add a PCIe root port with the next steps left to domain_pci_assign(). As domain_kind_insert(). */
-int domain_controller_add_root_port(struct domain_def *def, uint8_t index, struct rpc_error *error);
+/** Add a root port or a bridge, whose place is left to domain_pci_assign(). As domain_kind_insert(). */
+int domain_controller_add_bus(struct domain_def *def, enum domain_controller_model model,
+	uint8_t index, struct rpc_error *error);
 
 /** The PCI controller with that index, or NULL. */
 struct domain_controller *domain_controller_find_pci(struct domain_def *def, unsigned index);

@@ -31,6 +31,7 @@ enum domain_address { DOMAIN_ADDRESS_NONE, DOMAIN_ADDRESS_PCI };
 struct domain_device {
 	char *alias; /* id in QEMU: the user's if it begins with "ua-", else ours; may be NULL */
 	enum domain_address address; /* what it takes; PCI: domain_pci_assign() finds a place */
+	bool conventional; /* PCI and not PCI Express: goes behind a bridge where there is Express */
 	struct domain_pci_address pci;
 };
 

@@ -16,8 +16,11 @@
 #define BUSES       256
 #define PLUGGED_MAX 1024 /* more than there are places */
 
+enum bus { BUS_PORT = 0, BUS_ROOT, BUS_BRIDGE };
+
 struct buses {
 	struct rpc_error *error;
+	enum bus kind[BUSES];
 	uint8_t used[BUSES][SLOTS]; /* a bit a function */
 	bool shared[SLOTS];         /* of bus 0: the slot holds root ports, one a function */
 	unsigned n;
@@ -33,6 +36,12 @@ static const struct built_in {
 	{DOMAIN_CHIPSET_Q35, 0, 1 << 0},
 	{DOMAIN_CHIPSET_Q35, 0x1f, 1 << 0 | 1 << 2 | 1 << 3},
 };
+
+static bool
+is_bridge(const struct domain_controller *c)
+{
+	return c->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE;
+}
 
 static bool
 is_port(const struct domain_controller *c)
@@ -69,14 +78,14 @@ is_plugged(const struct domain_def *def, const struct domain_kind *kind, size_t 
 
 /* The devices that are plugged into a slot, in the order in which they get one. */
 static size_t
-list_plugged(struct domain_def *def, struct domain_pci_address *plugged[PLUGGED_MAX])
+list_plugged(struct domain_def *def, struct domain_device *plugged[PLUGGED_MAX])
 {
 	size_t n = 0;
 
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 		for (size_t i = 0; i < domain_kind_count(kinds[k], def); i++)
 			if (is_plugged(def, kinds[k], i) && n < PLUGGED_MAX)
-				plugged[n++] = &domain_kind_at(kinds[k], def, i)->pci;
+				plugged[n++] = domain_kind_at(kinds[k], def, i);
 	return n;
 }
 
@@ -117,17 +126,17 @@ reserve_port(struct buses *buses, const struct domain_pci_address *a)
 static int
 reserve_plugged(struct buses *buses, const struct domain_pci_address *a)
 {
-	if (a->bus == 0 && a->slot == 0)
-		return refuse(buses, a, "slot must be >= 1");
-	if (a->bus > 0 && a->slot > 0)
-		return refuse(buses, a, "slot must be <= 0");
 	if (a->bus >= buses->n)
 		return refuse(buses, a, "The machine has bus 0 only");
+	if (buses->kind[a->bus] != BUS_PORT && a->slot == 0)
+		return refuse(buses, a, "slot must be >= 1");
+	if (buses->kind[a->bus] == BUS_PORT && a->slot > 0)
+		return refuse(buses, a, "slot must be <= 0");
 	return reserve(buses, a);
 }
 
 static int
-reserve_given(struct domain_def *def, struct buses *buses, struct domain_pci_address *plugged[],
+reserve_given(struct domain_def *def, struct buses *buses, struct domain_device *plugged[],
 	size_t n_plugged)
 {
 	int r = 0;
@@ -140,12 +149,16 @@ reserve_given(struct domain_def *def, struct buses *buses, struct domain_pci_add
 			continue;
 		if (is_port(c))
 			r = reserve_port(buses, a);
+		else if (is_bridge(c) && a->bus == c->index)
+			r = refuse(buses, a, "A bridge does not go on its own bus");
+		else if (is_bridge(c))
+			r = reserve_plugged(buses, a);
 		else if (!domain_controller_is_plugged(def, c) && !is_built_in(def, a))
 			r = reserve(buses, a);
 	}
 	for (size_t i = 0; i < n_plugged && r == 0; i++)
-		if (plugged[i]->set)
-			r = reserve_plugged(buses, plugged[i]);
+		if (plugged[i]->pci.set)
+			r = reserve_plugged(buses, &plugged[i]->pci);
 	return r;
 }
 
@@ -188,35 +201,95 @@ place_given_ports(struct domain_def *def, struct buses *buses)
 }
 
 static int
-add_port(struct domain_def *def, struct buses *buses, unsigned index)
+add_bus(struct domain_def *def, struct buses *buses, enum domain_controller_model model,
+	unsigned index)
 {
 	int r;
 
 	if (index >= BUSES)
 		return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
 			"the machine has too many PCI controllers");
-	r = domain_controller_add_root_port(def, (uint8_t)index, buses->error);
-	if (r)
-		return r;
-	return place_port(buses, &domain_controller_find_pci(def, index)->device.pci);
+	if (index >= buses->n)
+		buses->n = index + 1;
+	r = domain_controller_add_bus(def, model, (uint8_t)index, buses->error);
+	if (r == 0 && model == DOMAIN_MODEL_PCIE_ROOT_PORT)
+		r = place_port(buses, &domain_controller_find_pci(def, index)->device.pci);
+	else if (r == 0)
+		buses->kind[index] = BUS_BRIDGE;
+	return r;
 }
 
-/* Root ports for the buses that are named and not there, and for what else wants a slot. */
-static int
-add_ports(struct domain_def *def, struct buses *buses, unsigned wanted, bool was_named)
+static unsigned
+count_free(const struct buses *buses, unsigned bus)
 {
-	unsigned free_ports = 0;
+	unsigned n = 0;
+
+	if (buses->kind[bus] == BUS_PORT)
+		return buses->used[bus][0] == 0;
+	for (unsigned slot = 1; slot < SLOTS; slot++)
+		n += buses->used[bus][slot] == 0;
+	return n;
+}
+
+/* One more device that wants a port: is one free, or has to be added? */
+static int
+want_port(struct domain_def *def, struct buses *buses, unsigned *free_ports)
+{
+	if (*free_ports > 0) {
+		--*free_ports;
+		return 0;
+	}
+	return add_bus(def, buses, DOMAIN_MODEL_PCIE_ROOT_PORT, buses->n);
+}
+
+/* One more that wants a slot of a bridge, which wants a port itself. */
+static int
+want_slot(struct domain_def *def, struct buses *buses, unsigned *free_ports, unsigned *free_slots)
+{
+	int r;
+
+	if (*free_slots > 0) {
+		--*free_slots;
+		return 0;
+	}
+	r = want_port(def, buses, free_ports);
+	if (r == 0)
+		r = add_bus(def, buses, DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE, buses->n);
+	*free_slots = SLOTS - 2;
+	return r;
+}
+
+/* Ports for the buses that are named and not there; ports and bridges for what wants a place. */
+static int
+add_buses(struct domain_def *def, struct buses *buses, bool was_named)
+{
+	struct domain_device *plugged[PLUGGED_MAX];
+	unsigned free_ports = 0, free_slots = 0;
+	size_t n_plugged;
 	int r = 0;
 
 	for (unsigned i = 1; i < buses->n && r == 0; i++) {
 		if (!domain_controller_find_pci(def, i))
-			r = add_port(def, buses, i);
-		free_ports += buses->used[i][0] == 0;
+			r = add_bus(def, buses, DOMAIN_MODEL_PCIE_ROOT_PORT, i);
+		*(buses->kind[i] == BUS_PORT ? &free_ports : &free_slots) += count_free(buses, i);
 	}
-	if (!was_named && (buses->n > 1 || wanted > 0))
-		wanted++;
-	for (; free_ports < wanted && r == 0; free_ports++)
-		r = add_port(def, buses, buses->n++);
+	for (size_t i = 0; i < def->n_controllers && r == 0; i++)
+		if (is_bridge(&def->controllers[i]) && !def->controllers[i].device.pci.set)
+			r = want_port(def, buses, &free_ports);
+	n_plugged = list_plugged(def, plugged);
+	for (size_t i = 0; i < n_plugged && r == 0; i++) {
+		if (!plugged[i]->pci.set && plugged[i]->conventional) {
+			r = want_slot(def, buses, &free_ports, &free_slots);
+			/* The list of controllers may have moved. */
+			n_plugged = list_plugged(def, plugged);
+		} else if (!plugged[i]->pci.set) {
+			r = want_port(def, buses, &free_ports);
+			n_plugged = list_plugged(def, plugged);
+		}
+	}
+	/* One for hot-plug. */
+	if (r == 0 && !was_named && buses->n > 1 && free_ports == 0)
+		r = add_bus(def, buses, DOMAIN_MODEL_PCIE_ROOT_PORT, buses->n);
 	return r;
 }
 
@@ -246,24 +319,27 @@ number_ports(struct domain_def *def, struct rpc_error *error)
 /* --- everything else ---------------------------------------------------------------------- */
 
 static int
-place_plugged(const struct domain_def *def, struct buses *buses, struct domain_pci_address *a)
+place_plugged(const struct domain_def *def, struct buses *buses, struct domain_device *device)
 {
-	bool pcie = def->os.chipset == DOMAIN_CHIPSET_Q35;
+	struct domain_pci_address *a = &device->pci;
+	enum bus kind = device->conventional ? BUS_BRIDGE : BUS_PORT;
+	unsigned bus = 0;
 
-	*a = (struct domain_pci_address){.set = true, .multifunction = a->multifunction};
-	if (pcie) {
-		for (unsigned bus = 1; bus < buses->n; bus++) {
-			a->bus = (uint8_t)bus;
-			if (buses->used[bus][0] == 0)
-				return reserve(buses, a);
-		}
-	} else {
-		for (a->slot = 1; a->slot < SLOTS; a->slot++)
-			if (buses->used[0][a->slot] == 0)
-				return reserve(buses, a);
-	}
-	return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
-		"no free PCI slot left on machine '%s'; machine 'q35' has more", def->os.machine);
+	if (def->os.chipset == DOMAIN_CHIPSET_Q35)
+		for (bus = 1; bus < buses->n; bus++)
+			if (buses->kind[bus] == kind && count_free(buses, bus) > 0)
+				break;
+	if (bus == buses->n || count_free(buses, bus) == 0)
+		return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
+			"no free PCI slot left on machine '%s'; machine 'q35' has more",
+			def->os.machine);
+	*a = (struct domain_pci_address){
+		.set = true, .bus = (uint8_t)bus, .multifunction = a->multifunction};
+	if (buses->kind[bus] != BUS_PORT)
+		a->slot = 1;
+	while (buses->used[bus][a->slot])
+		a->slot++;
+	return reserve(buses, a);
 }
 
 /* Function 0 says that a slot has more than one function. */
@@ -274,47 +350,68 @@ mark_multifunction(const struct buses *buses, struct domain_pci_address *a)
 		a->multifunction = DOMAIN_ON;
 }
 
+static void
+know_buses(const struct domain_def *def, struct buses *buses)
+{
+	buses->kind[0] = BUS_ROOT;
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (built_in[i].chipset == def->os.chipset)
+			buses->used[0][built_in[i].slot] = built_in[i].functions;
+	for (size_t i = 0; i < def->n_controllers; i++) {
+		const struct domain_controller *c = &def->controllers[i];
+
+		if (!is_port(c) && !is_bridge(c))
+			continue;
+		if (is_bridge(c))
+			buses->kind[c->index] = BUS_BRIDGE;
+		if (c->index >= buses->n)
+			buses->n = c->index + 1u;
+	}
+}
+
+/* What is left: bridges first, since they are on ports themselves. */
+static int
+place_all(struct domain_def *def, struct buses *buses)
+{
+	struct domain_device *plugged[PLUGGED_MAX];
+	size_t n = list_plugged(def, plugged);
+	int r = 0;
+
+	for (size_t i = 0; i < def->n_controllers && r == 0; i++)
+		if (is_bridge(&def->controllers[i]) && !def->controllers[i].device.pci.set)
+			r = place_plugged(def, buses, &def->controllers[i].device);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!plugged[i]->pci.set)
+			r = place_plugged(def, buses, plugged[i]);
+	for (size_t i = 0; i < n && r == 0; i++)
+		mark_multifunction(buses, &plugged[i]->pci);
+	for (size_t i = 0; i < def->n_controllers && r == 0; i++)
+		if (is_port(&def->controllers[i]))
+			mark_multifunction(buses, &def->controllers[i].device.pci);
+	return r;
+}
+
 int
 domain_pci_assign(struct domain_def *def, struct rpc_error *error)
 {
-	struct domain_pci_address *plugged[PLUGGED_MAX];
+	struct domain_device *plugged[PLUGGED_MAX];
 	struct buses buses = {.error = error, .n = 1};
 	bool pcie = def->os.chipset == DOMAIN_CHIPSET_Q35;
 	size_t n_plugged = list_plugged(def, plugged);
-	unsigned wanted = 0;
 	bool was_named;
 	int r;
 
-	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
-		if (built_in[i].chipset == def->os.chipset)
-			buses.used[0][built_in[i].slot] = built_in[i].functions;
-	for (size_t i = 0; i < def->n_controllers; i++)
-		if (is_port(&def->controllers[i]) && def->controllers[i].index >= buses.n)
-			buses.n = def->controllers[i].index + 1u;
+	know_buses(def, &buses);
 	was_named = buses.n > 1;
-	for (size_t i = 0; i < n_plugged; i++) {
-		if (pcie && plugged[i]->set && plugged[i]->bus >= buses.n)
-			buses.n = plugged[i]->bus + 1u;
-		wanted += !plugged[i]->set;
-	}
+	for (size_t i = 0; i < n_plugged && pcie; i++)
+		if (plugged[i]->pci.set && plugged[i]->pci.bus >= buses.n)
+			buses.n = plugged[i]->pci.bus + 1u;
 	r = reserve_given(def, &buses, plugged, n_plugged);
 	if (r == 0 && pcie)
 		r = place_given_ports(def, &buses);
 	if (r == 0 && pcie)
-		r = add_ports(def, &buses, wanted, was_named);
+		r = add_buses(def, &buses, was_named);
 	if (r == 0)
 		r = number_ports(def, error);
-	/* The list of controllers may have moved. */
-	n_plugged = list_plugged(def, plugged);
-	for (size_t i = 0; i < n_plugged && r == 0; i++)
-		if (!plugged[i]->set)
-			r = place_plugged(def, &buses, plugged[i]);
-	if (r)
-		return r;
-	for (size_t i = 0; i < n_plugged; i++)
-		mark_multifunction(&buses, plugged[i]);
-	for (size_t i = 0; i < def->n_controllers; i++)
-		if (is_port(&def->controllers[i]))
-			mark_multifunction(&buses, &def->controllers[i].device.pci);
-	return 0;
+	return r ? r : place_all(def, &buses);
 }

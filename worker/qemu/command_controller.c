@@ -25,6 +25,10 @@ command_add_controllers(struct command_line *line)
 	for (size_t i = 0; i < def->n_controllers; i++)
 		if (def->controllers[i].model == DOMAIN_MODEL_PCIE_ROOT_PORT)
 			add_root_port(line, &def->controllers[i]);
+	for (size_t i = 0; i < def->n_controllers; i++)
+		if (def->controllers[i].model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE)
+			command_pci_add(line, "pcie-pci-bridge", &def->controllers[i].device,
+				json_object());
 	for (size_t i = 0; i < def->n_controllers; i++) {
 		const struct domain_controller *c = &def->controllers[i];
 

@@ -140,7 +140,8 @@ static int (*const openers[])(
 	[QEMU_FILE_MONITOR] = open_monitor,
 	[QEMU_FILE_SERIAL] = open_serial,
 	[QEMU_FILE_DISK] = open_disk,
-	[QEMU_FILE_N] = NULL,
+	[QEMU_FILE_KERNEL] = NULL,
+	[QEMU_FILE_INITRD] = NULL,
 };
 
 /* The next one from this index on that has to be copied; n_fds: none. */
