@@ -150,7 +150,11 @@ reserve_given(struct domain_def *def, struct buses *buses, struct domain_device 
 		if (is_port(c))
 			r = reserve_port(buses, a);
 		else if (is_bridge(c) && a->bus == c->index)
-			r = refuse(buses, a, "A bridge does not go on its own bus");
+			r = domain_refuse(buses->error, VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN,
+				"The device at PCI address 0000:%02x:%02x.%u cannot be plugged "
+				"into the PCI controller with index='%u'. It requires a controller "
+				"that accepts a pcie-to-pci-bridge.",
+				a->bus, a->slot, a->function, c->index);
 		else if (is_bridge(c))
 			r = reserve_plugged(buses, a);
 		else if (!domain_controller_is_plugged(def, c) && !is_built_in(def, a))
