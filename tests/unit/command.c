@@ -285,13 +285,13 @@ static const struct field disk_fields[] = {
 	FIELD(domain_disk, index, NUMBER, 9, UNSEEN),
 	FIELD(domain_disk, readonly, NUMBER, 1, FOLLOWED),
 	FIELD(domain_disk, serial, TEXT, 0, FOLLOWED),
-	FIELD(domain_disk, boot_order, NUMBER, 7, FOLLOWED),
 };
 static const struct field device_fields[] = {
 	FIELD(domain_device, alias, TEXT, 0, FOLLOWED),
 	FIELD(domain_device, address, NUMBER, 9, UNSEEN),      /* its place says it */
 	FIELD(domain_device, conventional, NUMBER, 1, UNSEEN), /* the same */
 	FIELD(domain_device, pci, INSIDE, 0, FOLLOWED),
+	FIELD(domain_device, boot_order, NUMBER, 7, FOLLOWED), /* the last: not of all devices */
 };
 static const struct field pci_fields[] = {
 	FIELD(domain_pci_address, set, NUMBER, 0, UNSEEN), /* always, of an accepted device */
@@ -397,9 +397,10 @@ check_fields(const struct domain_def *def, void *at, const struct field *fields,
 	} while (0)
 
 static void
-check_place(const struct domain_def *def, struct domain_device *device)
+check_place(const struct domain_def *def, struct domain_device *device, bool boots)
 {
-	CHECK_FIELDS(def, device, device_fields);
+	check_complete(device_fields, N(device_fields), sizeof(*device));
+	check_fields(def, device, device_fields, N(device_fields) - !boots);
 	CHECK_FIELDS(def, &device->pci, pci_fields);
 }
 
@@ -417,9 +418,9 @@ every_field(void)
 	CHECK_FIELDS(def, &def->inputs[0], input_fields);
 	CHECK_FIELDS(def, &def->memballoon, memballoon_fields);
 	CHECK_FIELDS(def, &def->rngs[0], rng_fields);
-	check_place(def, &def->disks[1].device);
-	check_place(def, &def->memballoon.device);
-	check_place(def, &def->rngs[0].device);
+	check_place(def, &def->disks[1].device, true);
+	check_place(def, &def->memballoon.device, false);
+	check_place(def, &def->rngs[0].device, false);
 	check_field(def, &def->serials[0].device, &device_fields[0]);
 	/* No device is on its bus. */
 	CHECK(port->model == DOMAIN_MODEL_PCIE_ROOT_PORT);

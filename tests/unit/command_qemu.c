@@ -149,7 +149,7 @@ open_file(const struct domain_def *def, const struct qemu_command_fd *file)
 		(void)snprintf(name, sizeof(name), "serial%u", file->index);
 		return listener(name);
 	case QEMU_FILE_DISK:
-		return make_disk(&def->disks[file->index], def->disks[file->index].boot_order == 1);
+		return make_disk(&def->disks[file->index], def->disks[file->index].device.boot_order == 1);
 	case QEMU_FILE_KERNEL:
 		return make_kernel();
 	case QEMU_FILE_INITRD:

@@ -124,6 +124,25 @@ domain_device_parse(struct domain_parse *p, xmlNode *node, struct domain_device 
 	return r || takes == DOMAIN_ADDRESS_NONE ? r : parse_address(p, node, device);
 }
 
+int
+domain_device_parse_boot(struct domain_parse *p, xmlNode *node, struct domain_device *device)
+{
+	xmlNode *boot = xml_child(node, "boot");
+	int r;
+
+	if (!boot)
+		return 0;
+	if (!xml_attr(boot, "order"))
+		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_XML,
+			"Missing required attribute 'order' in element 'boot'");
+	r = xml_attr_number(boot, "order", 10, INT32_MAX, 0, p->error, &device->boot_order);
+	if (r == 0 && device->boot_order == 0)
+		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_XML,
+			"Invalid value for attribute 'order' in element 'boot': Zero is not "
+			"permitted");
+	return r;
+}
+
 bool
 domain_device_is_named(const struct domain_device *device)
 {
@@ -154,6 +173,16 @@ domain_device_format(struct writer *w, const struct domain_device *device, unsig
 	}
 	if (device->pci.set)
 		format_pci(w, &device->pci);
+}
+
+void
+domain_device_format_boot(struct writer *w, const struct domain_device *device)
+{
+	if (!device->boot_order)
+		return;
+	writer_start(w, "boot");
+	writer_attr_f(w, "order", "%u", device->boot_order);
+	writer_end(w, "boot");
 }
 
 void

@@ -33,6 +33,7 @@ struct domain_device {
 	enum domain_address address; /* what it takes; PCI: domain_pci_assign() finds a place */
 	bool conventional; /* PCI and not PCI Express: goes behind a bridge where there is Express */
 	struct domain_pci_address pci;
+	uint32_t boot_order; /* devices from which a guest can boot only; 0: none */
 };
 
 /**
@@ -43,11 +44,17 @@ struct domain_device {
 int domain_device_parse(struct domain_parse *p, struct _xmlNode *node, struct domain_device *device,
 	enum domain_address takes);
 
+/** The device's <boot order>; domain_os_complete() compares them. As above. */
+int domain_device_parse_boot(
+	struct domain_parse *p, struct _xmlNode *node, struct domain_device *device);
+
 /** Has the user given it an alias? */
 bool domain_device_is_named(const struct domain_device *device);
 
 /** The same elements; generated aliases only with DOMAIN_DEF_LIVE. */
 void domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags);
+
+void domain_device_format_boot(struct writer *w, const struct domain_device *device);
 
 void domain_device_fini(struct domain_device *device);
 

@@ -128,22 +128,6 @@ parse_serial(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
 }
 
 static int
-parse_boot(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
-{
-	xmlNode *boot = xml_child(node, "boot");
-	int r;
-
-	if (!boot)
-		return 0;
-	r = xml_attr_number(boot, "order", 10, INT32_MAX, 0, p->error, &disk->boot_order);
-	if (r == 0 && disk->boot_order == 0)
-		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_XML,
-			"Invalid value for attribute 'order' in element 'boot': Zero is not "
-			"permitted");
-	return r;
-}
-
-static int
 parse_all(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
 {
 	unsigned value;
@@ -164,7 +148,7 @@ parse_all(struct domain_parse *p, xmlNode *node, struct domain_disk *disk)
 	if (r == 0)
 		r = parse_serial(p, node, disk);
 	if (r == 0)
-		r = parse_boot(p, node, disk);
+		r = domain_device_parse_boot(p, node, &disk->device);
 	if (r == 0)
 		r = domain_device_parse(p, node, &disk->device, DOMAIN_ADDRESS_PCI);
 	disk->readonly = xml_child(node, "readonly") != NULL;
@@ -185,9 +169,6 @@ find_place(struct domain_parse *p, const struct domain_disk *disk, size_t *ret_a
 			return refuse_xml(p,
 				"target '%s' duplicated for disk sources '%.200s' and '%.200s'",
 				disk->target, other->source, disk->source);
-		if (disk->boot_order && other->boot_order == disk->boot_order)
-			return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
-				"boot order '%u' used for more than one device", disk->boot_order);
 		if (other->index < disk->index)
 			*ret_at = i + 1;
 	}
@@ -239,11 +220,7 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 		format_empty(w, "readonly");
 	if (disk->serial)
 		writer_element(w, "serial", disk->serial);
-	if (disk->boot_order) {
-		writer_start(w, "boot");
-		writer_attr_f(w, "order", "%u", disk->boot_order);
-		writer_end(w, "boot");
-	}
+	domain_device_format_boot(w, &disk->device);
 	domain_device_format(w, &disk->device, flags);
 	writer_end(w, "disk");
 }

@@ -20,12 +20,11 @@ enum domain_disk_format { DOMAIN_DISK_RAW = 1, DOMAIN_DISK_QCOW2 };
 struct domain_disk {
 	struct domain_device device;
 	enum domain_disk_format format;
-	char *source;        /* absolute path, not resolved or checked */
-	char target[8];      /* "vda" */
-	unsigned index;      /* 0 for vda; the list is sorted by it */
-	bool readonly;       /* the guest cannot write */
-	char *serial;        /* may be NULL; letters, digits, blanks and .+_- */
-	uint32_t boot_order; /* 0: none */
+	char *source;   /* absolute path, not resolved or checked */
+	char target[8]; /* "vda" */
+	unsigned index; /* 0 for vda; the list is sorted by it */
+	bool readonly;  /* the guest cannot write */
+	char *serial;   /* may be NULL; letters, digits, blanks and .+_- */
 };
 
 /* <disk>: put into the list by its target. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/domain/devices.h"
 #include "worker/domain/path.h"
 
 static const struct xml_word boots[] = {
@@ -132,14 +133,37 @@ domain_os_parse(struct domain_parse *p, xmlNode *domain)
 	return r;
 }
 
+/* Does any device have a boot order of its own? Each order is one device's. */
+static int
+check_orders(struct domain_parse *p, bool *ret_any)
+{
+	struct domain_cursor at = {0}, other_at;
+	const struct domain_device *device, *other;
+
+	*ret_any = false;
+	while ((device = domain_device_next(p->def, &at))) {
+		if (!device->boot_order)
+			continue;
+		*ret_any = true;
+		for (other_at = at; (other = domain_device_next(p->def, &other_at));)
+			if (other->boot_order == device->boot_order)
+				return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED,
+					VIR_FROM_DOMAIN,
+					"boot order '%u' used for more than one device",
+					device->boot_order);
+	}
+	return 0;
+}
+
 int
 domain_os_complete(struct domain_parse *p)
 {
 	struct domain_os *os = &p->def->os;
-	bool own_orders = false;
+	bool own_orders;
+	int r = check_orders(p, &own_orders);
 
-	for (size_t i = 0; i < p->def->n_disks; i++)
-		own_orders |= p->def->disks[i].boot_order > 0;
+	if (r)
+		return r;
 	if (own_orders && os->n_boot > 0)
 		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 			"per-device boot elements cannot be used together with os/boot elements");

@@ -18,8 +18,8 @@ boot_index(const struct domain_def *def, size_t i)
 {
 	uint32_t index = 0;
 
-	if (def->disks[i].boot_order || i > 0)
-		return def->disks[i].boot_order;
+	if (def->disks[i].device.boot_order || i > 0)
+		return def->disks[i].device.boot_order;
 	for (uint32_t place = 0; place < def->os.n_boot; place++)
 		if (def->os.boot[place] == DOMAIN_BOOT_HD)
 			index = place + 1;
