@@ -251,14 +251,18 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, disks, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_disks, NUMBER, 1, FOLLOWED),
 	FIELD(domain_def, controllers, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, n_controllers, NUMBER, 8, FOLLOWED),
+	FIELD(domain_def, n_controllers, NUMBER, 10, FOLLOWED),
 	FIELD(domain_def, serials, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_serials, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* part of every board */
 	FIELD(domain_def, n_inputs, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, watchdogs, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_watchdogs, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, memballoon, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, rngs, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_rngs, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, panics, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_panics, NUMBER, 0, FOLLOWED),
 };
 static const struct field os_fields[] = {
 	FIELD(domain_os, machine, TEXT, 0, FOLLOWED),
@@ -291,13 +295,14 @@ static const struct field device_fields[] = {
 	FIELD(domain_device, address, NUMBER, 9, UNSEEN),      /* its place says it */
 	FIELD(domain_device, conventional, NUMBER, 1, UNSEEN), /* the same */
 	FIELD(domain_device, pci, INSIDE, 0, FOLLOWED),
+	FIELD(domain_device, isa, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, boot_order, NUMBER, 7, FOLLOWED), /* the last: not of all devices */
 };
 static const struct field pci_fields[] = {
 	FIELD(domain_pci_address, set, NUMBER, 0, UNSEEN), /* always, of an accepted device */
 	FIELD(domain_pci_address, bus, NUMBER, 0, FOLLOWED),
 	FIELD(domain_pci_address, slot, NUMBER, 9, FOLLOWED),
-	FIELD(domain_pci_address, function, NUMBER, 6, FOLLOWED),
+	FIELD(domain_pci_address, function, NUMBER, 3, FOLLOWED),
 	FIELD(domain_pci_address, multifunction, NUMBER, DOMAIN_ON, FOLLOWED),
 };
 static const struct field controller_fields[] = {
@@ -319,11 +324,29 @@ static const struct field input_fields[] = {
 };
 static const struct field memballoon_fields[] = {
 	FIELD(domain_memballoon, device, INSIDE, 0, FOLLOWED),
-	FIELD(domain_memballoon, model, NUMBER, DOMAIN_MEMBALLOON_NONE, FOLLOWED),
+	FIELD(domain_memballoon, virtio, NUMBER, DOMAIN_VIRTIO_TRANSITIONAL, FOLLOWED),
+	FIELD(domain_memballoon, autodeflate, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_memballoon, free_page_reporting, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_memballoon, stats_period_s, NUMBER, 5, UNSEEN), /* told by QMP */
 };
 static const struct field rng_fields[] = {
 	FIELD(domain_rng, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_rng, virtio, NUMBER, DOMAIN_VIRTIO_TRANSITIONAL, FOLLOWED),
+	FIELD(domain_rng, backend, NUMBER, DOMAIN_RNG_BUILTIN, FOLLOWED),
 	FIELD(domain_rng, source, TEXT, 0, UNSEEN), /* both give the same bytes */
+	FIELD(domain_rng, rate_bytes, NUMBER, 5, FOLLOWED),
+	FIELD(domain_rng, period_ms, NUMBER, 5, FOLLOWED),
+};
+static const struct field watchdog_fields[] = {
+	FIELD(domain_watchdog, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_watchdog, model, NUMBER, DOMAIN_WATCHDOG_IB700, FOLLOWED),
+	FIELD(domain_watchdog, action, NUMBER, DOMAIN_WATCHDOG_NONE, FOLLOWED),
+};
+static const struct field isa_fields[] = {
+	FIELD(domain_isa_address, iobase_set, NUMBER, 0, FOLLOWED),
+	FIELD(domain_isa_address, irq_set, NUMBER, 1, UNSEEN), /* of no device */
+	FIELD(domain_isa_address, iobase, NUMBER, 9, FOLLOWED),
+	FIELD(domain_isa_address, irq, NUMBER, 9, UNSEEN),
 };
 
 /* One disk, serial port and root port have nothing that the definition left open. */
@@ -336,7 +359,8 @@ static const char everything[] =
 	"<target dev='vda'/><serial>7</serial></disk>"
 	"<disk type='file'><driver name='qemu' type='raw'/><source file='/y'/>"
 	"<target dev='vdb'/></disk><serial/>"
-	"<rng model='virtio'><backend model='random'>/dev/random</backend></rng>"
+	"<rng model='virtio'><rate bytes='9'/><backend model='random'>/dev/random</backend></rng>"
+	"<watchdog model='i6300esb'/><panic><address type='isa' iobase='0x505'/></panic>"
 	"</devices></domain>";
 
 /* The fields are those of the struct: nothing lies between them but what aligns the next. */
@@ -421,6 +445,9 @@ every_field(void)
 	check_place(def, &def->disks[1].device, true);
 	check_place(def, &def->memballoon.device, false);
 	check_place(def, &def->rngs[0].device, false);
+	CHECK_FIELDS(def, &def->watchdogs[0], watchdog_fields);
+	check_field(def, &def->watchdogs[0].device, &device_fields[0]);
+	CHECK_FIELDS(def, &def->panics[0].device.isa, isa_fields);
 	check_field(def, &def->serials[0].device, &device_fields[0]);
 	/* No device is on its bus. */
 	CHECK(port->model == DOMAIN_MODEL_PCIE_ROOT_PORT);

@@ -397,7 +397,10 @@ check_places(const struct vm *vm)
 	}
 	for (size_t i = 0; i < def->n_disks; i++)
 		check_place(vm, &def->disks[i].device);
-	if (def->memballoon.model == DOMAIN_MEMBALLOON_VIRTIO)
+	for (size_t i = 0; i < def->n_watchdogs; i++)
+		if (def->watchdogs[i].model == DOMAIN_WATCHDOG_I6300ESB)
+			check_place(vm, &def->watchdogs[i].device);
+	if (def->memballoon.virtio)
 		check_place(vm, &def->memballoon.device);
 	for (size_t i = 0; i < def->n_rngs; i++)
 		check_place(vm, &def->rngs[i].device);

@@ -20,8 +20,10 @@
 #include "worker/domain/error.h"
 #include "worker/domain/input.h"
 #include "worker/domain/memballoon.h"
+#include "worker/domain/panic.h"
 #include "worker/domain/rng.h"
 #include "worker/domain/serial.h"
+#include "worker/domain/watchdog.h"
 
 #define DOMAIN_BOOT_MAX       4
 #define DOMAIN_NAME_MAX       200
@@ -82,9 +84,13 @@ struct domain_def {
 	size_t n_serials;
 	struct domain_input *inputs;
 	size_t n_inputs;
+	struct domain_watchdog *watchdogs;
+	size_t n_watchdogs;
 	struct domain_memballoon memballoon;
 	struct domain_rng *rngs;
 	size_t n_rngs;
+	struct domain_panic *panics;
+	size_t n_panics;
 };
 
 /** A machine type of the emulator (QMP query-machines). */

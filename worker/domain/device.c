@@ -14,7 +14,7 @@
 
 #define ALIAS_MAX 64
 
-static const struct xml_word switches[] = {{"on", DOMAIN_ON}, {"off", DOMAIN_OFF}, {NULL, 0}};
+const struct xml_word domain_switches[] = {{"on", DOMAIN_ON}, {"off", DOMAIN_OFF}, {NULL, 0}};
 
 static bool
 is_users(const char *alias)
@@ -70,7 +70,8 @@ parse_pci(struct domain_parse *p, xmlNode *address, struct domain_device *device
 	if (r == 0)
 		r = parse_part(p, address, "function", 7, &function);
 	if (r == 0)
-		r = xml_attr_word(address, "multifunction", switches, p->error, &multifunction);
+		r = xml_attr_word(
+			address, "multifunction", domain_switches, p->error, &multifunction);
 	if (r)
 		return r;
 	if (domain > 0)
@@ -85,11 +86,29 @@ parse_pci(struct domain_parse *p, xmlNode *address, struct domain_device *device
 	return 0;
 }
 
+static int
+parse_isa(struct domain_parse *p, xmlNode *address, struct domain_device *device)
+{
+	struct domain_isa_address *isa = &device->isa;
+	uint32_t iobase = 0, irq = 0;
+	int r;
+
+	isa->iobase_set = xml_attr(address, "iobase");
+	isa->irq_set = xml_attr(address, "irq");
+	r = xml_attr_number(address, "iobase", 0, 0xffff, 0, p->error, &iobase);
+	if (r == 0)
+		r = xml_attr_number(address, "irq", 0, 15, 0, p->error, &irq);
+	isa->iobase = (uint16_t)iobase;
+	isa->irq = (uint8_t)irq;
+	return r;
+}
+
 static const struct address {
 	const char *type;
 	int (*parse)(struct domain_parse *p, xmlNode *address, struct domain_device *device);
 } addresses[] = {
 	[DOMAIN_ADDRESS_PCI] = {"pci", parse_pci},
+	[DOMAIN_ADDRESS_ISA] = {"isa", parse_isa},
 };
 
 static int
@@ -159,7 +178,19 @@ format_pci(struct writer *w, const struct domain_pci_address *pci)
 	writer_attr_f(w, "slot", "0x%02x", pci->slot);
 	writer_attr_f(w, "function", "0x%x", pci->function);
 	if (pci->multifunction)
-		writer_attr(w, "multifunction", xml_word(switches, pci->multifunction));
+		writer_attr(w, "multifunction", xml_word(domain_switches, pci->multifunction));
+	writer_end(w, "address");
+}
+
+static void
+format_isa(struct writer *w, const struct domain_isa_address *isa)
+{
+	writer_start(w, "address");
+	writer_attr(w, "type", "isa");
+	if (isa->iobase_set)
+		writer_attr_f(w, "iobase", "0x%x", isa->iobase);
+	if (isa->irq_set)
+		writer_attr_f(w, "irq", "0x%x", isa->irq);
 	writer_end(w, "address");
 }
 
@@ -173,6 +204,8 @@ domain_device_format(struct writer *w, const struct domain_device *device, unsig
 	}
 	if (device->pci.set)
 		format_pci(w, &device->pci);
+	if (device->isa.iobase_set || device->isa.irq_set)
+		format_isa(w, &device->isa);
 }
 
 void

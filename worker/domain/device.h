@@ -24,8 +24,15 @@ struct domain_pci_address {
 	enum domain_switch multifunction; /* 0: not said, which QEMU takes as off */
 };
 
+/* Where an ISA device is, as far as that is said. */
+struct domain_isa_address {
+	bool iobase_set, irq_set;
+	uint16_t iobase;
+	uint8_t irq;
+};
+
 /* The kinds of <address>; a device takes one kind. */
-enum domain_address { DOMAIN_ADDRESS_NONE, DOMAIN_ADDRESS_PCI };
+enum domain_address { DOMAIN_ADDRESS_NONE, DOMAIN_ADDRESS_PCI, DOMAIN_ADDRESS_ISA };
 
 /* The first member of every device's struct. */
 struct domain_device {
@@ -33,6 +40,7 @@ struct domain_device {
 	enum domain_address address; /* what it takes; PCI: domain_pci_assign() finds a place */
 	bool conventional; /* PCI and not PCI Express: goes behind a bridge where there is Express */
 	struct domain_pci_address pci;
+	struct domain_isa_address isa;
 	uint32_t boot_order; /* devices from which a guest can boot only; 0: none */
 };
 

@@ -51,8 +51,10 @@ static const struct domain_kind *const kinds[] = {
 	&domain_console_kind,
 	&domain_input_kind,
 	&audio_kind,
+	&domain_watchdog_kind,
 	&domain_memballoon_kind,
 	&domain_rng_kind,
+	&domain_panic_kind,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -8,12 +8,13 @@
 #define WORKER_DOMAIN_MEMBALLOON_H
 
 #include "worker/domain/kind.h"
-
-enum domain_memballoon_model { DOMAIN_MEMBALLOON_VIRTIO = 1, DOMAIN_MEMBALLOON_NONE };
+#include "worker/domain/virtio.h"
 
 struct domain_memballoon {
 	struct domain_device device;
-	enum domain_memballoon_model model;
+	enum domain_virtio virtio; /* 0: there is none */
+	enum domain_switch autodeflate, free_page_reporting;
+	uint32_t stats_period_s; /* 0: the guest is not asked for statistics */
 };
 
 /* <memballoon>: one; a definition that says nothing has a virtio balloon. */

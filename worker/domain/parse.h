@@ -21,8 +21,12 @@ struct domain_parse {
 	struct domain_def *def;
 	const struct domain_machine *machine; /* known once <os> is read */
 	bool console;                         /* a <console> was read */
+	bool memballoon;                      /* a <memballoon> was read */
 	struct rpc_error *error;
 };
+
+/* "on" and "off". */
+extern const struct xml_word domain_switches[];
 
 /* Refusals with a part's usual code; the text is a format with arguments. */
 #define refuse_xml(p, ...) \

@@ -66,6 +66,7 @@ static const struct domain_kind *const kinds[] = {
 	&domain_disk_kind,
 	&domain_memballoon_kind,
 	&domain_rng_kind,
+	&domain_watchdog_kind,
 };
 
 static bool

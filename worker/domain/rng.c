@@ -13,9 +13,31 @@
 #include "worker/domain/def.h"
 #include "worker/domain/parse.h"
 
-static const struct xml_word models[] = {{"virtio", 1}, {NULL, 0}};
-static const struct xml_word backends[] = {{"random", 1}, {NULL, 0}};
+static const struct xml_word models[] = {
+	{"virtio", DOMAIN_VIRTIO},
+	{"virtio-transitional", DOMAIN_VIRTIO_TRANSITIONAL},
+	{"virtio-non-transitional", DOMAIN_VIRTIO_NON_TRANSITIONAL},
+	{NULL, 0},
+};
+static const struct xml_word backends[] = {
+	{"random", DOMAIN_RNG_RANDOM}, {"builtin", DOMAIN_RNG_BUILTIN}, {NULL, 0}};
 static const struct xml_word sources[] = {{"/dev/random", 1}, {"/dev/urandom", 2}, {NULL, 0}};
+
+static int
+parse_source(struct domain_parse *p, xmlNode *node, struct domain_rng *rng)
+{
+	int r = xml_child_text(node, "backend", &rng->source);
+
+	if (r == 0 && !rng->source) {
+		rng->source = strdup("/dev/random");
+		r = rng->source ? 0 : -ENOMEM;
+	}
+	if (r == 0 && !xml_word_value(sources, rng->source))
+		return refuse_unsupported(p,
+			"random source '%.200s' is not supported by qemud; use '/dev/urandom'",
+			rng->source);
+	return r;
+}
 
 static int
 parse_backend(struct domain_parse *p, xmlNode *node, struct domain_rng *rng)
@@ -31,15 +53,24 @@ parse_backend(struct domain_parse *p, xmlNode *node, struct domain_rng *rng)
 		return r;
 	if (!model)
 		return refuse_xml(p, "missing RNG device backend model");
-	r = xml_child_text(node, "backend", &rng->source);
-	if (r == 0 && !rng->source) {
-		rng->source = strdup("/dev/random");
-		r = rng->source ? 0 : -ENOMEM;
-	}
-	if (r == 0 && !xml_word_value(sources, rng->source))
-		return refuse_unsupported(p,
-			"random source '%.200s' is not supported by qemud; use '/dev/urandom'",
-			rng->source);
+	rng->backend = model;
+	return rng->backend == DOMAIN_RNG_RANDOM ? parse_source(p, node, rng) : 0;
+}
+
+/* A period without bytes, and none of them, are no rate: as in libvirt. */
+static int
+parse_rate(struct domain_parse *p, xmlNode *node, struct domain_rng *rng)
+{
+	xmlNode *rate = xml_child(node, "rate");
+	int r;
+
+	if (!rate)
+		return 0;
+	if (!xml_attr(rate, "bytes"))
+		return refuse_xml(p, "missing attribute 'bytes' of element <rate> below <rng>");
+	r = xml_attr_number(rate, "bytes", 10, UINT32_MAX, 0, p->error, &rng->rate_bytes);
+	if (r == 0)
+		r = xml_attr_number(rate, "period", 10, UINT32_MAX, 0, p->error, &rng->period_ms);
 	return r;
 }
 
@@ -53,6 +84,10 @@ parse(struct domain_parse *p, xmlNode *node)
 	r = xml_attr_word(node, "model", models, p->error, &model);
 	if (r == 0 && !model)
 		return refuse_xml(p, "missing RNG device model");
+	rng.virtio = model;
+	rng.device.conventional = rng.virtio == DOMAIN_VIRTIO_TRANSITIONAL;
+	if (r == 0)
+		r = parse_rate(p, node, &rng);
 	if (r == 0)
 		r = parse_backend(p, node, &rng);
 	if (r == 0)
@@ -69,10 +104,20 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	const struct domain_rng *rng = &def->rngs[i];
 
 	writer_start(w, "rng");
-	writer_attr(w, "model", "virtio");
+	writer_attr(w, "model", xml_word(models, rng->virtio));
+	if (rng->rate_bytes > 0) {
+		writer_start(w, "rate");
+		writer_attr_f(w, "bytes", "%u", rng->rate_bytes);
+		if (rng->period_ms > 0)
+			writer_attr_f(w, "period", "%u", rng->period_ms);
+		writer_end(w, "rate");
+	}
 	writer_start(w, "backend");
-	writer_attr(w, "model", "random");
-	writer_end_text(w, "backend", rng->source);
+	writer_attr(w, "model", xml_word(backends, rng->backend));
+	if (rng->source)
+		writer_end_text(w, "backend", rng->source);
+	else
+		writer_end(w, "backend");
 	domain_device_format(w, &rng->device, flags);
 	writer_end(w, "rng");
 }

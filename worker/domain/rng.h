@@ -8,13 +8,23 @@
 #define WORKER_DOMAIN_RNG_H
 
 #include "worker/domain/kind.h"
+#include "worker/domain/virtio.h"
 
 enum { DOMAIN_RNGS_MAX = 8 };
 
-/* A virtio random number generator fed by a device file of the host. */
+enum domain_rng_backend {
+	DOMAIN_RNG_RANDOM = 1, /* a device file of the host */
+	DOMAIN_RNG_BUILTIN     /* QEMU's own */
+};
+
 struct domain_rng {
 	struct domain_device device;
-	char *source; /* "/dev/random" or "/dev/urandom", which give the same bytes */
+	enum domain_virtio virtio;
+	enum domain_rng_backend backend;
+	/* "/dev/random" or "/dev/urandom", which give the same bytes; NULL: builtin */
+	char *source;
+	uint32_t rate_bytes; /* in a period; 0: as many as it takes */
+	uint32_t period_ms;  /* 0: a second */
 };
 
 /* <rng> */

@@ -21,7 +21,8 @@
 #include "worker/qemu/command_line.h"
 
 _Static_assert(64 + 2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX + 8 * DOMAIN_DISKS_MAX +
-			       4 * DOMAIN_RNGS_MAX <=
+			       4 * DOMAIN_RNGS_MAX + 4 * DOMAIN_WATCHDOGS_MAX +
+			       2 * DOMAIN_PANICS_MAX <=
 		       PLAN_ARGS_MAX,
 	"a definition's arguments have room in a plan");
 _Static_assert(3 + DOMAIN_SERIALS_MAX + DOMAIN_DISKS_MAX <= PLAN_FDS_MAX,

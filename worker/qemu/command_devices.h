@@ -16,7 +16,9 @@ void command_devices_add(struct command_line *line);
 void command_add_controllers(struct command_line *line);
 void command_add_disks(struct command_line *line);
 void command_add_memballoon(struct command_line *line);
+void command_add_panics(struct command_line *line);
 void command_add_rngs(struct command_line *line);
 void command_add_serials(struct command_line *line);
+void command_add_watchdogs(struct command_line *line);
 
 #endif

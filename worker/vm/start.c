@@ -336,21 +336,39 @@ started(struct vm *vm, enum domain_state state, int32_t reason)
 		vm->landlock);
 }
 
+/* What the command line cannot say. The answers say nothing that does not show later. */
+static int
+set_balloon(struct vm *vm)
+{
+	const struct domain_def *live = vm->domain->live;
+	const struct domain_memballoon *balloon = &live->memballoon;
+	int r = 0;
+
+	if (!balloon->virtio)
+		return 0;
+	if (live->current_memory_kib < live->memory_kib)
+		r = monitor_ask(&vm->monitor, "balloon",
+			json_pack("{s:I}", "value", (json_int_t)live->current_memory_kib * 1024),
+			0);
+	if (r == 0 && balloon->stats_period_s > 0)
+		r = monitor_ask(&vm->monitor, "qom-set",
+			json_pack("{s:o, s:s, s:I}", "path",
+				json_sprintf("/machine/peripheral/%s", balloon->device.alias),
+				"property", "guest-stats-polling-interval", "value",
+				(json_int_t)balloon->stats_period_s),
+			0);
+	return r;
+}
+
 static enum job_verdict
 opened(struct start *start)
 {
 	struct vm *vm = start->op.vm;
-	const struct domain_def *live = vm->domain->live;
 	uint64_t ticket;
-	int r = 0;
+	int r;
 
 	vm_open_consoles(vm);
-	if (live->current_memory_kib < live->memory_kib &&
-		live->memballoon.model == DOMAIN_MEMBALLOON_VIRTIO)
-		/* Its answer says nothing that an event does not say later. */
-		r = monitor_ask(&vm->monitor, "balloon",
-			json_pack("{s:I}", "value", (json_int_t)live->current_memory_kib * 1024),
-			0);
+	r = set_balloon(vm);
 	if (r < 0)
 		return failed(start, r);
 	if (start->flags & VM_START_PAUSED) {
