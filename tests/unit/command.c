@@ -115,15 +115,16 @@ check_paths(const struct domain_def *def, const struct qemu_command *command)
 		CHECK(!has(command, def->disks[i].source));
 }
 
-/* How often "fd=NUMBER" or "/fd/NUMBER" stands in the arguments. */
+/* How often a descriptor stands in the arguments, in one of the three ways to name one. */
 static unsigned
 mentions(const struct qemu_command *command, int number)
 {
-	char word[2][32];
+	char word[3][32];
 	unsigned n = 0;
 
 	(void)snprintf(word[0], sizeof(word[0]), "fd=%d", number);
 	(void)snprintf(word[1], sizeof(word[1]), "/fd/%d", number);
+	(void)snprintf(word[2], sizeof(word[2]), "\"fd\",\"str\":\"%d", number);
 	for (unsigned i = 0; i < command->n_args; i++)
 		for (unsigned w = 0; w < N(word); w++) {
 			const char *at = strstr(command->args[i], word[w]);
@@ -136,7 +137,7 @@ mentions(const struct qemu_command *command, int number)
 static void
 check_fds(const struct domain_def *def, const struct qemu_command *command)
 {
-	size_t expected = 1 + def->n_serials + def->n_disks;
+	size_t expected = 1 + def->n_serials + def->n_interfaces + def->n_disks;
 	unsigned n[QEMU_FILE_INITRD + 1] = {0};
 
 	expected += def->os.kernel ? 1 : 0;
@@ -151,7 +152,7 @@ check_fds(const struct domain_def *def, const struct qemu_command *command)
 		CHECK(mentions(command, fd->number) == 1);
 	}
 	CHECK(n[QEMU_FILE_MONITOR] == 1 && n[QEMU_FILE_SERIAL] == def->n_serials &&
-		n[QEMU_FILE_DISK] == def->n_disks);
+		n[QEMU_FILE_DISK] == def->n_disks && n[QEMU_FILE_INTERFACE] == def->n_interfaces);
 }
 
 /* What a plan of a box takes. */
@@ -251,7 +252,9 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, disks, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_disks, NUMBER, 1, FOLLOWED),
 	FIELD(domain_def, controllers, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, n_controllers, NUMBER, 10, FOLLOWED),
+	FIELD(domain_def, n_controllers, INSIDE, 0, FOLLOWED), /* others are on their buses */
+	FIELD(domain_def, interfaces, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_interfaces, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, serials, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_serials, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* part of every board */
@@ -290,6 +293,20 @@ static const struct field disk_fields[] = {
 	FIELD(domain_disk, readonly, NUMBER, 1, FOLLOWED),
 	FIELD(domain_disk, serial, TEXT, 0, FOLLOWED),
 };
+/* What is UNSEEN is told to passt, or to QEMU when it runs. */
+static const struct field interface_fields[] = {
+	FIELD(domain_interface, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_interface, mac, NUMBER, 0x02, FOLLOWED),
+	FIELD(domain_interface, backend, NUMBER, DOMAIN_ON, UNSEEN),
+	FIELD(domain_interface, source, TEXT, 0, UNSEEN),
+	FIELD(domain_interface, ipv4, INSIDE, 0, UNSEEN),
+	FIELD(domain_interface, ipv6, INSIDE, 0, UNSEEN),
+	FIELD(domain_interface, forwards, INSIDE, 0, UNSEEN),
+	FIELD(domain_interface, n_forwards, NUMBER, 1, UNSEEN),
+	FIELD(domain_interface, target, TEXT, 0, UNSEEN),
+	FIELD(domain_interface, model, NUMBER, DOMAIN_INTERFACE_E1000, FOLLOWED),
+	FIELD(domain_interface, link, NUMBER, DOMAIN_LINK_DOWN, UNSEEN),
+};
 static const struct field device_fields[] = {
 	FIELD(domain_device, alias, TEXT, 0, FOLLOWED),
 	FIELD(domain_device, address, NUMBER, 9, UNSEEN),      /* its place says it */
@@ -302,7 +319,7 @@ static const struct field pci_fields[] = {
 	FIELD(domain_pci_address, set, NUMBER, 0, UNSEEN), /* always, of an accepted device */
 	FIELD(domain_pci_address, bus, NUMBER, 0, FOLLOWED),
 	FIELD(domain_pci_address, slot, NUMBER, 9, FOLLOWED),
-	FIELD(domain_pci_address, function, NUMBER, 3, FOLLOWED),
+	FIELD(domain_pci_address, function, NUMBER, 5, FOLLOWED),
 	FIELD(domain_pci_address, multifunction, NUMBER, DOMAIN_ON, FOLLOWED),
 };
 static const struct field controller_fields[] = {
@@ -358,7 +375,7 @@ static const char everything[] =
 	"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/x'/>"
 	"<target dev='vda'/><serial>7</serial></disk>"
 	"<disk type='file'><driver name='qemu' type='raw'/><source file='/y'/>"
-	"<target dev='vdb'/></disk><serial/>"
+	"<target dev='vdb'/></disk><serial/><interface><model type='virtio'/></interface>"
 	"<rng model='virtio'><rate bytes='9'/><backend model='random'>/dev/random</backend></rng>"
 	"<watchdog model='i6300esb'/><panic><address type='isa' iobase='0x505'/></panic>"
 	"</devices></domain>";
@@ -395,10 +412,9 @@ check_field(const struct domain_def *def, void *at, const struct field *field)
 		memcpy(place, (const void *)&text, sizeof(text));
 	else
 		memcpy(place, &field->other, field->size < 8 ? field->size : 8);
-	if (memcmp(saved, place, field->size) == 0) {
-		printf("# %s was not changed\n", field->name);
-		CHECK(false);
-	}
+	/* Another number, whatever it was. */
+	if (memcmp(saved, place, field->size) == 0)
+		*place ^= 1;
 	after = text_for(def);
 	memcpy(place, saved, field->size);
 	if ((strcmp(before, after) != 0) != (field->follows == FOLLOWED)) {
@@ -443,6 +459,8 @@ every_field(void)
 	CHECK_FIELDS(def, &def->memballoon, memballoon_fields);
 	CHECK_FIELDS(def, &def->rngs[0], rng_fields);
 	check_place(def, &def->disks[1].device, true);
+	CHECK_FIELDS(def, &def->interfaces[0], interface_fields);
+	check_place(def, &def->interfaces[0].device, true);
 	check_place(def, &def->memballoon.device, false);
 	check_place(def, &def->rngs[0].device, false);
 	CHECK_FIELDS(def, &def->watchdogs[0], watchdog_fields);

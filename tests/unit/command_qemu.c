@@ -141,6 +141,7 @@ static int
 open_file(const struct domain_def *def, const struct qemu_command_fd *file)
 {
 	char name[32];
+	int pair[2];
 
 	switch (file->file) {
 	case QEMU_FILE_MONITOR:
@@ -149,7 +150,13 @@ open_file(const struct domain_def *def, const struct qemu_command_fd *file)
 		(void)snprintf(name, sizeof(name), "serial%u", file->index);
 		return listener(name);
 	case QEMU_FILE_DISK:
-		return make_disk(&def->disks[file->index], def->disks[file->index].device.boot_order == 1);
+		return make_disk(
+			&def->disks[file->index], def->disks[file->index].device.boot_order == 1);
+	case QEMU_FILE_INTERFACE:
+		/* Nobody is at the other end. */
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+		(void)close(pair[1]);
+		return pair[0];
 	case QEMU_FILE_KERNEL:
 		return make_kernel();
 	case QEMU_FILE_INITRD:

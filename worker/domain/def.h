@@ -19,6 +19,7 @@
 #include "worker/domain/disk.h"
 #include "worker/domain/error.h"
 #include "worker/domain/input.h"
+#include "worker/domain/interface.h"
 #include "worker/domain/memballoon.h"
 #include "worker/domain/panic.h"
 #include "worker/domain/rng.h"
@@ -80,6 +81,8 @@ struct domain_def {
 	size_t n_disks;
 	struct domain_controller *controllers; /* of one type: sorted by index */
 	size_t n_controllers;
+	struct domain_interface *interfaces;
+	size_t n_interfaces;
 	struct domain_serial *serials;
 	size_t n_serials;
 	struct domain_input *inputs;

@@ -47,6 +47,7 @@ static const struct domain_kind audio_kind = {
 static const struct domain_kind *const kinds[] = {
 	&domain_disk_kind,
 	&domain_controller_kind,
+	&domain_interface_kind,
 	&domain_serial_kind,
 	&domain_console_kind,
 	&domain_input_kind,

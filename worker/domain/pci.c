@@ -62,6 +62,7 @@ is_built_in(const struct domain_def *def, const struct domain_pci_address *a)
 
 /* The order in which libvirt gives places. */
 static const struct domain_kind *const kinds[] = {
+	&domain_interface_kind,
 	&domain_controller_kind,
 	&domain_disk_kind,
 	&domain_memballoon_kind,

@@ -17,6 +17,7 @@ enum qemu_command_file {
 	QEMU_FILE_MONITOR = 1, /* listening socket "qmp" */
 	QEMU_FILE_SERIAL,      /* listening socket "serialN" */
 	QEMU_FILE_DISK,        /* disk N of the definition; read-only if it is */
+	QEMU_FILE_INTERFACE,   /* connected socket: end of interface N */
 	QEMU_FILE_KERNEL,      /* sealed memfd, read as /proc/self/fd/NUMBER */
 	QEMU_FILE_INITRD
 };

@@ -11,6 +11,7 @@ static void (*const kinds[])(struct command_line *line) = {
 	command_add_controllers,
 	command_add_serials,
 	command_add_disks,
+	command_add_interfaces,
 	command_add_watchdogs,
 	command_add_memballoon,
 	command_add_rngs,

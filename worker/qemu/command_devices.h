@@ -15,6 +15,7 @@ void command_devices_add(struct command_line *line);
 /* All devices of a kind, each in a file of that name. */
 void command_add_controllers(struct command_line *line);
 void command_add_disks(struct command_line *line);
+void command_add_interfaces(struct command_line *line);
 void command_add_memballoon(struct command_line *line);
 void command_add_panics(struct command_line *line);
 void command_add_rngs(struct command_line *line);
