@@ -245,9 +245,13 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, acpi, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, apic, NUMBER, 1, UNSEEN), /* every PC has one, as in libvirt */
 	FIELD(domain_def, cpu, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, clock, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, on_poweroff, NUMBER, DOMAIN_RESTART, FOLLOWED),
 	FIELD(domain_def, on_reboot, NUMBER, DOMAIN_DESTROY, FOLLOWED),
 	FIELD(domain_def, on_crash, NUMBER, DOMAIN_PRESERVE, FOLLOWED),
+	FIELD(domain_def, on_lock_failure, NUMBER, DOMAIN_LOCK_PAUSE, UNSEEN), /* no locks */
+	FIELD(domain_def, suspend_to_mem, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_def, suspend_to_disk, NUMBER, DOMAIN_OFF, FOLLOWED),
 	FIELD(domain_def, emulator, TEXT, 0, UNSEEN), /* the plan's program */
 	FIELD(domain_def, disks, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_disks, NUMBER, 1, FOLLOWED),
@@ -283,6 +287,27 @@ static const struct field cpu_fields[] = {
 	FIELD(domain_cpu, model, TEXT, 0, FOLLOWED),
 	FIELD(domain_cpu, fallback, NUMBER, DOMAIN_CPU_FORBID, UNSEEN), /* QEMU knows all models */
 	FIELD(domain_cpu, migratable, NUMBER, DOMAIN_OFF, UNSEEN),      /* see the CPUs below */
+};
+static const struct field clock_fields[] = {
+	FIELD(domain_clock, offset, NUMBER, DOMAIN_CLOCK_VARIABLE, FOLLOWED),
+	FIELD(domain_clock, basis, NUMBER, 9, UNSEEN), /* `began` has it, and the next three */
+	FIELD(domain_clock, reset, NUMBER, 1, UNSEEN),
+	FIELD(domain_clock, adjustment, NUMBER, 5, UNSEEN),
+	FIELD(domain_clock, timezone, TEXT, 0, UNSEEN),
+	FIELD(domain_clock, began, NUMBER, 5, UNSEEN), /* of another clock than "utc" */
+	FIELD(domain_clock, timers, INSIDE, 0, FOLLOWED),
+	FIELD(domain_clock, n_timers, NUMBER, 0, FOLLOWED),
+};
+static const struct field timer_fields[] = {
+	FIELD(domain_timer, name, NUMBER, DOMAIN_TIMER_PIT, FOLLOWED),
+	FIELD(domain_timer, present, NUMBER, DOMAIN_ON, UNSEEN), /* of others than this */
+	FIELD(domain_timer, tick_policy, NUMBER, DOMAIN_TICK_CATCHUP, FOLLOWED),
+	FIELD(domain_timer, track, NUMBER, DOMAIN_TRACK_GUEST, FOLLOWED),
+	FIELD(domain_timer, mode, NUMBER, DOMAIN_TIMER_AUTO, UNSEEN), /* no option of QEMU */
+	FIELD(domain_timer, frequency, NUMBER, 5, UNSEEN),            /* of others than this */
+	FIELD(domain_timer, catch_threshold, NUMBER, 5, UNSEEN),      /* no options of QEMU */
+	FIELD(domain_timer, slew, NUMBER, 5, UNSEEN),
+	FIELD(domain_timer, limit, NUMBER, 5, UNSEEN),
 };
 static const struct field disk_fields[] = {
 	FIELD(domain_disk, device, INSIDE, 0, FOLLOWED),
@@ -371,7 +396,8 @@ static const char everything[] =
 	"<domain type='qemu'><name>a</name><memory>65536</memory><vcpu current='2'>4</vcpu>"
 	"<os><type machine='q35'>hvm</type><kernel>/k</kernel><initrd>/i</initrd>"
 	"<cmdline>quiet</cmdline><boot dev='hd'/></os><features><acpi/></features>"
-	"<cpu check='none'><model>Nehalem</model></cpu><devices>"
+	"<cpu check='none'><model>Nehalem</model></cpu>"
+	"<clock><timer name='rtc' track='wall'/></clock><devices>"
 	"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/x'/>"
 	"<target dev='vda'/><serial>7</serial></disk>"
 	"<disk type='file'><driver name='qemu' type='raw'/><source file='/y'/>"
@@ -453,6 +479,8 @@ every_field(void)
 	CHECK_FIELDS(def, def, def_fields);
 	CHECK_FIELDS(def, &def->os, os_fields);
 	CHECK_FIELDS(def, &def->cpu, cpu_fields);
+	CHECK_FIELDS(def, &def->clock, clock_fields);
+	CHECK_FIELDS(def, &def->clock.timers[0], timer_fields);
 	CHECK_FIELDS(def, &def->disks[0], disk_fields);
 	CHECK_FIELDS(def, &def->serials[0], serial_fields);
 	CHECK_FIELDS(def, &def->inputs[0], input_fields);
@@ -503,6 +531,16 @@ static const struct meaning {
 		"reboot=reset,shutdown=poweroff,panic=pause"},
 	{SMALL("qemu", "", "<on_crash>preserve</on_crash>"),
 		"reboot=reset,shutdown=poweroff,panic=pause"},
+	{SMALL("qemu", "", "<clock><timer name='hpet' present='no'/></clock>"),
+		"pc-i440fx-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram,acpi=off,hpet="
+		"off"},
+	{SMALL("qemu", "", "<clock offset='variable' adjustment='5'/>"),
+		"base=1970-01-01T00:00:00"},
+	{SMALL("qemu", "", "<clock offset='absolute' start='5'/>"), "base=1970-01-01T00:00:05"},
+	{SMALL("qemu", "", "<clock><timer name='tsc' frequency='5'/></clock>"),
+		"qemu64,tsc-frequency=5"},
+	{SMALL("qemu", "", "<clock><timer name='kvmclock' present='no'/></clock>"),
+		"qemu64,kvmclock=off"},
 	{SMALL("qemu", "", "<vcpu>3</vcpu>"), "3,sockets=3,cores=1,threads=1"},
 	{SMALL("qemu", "", "<vcpu current='2'>4</vcpu>"),
 		"2,maxcpus=4,sockets=4,cores=1,threads=1"},

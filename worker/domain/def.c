@@ -29,6 +29,7 @@ static int (*const parsers[])(struct domain_parse *p, xmlNode *domain) = {
 	domain_vcpu_parse,
 	domain_features_parse,
 	domain_cpu_parse,
+	domain_clock_parse,
 	domain_lifecycle_parse,
 	domain_devices_parse,
 };
@@ -41,6 +42,7 @@ static void (*const formatters[])(struct writer *w, const struct domain_def *def
 	domain_os_format,
 	domain_features_format,
 	domain_cpu_format,
+	domain_clock_format,
 	domain_lifecycle_format,
 };
 
@@ -119,6 +121,7 @@ domain_def_free(struct domain_def *def)
 	free(def->os.initrd);
 	free(def->os.cmdline);
 	free(def->cpu.model);
+	domain_clock_fini(&def->clock);
 	free(def);
 	return NULL;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "lib/take.h"
+#include "worker/domain/clock.h"
 #include "worker/domain/controller.h"
 #include "worker/domain/disk.h"
 #include "worker/domain/error.h"
@@ -63,6 +64,12 @@ struct domain_cpu {
 };
 
 enum domain_action { DOMAIN_DESTROY = 1, DOMAIN_RESTART, DOMAIN_PRESERVE };
+enum domain_lock_action {
+	DOMAIN_LOCK_POWEROFF = 1,
+	DOMAIN_LOCK_RESTART,
+	DOMAIN_LOCK_PAUSE,
+	DOMAIN_LOCK_IGNORE,
+};
 
 struct domain_def {
 	enum domain_type type;
@@ -75,8 +82,12 @@ struct domain_def {
 	struct domain_os os;
 	bool acpi, apic;
 	struct domain_cpu cpu;
+	struct domain_clock clock;
 	enum domain_action on_poweroff, on_reboot, on_crash;
-	char *emulator; /* absolute path */
+	enum domain_lock_action on_lock_failure;
+	enum domain_switch suspend_to_mem,
+		suspend_to_disk; /* may the guest? 0: as its board does */
+	char *emulator;          /* absolute path */
 	struct domain_disk *disks;
 	size_t n_disks;
 	struct domain_controller *controllers; /* of one type: sorted by index */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lifecycle.h: the clock, and what happens when the guest ends.
+ * lifecycle.h: what is done when the guest powers off, reboots, crashes, sleeps.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -9,7 +9,7 @@
 
 #include "worker/domain/parse.h"
 
-/** <clock>, <on_poweroff>, <on_reboot>, <on_crash>. */
+/** <on_poweroff>, <on_reboot>, <on_crash>, <on_lockfailure>, <pm>. */
 int domain_lifecycle_parse(struct domain_parse *p, xmlNode *domain);
 
 void domain_lifecycle_format(struct writer *w, const struct domain_def *def);

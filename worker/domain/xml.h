@@ -63,6 +63,32 @@ int xml_attr_word(xmlNode *node, const char *name, const struct xml_word *words,
 int xml_attr_number(xmlNode *node, const char *name, int base, uint32_t max, uint32_t fallback,
 	struct rpc_error *error, uint32_t *ret_value);
 
+/* --- in libvirt's words (xml_attr.c) -------------------------------------------------------- */
+
+/** "on" and "off", "yes" and "no": 1 and 2, as in enum domain_switch (device.h). */
+extern const struct xml_word xml_on_off[], xml_yes_no[];
+
+/** The attribute's value, borrowed; refused if it is absent. */
+int xml_attr_required(
+	xmlNode *node, const char *name, struct rpc_error *error, const char **ret_value);
+
+/**
+ * As xml_attr_word(), where qemud knows all that libvirt does: other words are refused as libvirt
+ * refuses them ("XML error: Invalid value for attribute ...").
+ */
+int xml_attr_choice(xmlNode *node, const char *name, const struct xml_word *words,
+	struct rpc_error *error, unsigned *ret_value);
+/** The same; an absent attribute is refused, too. */
+int xml_attr_required_choice(xmlNode *node, const char *name, const struct xml_word *words,
+	struct rpc_error *error, unsigned *ret_value);
+
+/** The attribute as a decimal number; fallback if it is absent. Not a number: refused. */
+int xml_attr_u64(xmlNode *node, const char *name, uint64_t fallback, struct rpc_error *error,
+	uint64_t *ret_value);
+/** As xml_attr_number() with base 10; 0 is refused, too. */
+int xml_attr_positive(xmlNode *node, const char *name, uint32_t fallback, struct rpc_error *error,
+	uint32_t *ret_value);
+
 /** The element's text as a copy, to be freed; empty if there is none. -ENOMEM. */
 int xml_text(xmlNode *node, char **ret_text);
 

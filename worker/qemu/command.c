@@ -19,6 +19,7 @@
 #include "lib/uuid.h"
 #include "worker/qemu/command_devices.h"
 #include "worker/qemu/command_line.h"
+#include "worker/qemu/command_machine.h"
 
 _Static_assert(64 + 2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX + 8 * DOMAIN_DISKS_MAX +
 			       4 * DOMAIN_RNGS_MAX + 4 * DOMAIN_WATCHDOGS_MAX +
@@ -39,53 +40,6 @@ add_identity(struct command_line *line)
 	command_line_add_f(line, "guest=%s,debug-threads=on", name ? name : "");
 	command_line_add(line, "-uuid");
 	command_line_add(line, uuid_format(line->def->uuid, uuid));
-}
-
-static void
-add_board(struct command_line *line)
-{
-	const struct domain_def *def = line->def;
-
-	command_line_add(line, "-machine");
-	command_line_add_f(line, "%s,usb=off,dump-guest-core=off,memory-backend=pc.ram,acpi=%s",
-		def->os.machine, def->acpi ? "on" : "off");
-	command_line_add(line, "-accel");
-	command_line_add(line, def->type == DOMAIN_TYPE_KVM ? "kvm" : "tcg");
-}
-
-/*
- * libvirt works out a named model with features that comes near what the host has; QEMU's own word
- * for that is exact. "minimum" asks for the same. A model of which something is missing is refused
- * by QEMU, where the definition wants a check.
- */
-static void
-add_cpu(struct command_line *line)
-{
-	const struct domain_cpu *cpu = &line->def->cpu;
-	bool kvm = line->def->type == DOMAIN_TYPE_KVM;
-
-	command_line_add(line, "-cpu");
-	if (cpu->mode == DOMAIN_CPU_HOST_PASSTHROUGH)
-		command_line_add_f(
-			line, "host,migratable=%s", cpu->migratable == DOMAIN_OFF ? "off" : "on");
-	else if (cpu->mode == DOMAIN_CPU_HOST_MODEL || cpu->match == DOMAIN_CPU_MINIMUM)
-		command_line_add(line, kvm ? "host,migratable=on" : "max");
-	else
-		command_line_add_f(line, "%s%s", cpu->model,
-			cpu->check == DOMAIN_CPU_CHECK_NONE ? "" : ",enforce=on");
-}
-
-static void
-add_vcpus(struct command_line *line)
-{
-	uint32_t vcpus = line->def->vcpus, current = line->def->current_vcpus;
-
-	command_line_add(line, "-smp");
-	if (current == vcpus)
-		command_line_add_f(line, "%u,sockets=%u,cores=1,threads=1", vcpus, vcpus);
-	else
-		command_line_add_f(
-			line, "%u,maxcpus=%u,sockets=%u,cores=1,threads=1", current, vcpus, vcpus);
 }
 
 static void
@@ -128,15 +82,11 @@ add_lifecycle(struct command_line *line)
 		def->on_crash == DOMAIN_DESTROY ? "shutdown" : "pause");
 }
 
-/* What is the same for all. */
 static void
-add_fixed(struct command_line *line)
+add_boot(struct command_line *line)
 {
-	static const char *const fixed[] = {"-display", "none", "-rtc", "base=utc", "-boot",
-		"strict=on", "-msg", "timestamp=on"};
-
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		command_line_add(line, fixed[i]);
+	command_line_add(line, "-boot");
+	command_line_add(line, "strict=on");
 }
 
 /* QEMU opens these by name, and in the box only what is no file on a disk opens under this one. */
@@ -169,11 +119,16 @@ qemu_command_make(const struct domain_def *live, struct qemu_command *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	add_identity(&line);
-	add_board(&line);
-	add_cpu(&line);
-	add_vcpus(&line);
+	command_add_board(&line);
+	command_add_cpu(&line);
 	add_memory(&line);
-	add_fixed(&line);
+	command_line_add(&line, "-display");
+	command_line_add(&line, "none");
+	command_add_clock(&line);
+	command_add_sleep(&line);
+	add_boot(&line);
+	command_line_add(&line, "-msg");
+	command_line_add(&line, "timestamp=on");
 	add_lifecycle(&line);
 	add_monitor(&line);
 	command_devices_add(&line);

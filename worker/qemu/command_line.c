@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/take.h"
 
 /* Takes the text over; NULL: memory ran out. */
 static void
@@ -43,6 +44,33 @@ command_line_add_f(struct command_line *line, const char *fmt, ...)
 	n = vasprintf(&argument, fmt, ap);
 	va_end(ap);
 	append(line, n < 0 ? NULL : argument);
+}
+
+void
+command_line_append(struct command_line *line, const char *fmt, ...)
+{
+	struct qemu_command *command = line->command;
+	free_auto char *more = NULL;
+	char **last, *longer;
+	va_list ap;
+	int n;
+
+	/* What is not there for want of memory is not added to. */
+	if (line->failed)
+		return;
+	ASSERT(command->n_args > 0);
+	last = &command->args[command->n_args - 1];
+	va_start(ap, fmt);
+	n = vasprintf(&more, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		more = NULL;
+	longer = more ? realloc(*last, strlen(*last) + strlen(more) + 1) : NULL;
+	if (!longer) {
+		line->failed = true;
+		return;
+	}
+	*last = strcat(longer, more);
 }
 
 void

@@ -25,6 +25,10 @@ void command_line_add(struct command_line *line, const char *argument);
 void command_line_add_f(struct command_line *line, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/** Add to the end of the last argument, of which there is one. */
+void command_line_append(struct command_line *line, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /** Add an option and its value as JSON. value is taken over; NULL: memory ran out. */
 void command_line_add_json(struct command_line *line, const char *option, json_t *value);
 

@@ -18,6 +18,7 @@
 #include "lib/take.h"
 #include "worker/qemu/command.h"
 #include "worker/qemu/seed.h"
+#include "worker/vm/clock.h"
 #include "worker/vm/files.h"
 #include "worker/vm/status.h"
 #include "worker/vm/vm.h"
@@ -243,6 +244,8 @@ begin(struct start *start)
 		return JOB_FAILED;
 	}
 	vm_log_trim(&vm->log);
+	if (vm_clock_begin(&vm->domain->live->clock, &start->op.job.error) != RPC_DONE)
+		return JOB_FAILED;
 	r = qemu_command_make(live, &start->command);
 	if (r < 0)
 		return failed(start, r);
