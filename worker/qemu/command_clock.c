@@ -79,6 +79,9 @@ add_disable(struct command_line *line, const char *what, enum domain_switch enab
 void
 command_add_sleep(struct command_line *line)
 {
+	/* What does it is a part of ACPI. */
+	if (!line->def->acpi)
+		return;
 	add_disable(line, "s3", line->def->suspend_to_mem);
 	add_disable(line, "s4", line->def->suspend_to_disk);
 }
