@@ -261,8 +261,16 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, n_interfaces, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, serials, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_serials, NUMBER, 0, FOLLOWED),
-	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* part of every board */
+	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* see the screens below */
 	FIELD(domain_def, n_inputs, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, graphics, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_graphics, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, sounds, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_sounds, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, audios, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_audios, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, videos, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_videos, NUMBER, 0, UNSEEN),
 	FIELD(domain_def, watchdogs, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_watchdogs, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, memballoon, INSIDE, 0, FOLLOWED),
@@ -336,8 +344,10 @@ static const struct field device_fields[] = {
 	FIELD(domain_device, alias, TEXT, 0, FOLLOWED),
 	FIELD(domain_device, address, NUMBER, 9, UNSEEN),      /* its place says it */
 	FIELD(domain_device, conventional, NUMBER, 1, UNSEEN), /* the same */
+	FIELD(domain_device, prefers, NUMBER, 9, UNSEEN),      /* the same */
 	FIELD(domain_device, pci, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, isa, INSIDE, 0, FOLLOWED),
+	FIELD(domain_device, usb, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, boot_order, NUMBER, 7, FOLLOWED), /* the last: not of all devices */
 };
 static const struct field pci_fields[] = {
@@ -361,8 +371,56 @@ static const struct field serial_fields[] = {
 	FIELD(domain_serial, port, NUMBER, 3, FOLLOWED),
 };
 static const struct field input_fields[] = {
-	FIELD(domain_input, device, INSIDE, 0, UNSEEN),
-	FIELD(domain_input, type, NUMBER, 9, UNSEEN),
+	FIELD(domain_input, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_input, type, NUMBER, DOMAIN_INPUT_KEYBOARD, FOLLOWED),
+	FIELD(domain_input, model, NUMBER, 1, UNSEEN), /* it is always virtio there */
+	FIELD(domain_input, bus, NUMBER, DOMAIN_INPUT_VIRTIO, FOLLOWED),
+};
+static const struct field usb_fields[] = {
+	FIELD(domain_usb_address, set, NUMBER, 0, UNSEEN), /* always, of an accepted device */
+	FIELD(domain_usb_address, bus, NUMBER, 0, UNSEEN), /* there is one */
+	FIELD(domain_usb_address, port, NUMBER, 4, FOLLOWED),
+};
+static const struct field graphics_fields[] = {
+	FIELD(domain_graphics, device, INSIDE, 0, UNSEEN), /* it has none of that */
+	FIELD(domain_graphics, listen, NUMBER, DOMAIN_LISTEN_NONE, UNSEEN), /* never QEMU */
+	FIELD(domain_graphics, address, TEXT, 0, UNSEEN),
+	FIELD(domain_graphics, socket, TEXT, 0, UNSEEN),
+	FIELD(domain_graphics, autoport, NUMBER, 0, UNSEEN),
+	FIELD(domain_graphics, port, NUMBER, 5999, UNSEEN),
+	FIELD(domain_graphics, keymap, TEXT, 0, FOLLOWED),
+	FIELD(domain_graphics, share, NUMBER, DOMAIN_SHARE_IGNORE, FOLLOWED),
+	FIELD(domain_graphics, power_control, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_graphics, password, TEXT, 0, UNSEEN), /* told by QMP */
+	FIELD(domain_graphics, expires, NUMBER, 1, UNSEEN),
+	FIELD(domain_graphics, expires_at, NUMBER, 9, UNSEEN),
+	FIELD(domain_graphics, keeps_connected, NUMBER, 1, UNSEEN),
+	FIELD(domain_graphics, audio, NUMBER, 2, FOLLOWED),
+};
+static const struct field video_fields[] = {
+	FIELD(domain_video, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_video, model, NUMBER, DOMAIN_VIDEO_VGA, FOLLOWED),
+	FIELD(domain_video, named_driver, NUMBER, 1, UNSEEN), /* there is no other */
+	FIELD(domain_video, heads, NUMBER, 3, FOLLOWED),
+	FIELD(domain_video, vram_kib, NUMBER, 2048, FOLLOWED),
+	FIELD(domain_video, ram_kib, NUMBER, 2048, FOLLOWED),
+	FIELD(domain_video, vgamem_kib, NUMBER, 2048, FOLLOWED),
+	FIELD(domain_video, vram64_kib, NUMBER, 2048, FOLLOWED),
+	FIELD(domain_video, accel3d, NUMBER, DOMAIN_OFF, UNSEEN), /* as QEMU's own default */
+	FIELD(domain_video, x, NUMBER, 33, FOLLOWED),
+	FIELD(domain_video, y, NUMBER, 33, FOLLOWED),
+};
+static const struct field sound_fields[] = {
+	FIELD(domain_sound, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_sound, model, NUMBER, DOMAIN_SOUND_ICH6, FOLLOWED),
+	FIELD(domain_sound, codecs, NUMBER, DOMAIN_CODEC_OUTPUT, FOLLOWED),
+	FIELD(domain_sound, n_codecs, NUMBER, 0, FOLLOWED),
+	FIELD(domain_sound, audio, NUMBER, 2, FOLLOWED),
+};
+static const struct field audio_fields[] = {
+	FIELD(domain_audio, device, INSIDE, 0, UNSEEN), /* it has none of that */
+	FIELD(domain_audio, id, NUMBER, 7, FOLLOWED),
+	FIELD(domain_audio, timer_period, NUMBER, 9, FOLLOWED),
 };
 static const struct field memballoon_fields[] = {
 	FIELD(domain_memballoon, device, INSIDE, 0, FOLLOWED),
@@ -405,6 +463,12 @@ static const char everything[] =
 	"<rng model='virtio'><rate bytes='9'/><backend model='random'>/dev/random</backend></rng>"
 	"<watchdog model='i6300esb'/><panic><address type='isa' iobase='0x505'/></panic>"
 	"</devices></domain>";
+
+static const char screens[] =
+	"<domain type='qemu'><name>a</name><memory>65536</memory><os><type machine='q35'>hvm</type>"
+	"</os><devices><input type='tablet'/><input type='mouse' bus='virtio'/>"
+	"<graphics type='vnc' passwd='hush'/><sound model='ich9'><codec type='micro'/></sound>"
+	"<video><model type='qxl'><resolution x='640' y='480'/></model></video></devices></domain>";
 
 /* The fields are those of the struct: nothing lies between them but what aligns the next. */
 static void
@@ -483,7 +547,6 @@ every_field(void)
 	CHECK_FIELDS(def, &def->clock.timers[0], timer_fields);
 	CHECK_FIELDS(def, &def->disks[0], disk_fields);
 	CHECK_FIELDS(def, &def->serials[0], serial_fields);
-	CHECK_FIELDS(def, &def->inputs[0], input_fields);
 	CHECK_FIELDS(def, &def->memballoon, memballoon_fields);
 	CHECK_FIELDS(def, &def->rngs[0], rng_fields);
 	check_place(def, &def->disks[1].device, true);
@@ -501,6 +564,25 @@ every_field(void)
 	check_field(def, &port->device, &device_fields[0]);
 	for (size_t i = 2; i < N(pci_fields); i++)
 		check_field(def, &port->device.pci, &pci_fields[i]);
+}
+
+static void
+every_field_of_screens(void)
+{
+	domain_def_auto struct domain_def *def = live_def(screens, strlen(screens));
+	free_auto char *text = text_for(def);
+
+	CHECK_FIELDS(def, &def->inputs[0], input_fields);
+	CHECK_FIELDS(def, &def->inputs[0].device.usb, usb_fields);
+	check_field(def, &def->inputs[0].device, &device_fields[0]);
+	check_place(def, &def->inputs[1].device, false);
+	CHECK_FIELDS(def, &def->graphics[0], graphics_fields);
+	CHECK_FIELDS(def, &def->videos[0], video_fields);
+	check_field(def, &def->videos[0].device, &device_fields[0]);
+	CHECK_FIELDS(def, &def->sounds[0], sound_fields);
+	check_field(def, &def->sounds[0].device, &device_fields[0]);
+	CHECK_FIELDS(def, &def->audios[0], audio_fields);
+	CHECK(!strstr(text, "hush"));
 }
 
 /* --- what the words of a definition mean -------------------------------------------------- */
@@ -689,6 +771,7 @@ main(void)
 	TEST("command lines are those of the golden files, name no path and each descriptor once",
 		golden);
 	TEST("every field is on the command line, or is one that QEMU is not told", every_field);
+	TEST("the same of what belongs to a screen, but for its password", every_field_of_screens);
 	TEST("CPUs, actions and counts are given in QEMU's words", meant);
 	TEST("texts with commas, quotes, newlines and percent signs arrive as they are", any_text);
 	TEST("the largest definition has room", largest);

@@ -386,6 +386,14 @@ check_place(const struct vm *vm, const struct domain_device *device)
 	CHECK(number(vm, device->alias, "addr") == device->pci.slot * 8 + device->pci.function);
 }
 
+/* Of those that may be elsewhere. */
+static void
+check_pci(const struct vm *vm, const struct domain_device *device)
+{
+	if (device->address == DOMAIN_ADDRESS_PCI)
+		check_place(vm, device);
+}
+
 static void
 check_places(const struct vm *vm)
 {
@@ -411,6 +419,12 @@ check_places(const struct vm *vm)
 		check_place(vm, &def->memballoon.device);
 	for (size_t i = 0; i < def->n_rngs; i++)
 		check_place(vm, &def->rngs[i].device);
+	for (size_t i = 0; i < def->n_videos; i++)
+		check_pci(vm, &def->videos[i].device);
+	for (size_t i = 0; i < def->n_sounds; i++)
+		check_pci(vm, &def->sounds[i].device);
+	for (size_t i = 0; i < def->n_inputs; i++)
+		check_pci(vm, &def->inputs[i].device);
 	for (size_t i = 0; i < def->n_serials; i++)
 		CHECK(number(vm, def->serials[i].device.alias, "index") == def->serials[i].port);
 }

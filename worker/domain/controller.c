@@ -305,6 +305,17 @@ domain_controller_is_plugged(
 	       kind->model != DOMAIN_MODEL_NONE;
 }
 
+unsigned
+domain_controller_usb_ports(const struct domain_controller *controller)
+{
+	static const uint8_t ports[] = {
+		[DOMAIN_MODEL_PIIX3_UHCI] = 2,
+		[DOMAIN_MODEL_QEMU_XHCI] = 4,
+	};
+
+	return controller->model < sizeof(ports) ? ports[controller->model] : 0;
+}
+
 struct domain_controller *
 domain_controller_find_pci(struct domain_def *def, unsigned index)
 {

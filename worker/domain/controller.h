@@ -52,6 +52,9 @@ bool domain_controller_is_plugged(
 int domain_controller_add_bus(struct domain_def *def, enum domain_controller_model model,
 	uint8_t index, struct rpc_error *error);
 
+/** How many ports a USB controller has. */
+unsigned domain_controller_usb_ports(const struct domain_controller *controller);
+
 /** The PCI controller with that index, or NULL. */
 struct domain_controller *domain_controller_find_pci(struct domain_def *def, unsigned index);
 

@@ -18,6 +18,7 @@
 #include "worker/domain/memory.h"
 #include "worker/domain/os.h"
 #include "worker/domain/pci.h"
+#include "worker/domain/usb.h"
 #include "worker/domain/vcpu.h"
 #include "worker/domain/writer.h"
 
@@ -65,6 +66,8 @@ parse(struct domain_parse *p, xmlNode *domain)
 		r = domain_alias_check(p->def, p->error);
 	if (r == 0)
 		r = domain_pci_assign(p->def, p->error);
+	if (r == 0)
+		r = domain_usb_assign(p->def, p->error);
 	return r;
 }
 

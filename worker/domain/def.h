@@ -15,16 +15,20 @@
 #include <stdint.h>
 
 #include "lib/take.h"
+#include "worker/domain/audio.h"
 #include "worker/domain/clock.h"
 #include "worker/domain/controller.h"
 #include "worker/domain/disk.h"
 #include "worker/domain/error.h"
+#include "worker/domain/graphics.h"
 #include "worker/domain/input.h"
 #include "worker/domain/interface.h"
 #include "worker/domain/memballoon.h"
 #include "worker/domain/panic.h"
 #include "worker/domain/rng.h"
 #include "worker/domain/serial.h"
+#include "worker/domain/sound.h"
+#include "worker/domain/video.h"
 #include "worker/domain/watchdog.h"
 
 #define DOMAIN_BOOT_MAX       4
@@ -100,6 +104,14 @@ struct domain_def {
 	size_t n_inputs;
 	struct domain_watchdog *watchdogs;
 	size_t n_watchdogs;
+	struct domain_graphics *graphics;
+	size_t n_graphics;
+	struct domain_sound *sounds;
+	size_t n_sounds;
+	struct domain_audio *audios;
+	size_t n_audios;
+	struct domain_video *videos;
+	size_t n_videos;
 	struct domain_memballoon memballoon;
 	struct domain_rng *rngs;
 	size_t n_rngs;
@@ -122,6 +134,8 @@ struct domain_env {
 	const struct domain_machine *machines;
 	size_t n_machines;
 	bool kvm; /* can type='kvm' run here? */
+	/* The folder for sockets of a machine that runs; NULL: none runs here. */
+	const char *run;
 	/* A UUID for a definition without one. */
 	void (*new_uuid)(void *arg, uint8_t uuid[16]);
 	void *arg;
@@ -132,6 +146,8 @@ enum domain_def_flags {
 	DOMAIN_DEF_LIVE = 1,
 	/* What a board has anyway is left out, as libvirt does for those that never heard of it. */
 	DOMAIN_DEF_MIGRATABLE = 2,
+	/* Passwords are written: for what is kept, and for who may have them. */
+	DOMAIN_DEF_SECURE = 4,
 };
 
 /**
@@ -148,7 +164,7 @@ int domain_def_parse(const char *xml, size_t size, unsigned flags, const struct 
 /**
  * The definition as XML in libvirt's canonical order and layout; parsing it again gives the same
  * definition, and the same text.
- * flags: DOMAIN_DEF_LIVE, DOMAIN_DEF_MIGRATABLE.
+ * flags: DOMAIN_DEF_LIVE, DOMAIN_DEF_MIGRATABLE, DOMAIN_DEF_SECURE.
  * id: the running VM's id with DOMAIN_DEF_LIVE, ignored without.
  * ret_xml: NUL-terminated, freed by the caller. Returns 0 or -ENOMEM.
  */

@@ -103,12 +103,43 @@ parse_isa(struct domain_parse *p, xmlNode *address, struct domain_device *device
 	return r;
 }
 
+static int
+parse_usb(struct domain_parse *p, xmlNode *address, struct domain_device *device)
+{
+	const char *port = xml_attr(address, "port");
+	uint32_t bus = 0;
+	unsigned long number = 0;
+	char *end = NULL;
+	int r = xml_attr_number(address, "bus", 10, UINT8_MAX, 0, p->error, &bus);
+
+	if (r)
+		return r;
+	if (port) {
+		number = strtoul(port, &end, 10);
+		if (*port < '0' || *port > '9' || (*end && *end != '.'))
+			return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
+				"Cannot parse <address> 'port' attribute");
+		if (*end)
+			return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_NONE,
+				"there is no hub at port %lu in USB address bus: %u port: %.20s",
+				number, bus, port);
+		if (number == 0 || number > UINT8_MAX)
+			return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_NONE,
+				"requested USB port %lu not present on USB bus %u", number, bus);
+	}
+	device->usb.set = xml_attr(address, "bus");
+	device->usb.bus = (uint8_t)bus;
+	device->usb.port = (uint8_t)number;
+	return 0;
+}
+
 static const struct address {
 	const char *type;
 	int (*parse)(struct domain_parse *p, xmlNode *address, struct domain_device *device);
 } addresses[] = {
 	[DOMAIN_ADDRESS_PCI] = {"pci", parse_pci},
 	[DOMAIN_ADDRESS_ISA] = {"isa", parse_isa},
+	[DOMAIN_ADDRESS_USB] = {"usb", parse_usb},
 };
 
 static int
@@ -194,6 +225,16 @@ format_isa(struct writer *w, const struct domain_isa_address *isa)
 	writer_end(w, "address");
 }
 
+static void
+format_usb(struct writer *w, const struct domain_usb_address *usb)
+{
+	writer_start(w, "address");
+	writer_attr(w, "type", "usb");
+	writer_attr_f(w, "bus", "%u", usb->bus);
+	writer_attr_f(w, "port", "%u", usb->port);
+	writer_end(w, "address");
+}
+
 void
 domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
 {
@@ -206,6 +247,8 @@ domain_device_format(struct writer *w, const struct domain_device *device, unsig
 		format_pci(w, &device->pci);
 	if (device->isa.iobase_set || device->isa.irq_set)
 		format_isa(w, &device->isa);
+	if (device->usb.port)
+		format_usb(w, &device->usb);
 }
 
 void

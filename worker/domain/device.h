@@ -31,17 +31,30 @@ struct domain_isa_address {
 	uint8_t irq;
 };
 
+/* A port of a USB controller; bus is its index. */
+struct domain_usb_address {
+	bool set;          /* the bus is said */
+	uint8_t bus, port; /* port 0: any */
+};
+
 /* The kinds of <address>; a device takes one kind. */
-enum domain_address { DOMAIN_ADDRESS_NONE, DOMAIN_ADDRESS_PCI, DOMAIN_ADDRESS_ISA };
+enum domain_address {
+	DOMAIN_ADDRESS_NONE,
+	DOMAIN_ADDRESS_PCI,
+	DOMAIN_ADDRESS_ISA,
+	DOMAIN_ADDRESS_USB
+};
 
 /* The first member of every device's struct. */
 struct domain_device {
 	char *alias; /* id in QEMU: the user's if it begins with "ua-", else ours; may be NULL */
 	enum domain_address address; /* what it takes; PCI: domain_pci_assign() finds a place */
 	bool conventional; /* PCI and not PCI Express: goes behind a bridge where there is Express */
+	uint8_t prefers;   /* slot of bus 0 that it gets if it is free; 0: none */
 	struct domain_pci_address pci;
 	struct domain_isa_address isa;
-	uint32_t boot_order; /* devices from which a guest can boot only; 0: none */
+	struct domain_usb_address usb; /* domain_usb_assign() finds a port */
+	uint32_t boot_order;           /* devices from which a guest can boot only; 0: none */
 };
 
 /**

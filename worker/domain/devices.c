@@ -12,37 +12,6 @@
 
 #include "worker/domain/parse.h"
 
-/* Sound goes nowhere; libvirt says so in each definition without graphics. */
-static int
-parse_audio(struct domain_parse *p, xmlNode *node)
-{
-	static const struct xml_word ids[] = {{"1", 1}, {NULL, 0}};
-	static const struct xml_word types[] = {{"none", 1}, {NULL, 0}};
-	unsigned value;
-	int r;
-
-	r = xml_attr_word(node, "id", ids, p->error, &value);
-	return r ? r : xml_attr_word(node, "type", types, p->error, &value);
-}
-
-static void
-format_audio(struct writer *w, const struct domain_def *def, unsigned flags)
-{
-	(void)def;
-	if (flags & DOMAIN_DEF_MIGRATABLE)
-		return;
-	writer_start(w, "audio");
-	writer_attr(w, "id", "1");
-	writer_attr(w, "type", "none");
-	writer_end(w, "audio");
-}
-
-static const struct domain_kind audio_kind = {
-	.element = "audio",
-	.parse = parse_audio,
-	.format_all = format_audio,
-};
-
 /* In the order in which libvirt writes them, in which they are also read and completed. */
 static const struct domain_kind *const kinds[] = {
 	&domain_disk_kind,
@@ -51,7 +20,10 @@ static const struct domain_kind *const kinds[] = {
 	&domain_serial_kind,
 	&domain_console_kind,
 	&domain_input_kind,
-	&audio_kind,
+	&domain_graphics_kind,
+	&domain_sound_kind,
+	&domain_audio_kind,
+	&domain_video_kind,
 	&domain_watchdog_kind,
 	&domain_memballoon_kind,
 	&domain_rng_kind,

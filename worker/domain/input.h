@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * input.h: the keyboard and the mouse.
+ * input.h: keyboards, mice and tablets.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -9,14 +9,16 @@
 
 #include "worker/domain/kind.h"
 
-enum { DOMAIN_INPUTS_MAX = 2 };
+enum { DOMAIN_INPUTS_MAX = 16 };
 
-enum domain_input_type { DOMAIN_INPUT_MOUSE = 1, DOMAIN_INPUT_KEYBOARD };
+enum domain_input_type { DOMAIN_INPUT_MOUSE = 1, DOMAIN_INPUT_KEYBOARD, DOMAIN_INPUT_TABLET };
+enum domain_input_bus { DOMAIN_INPUT_PS2 = 1, DOMAIN_INPUT_USB, DOMAIN_INPUT_VIRTIO };
 
-/* A PS/2 device; every PC has both. */
 struct domain_input {
 	struct domain_device device;
 	enum domain_input_type type;
+	bool model;                /* "virtio" is said, which changes nothing */
+	enum domain_input_bus bus; /* PS/2: a mouse and a keyboard, which every PC has */
 };
 
 /* <input>: what a PC has by itself is there also when the definition does not name it. */

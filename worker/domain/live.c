@@ -19,12 +19,14 @@ domain_def_live(
 	domain_def_auto struct domain_def *live = NULL;
 	free_auto char *xml = NULL;
 	struct rpc_error error;
-	int r = domain_def_format(config, 0, -1, &xml);
+	int r = domain_def_format(config, DOMAIN_DEF_SECURE, -1, &xml);
 
 	if (r == 0)
 		r = domain_def_parse(xml, strlen(xml), 0, env, &error, &live);
 	if (r == 0)
 		r = domain_alias_assign(live);
+	if (r == 0 && env->run)
+		r = domain_graphics_place(live, env->run);
 	if (r == 0)
 		*ret_live = take_ptr(live);
 	/* What was formatted here and is refused is a mistake of ours. */

@@ -22,6 +22,7 @@ struct domain_parse {
 	const struct domain_machine *machine; /* known once <os> is read */
 	bool console;                         /* a <console> was read */
 	bool memballoon;                      /* a <memballoon> was read */
+	bool primary_video;                   /* a <video> that says so was read */
 	struct rpc_error *error;
 };
 

@@ -61,13 +61,20 @@ is_built_in(const struct domain_def *def, const struct domain_pci_address *a)
 }
 
 /* The order in which libvirt gives places. */
-static const struct domain_kind *const kinds[] = {
-	&domain_interface_kind,
-	&domain_controller_kind,
-	&domain_disk_kind,
-	&domain_memballoon_kind,
-	&domain_rng_kind,
-	&domain_watchdog_kind,
+static const struct {
+	const struct domain_kind *kind;
+	size_t from, to; /* of its devices */
+} order[] = {
+	{&domain_video_kind, 0, 1},
+	{&domain_interface_kind, 0, SIZE_MAX},
+	{&domain_sound_kind, 0, SIZE_MAX},
+	{&domain_controller_kind, 0, SIZE_MAX},
+	{&domain_disk_kind, 0, SIZE_MAX},
+	{&domain_memballoon_kind, 0, SIZE_MAX},
+	{&domain_rng_kind, 0, SIZE_MAX},
+	{&domain_watchdog_kind, 0, SIZE_MAX},
+	{&domain_video_kind, 1, SIZE_MAX},
+	{&domain_input_kind, 0, SIZE_MAX},
 };
 
 static bool
@@ -84,10 +91,14 @@ list_plugged(struct domain_def *def, struct domain_device *plugged[PLUGGED_MAX])
 {
 	size_t n = 0;
 
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-		for (size_t i = 0; i < domain_kind_count(kinds[k], def); i++)
-			if (is_plugged(def, kinds[k], i) && n < PLUGGED_MAX)
-				plugged[n++] = domain_kind_at(kinds[k], def, i);
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		const struct domain_kind *kind = order[k].kind;
+		size_t count = domain_kind_count(kind, def);
+
+		for (size_t i = order[k].from; i < count && i < order[k].to; i++)
+			if (is_plugged(def, kind, i) && n < PLUGGED_MAX)
+				plugged[n++] = domain_kind_at(kind, def, i);
+	}
 	return n;
 }
 
@@ -137,6 +148,19 @@ reserve_plugged(struct buses *buses, const struct domain_pci_address *a)
 	return reserve(buses, a);
 }
 
+/* Where such a device stands on a real board, unless something else does. */
+static int
+reserve_preferred(struct buses *buses, struct domain_device *device)
+{
+	struct domain_pci_address *a = &device->pci;
+
+	if (a->set || !device->prefers || buses->used[0][device->prefers])
+		return 0;
+	*a = (struct domain_pci_address){
+		.set = true, .slot = device->prefers, .multifunction = a->multifunction};
+	return reserve(buses, a);
+}
+
 static int
 reserve_given(struct domain_def *def, struct buses *buses, struct domain_device *plugged[],
 	size_t n_plugged)
@@ -165,6 +189,8 @@ reserve_given(struct domain_def *def, struct buses *buses, struct domain_device 
 	for (size_t i = 0; i < n_plugged && r == 0; i++)
 		if (plugged[i]->pci.set)
 			r = reserve_plugged(buses, &plugged[i]->pci);
+	for (size_t i = 0; i < n_plugged && r == 0; i++)
+		r = reserve_preferred(buses, plugged[i]);
 	return r;
 }
 

@@ -6,12 +6,16 @@
  */
 #include "worker/qemu/command_devices.h"
 
-/* A controller makes the bus on which others are. */
+/* A controller makes the bus on which others are; sound says where it goes, also that of VNC. */
 static void (*const kinds[])(struct command_line *line) = {
 	command_add_controllers,
 	command_add_serials,
 	command_add_disks,
 	command_add_interfaces,
+	command_add_inputs,
+	command_add_sounds,
+	command_add_graphics,
+	command_add_videos,
 	command_add_watchdogs,
 	command_add_memballoon,
 	command_add_rngs,

@@ -16,10 +16,14 @@ void command_devices_add(struct command_line *line);
 void command_add_controllers(struct command_line *line);
 void command_add_disks(struct command_line *line);
 void command_add_interfaces(struct command_line *line);
+void command_add_graphics(struct command_line *line);
+void command_add_inputs(struct command_line *line);
 void command_add_memballoon(struct command_line *line);
 void command_add_panics(struct command_line *line);
 void command_add_rngs(struct command_line *line);
 void command_add_serials(struct command_line *line);
+void command_add_sounds(struct command_line *line);
+void command_add_videos(struct command_line *line);
 void command_add_watchdogs(struct command_line *line);
 
 #endif

@@ -12,13 +12,19 @@
 #include "worker/rpc/domain_find.h"
 
 /* virDomainXMLFlags: SECURE, INACTIVE, UPDATE_CPU, MIGRATABLE. No secret is kept in a definition. */
-enum { DOMAIN_XML_INACTIVE = 2, DOMAIN_XML_MIGRATABLE = 8, DOMAIN_XML_ALL = 0xf };
+enum {
+	DOMAIN_XML_SECURE = 1,
+	DOMAIN_XML_INACTIVE = 2,
+	DOMAIN_XML_MIGRATABLE = 8,
+	DOMAIN_XML_ALL = 0xf
+};
 
 int
 rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_desc_args *args,
 	struct rpc_domain_get_xml_desc_ret *ret)
 {
-	unsigned flags = args->flags & DOMAIN_XML_MIGRATABLE ? DOMAIN_DEF_MIGRATABLE : 0;
+	bool migratable = args->flags & DOMAIN_XML_MIGRATABLE;
+	unsigned flags = migratable ? DOMAIN_DEF_MIGRATABLE : 0;
 	const struct domain_def *def;
 	const struct domain *domain;
 	free_auto char *xml = NULL;
@@ -28,6 +34,9 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 	domain = call_find_domain(call, &args->dom);
 	if (!domain)
 		return RPC_FAILED;
+	/* Another host has to have all of it: as in libvirt. */
+	if (migratable || args->flags & DOMAIN_XML_SECURE)
+		flags |= DOMAIN_DEF_SECURE;
 	def = domain_def_now(domain);
 	if (domain_is_active(domain) && !(args->flags & DOMAIN_XML_INACTIVE))
 		flags |= DOMAIN_DEF_LIVE;

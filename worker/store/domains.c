@@ -221,7 +221,7 @@ write_definition(
 	const struct domains *domains, const struct domain_def *def, struct rpc_error *error)
 {
 	free_auto char *text = NULL;
-	int r = domain_def_format(def, 0, -1, &text);
+	int r = domain_def_format(def, DOMAIN_DEF_SECURE, -1, &text);
 
 	/* With escapes and defaults it may have become longer than what was sent. */
 	if (r == 0 && strlen(text) > DEFINITION_MAX)

@@ -140,7 +140,7 @@ int
 vm_status_write_def(const struct domain_def *live, int32_t id)
 {
 	free_auto char *xml = NULL;
-	int r = domain_def_format(live, DOMAIN_DEF_LIVE, id, &xml);
+	int r = domain_def_format(live, DOMAIN_DEF_LIVE | DOMAIN_DEF_SECURE, id, &xml);
 
 	if (r < 0)
 		return r;
