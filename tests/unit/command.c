@@ -263,14 +263,14 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, n_serials, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* see the screens below */
 	FIELD(domain_def, n_inputs, NUMBER, 0, UNSEEN),
-	FIELD(domain_def, graphics, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, n_graphics, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, graphics, INSIDE, 0, FOLLOWED), /* and these: see the screens below */
+	FIELD(domain_def, n_graphics, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, sounds, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, n_sounds, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, n_sounds, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, audios, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, n_audios, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, n_audios, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, videos, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, n_videos, NUMBER, 0, UNSEEN),
+	FIELD(domain_def, n_videos, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, watchdogs, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_watchdogs, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, memballoon, INSIDE, 0, FOLLOWED),
@@ -376,9 +376,16 @@ static const struct field input_fields[] = {
 	FIELD(domain_input, model, NUMBER, 1, UNSEEN), /* it is always virtio there */
 	FIELD(domain_input, bus, NUMBER, DOMAIN_INPUT_VIRTIO, FOLLOWED),
 };
+static const struct field screen_counts[] = {
+	FIELD(domain_def, n_inputs, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, n_graphics, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, n_sounds, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, n_audios, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, n_videos, NUMBER, 0, FOLLOWED),
+};
 static const struct field usb_fields[] = {
-	FIELD(domain_usb_address, set, NUMBER, 0, UNSEEN), /* always, of an accepted device */
-	FIELD(domain_usb_address, bus, NUMBER, 0, UNSEEN), /* there is one */
+	FIELD(domain_usb_address, set, NUMBER, 0, UNSEEN),   /* always, of an accepted device */
+	FIELD(domain_usb_address, bus, INSIDE, 0, FOLLOWED), /* there is one */
 	FIELD(domain_usb_address, port, NUMBER, 4, FOLLOWED),
 };
 static const struct field graphics_fields[] = {
@@ -572,6 +579,7 @@ every_field_of_screens(void)
 	domain_def_auto struct domain_def *def = live_def(screens, strlen(screens));
 	free_auto char *text = text_for(def);
 
+	check_fields(def, def, screen_counts, N(screen_counts));
 	CHECK_FIELDS(def, &def->inputs[0], input_fields);
 	CHECK_FIELDS(def, &def->inputs[0].device.usb, usb_fields);
 	check_field(def, &def->inputs[0].device, &device_fields[0]);

@@ -102,8 +102,6 @@ struct domain_def {
 	size_t n_serials;
 	struct domain_input *inputs;
 	size_t n_inputs;
-	struct domain_watchdog *watchdogs;
-	size_t n_watchdogs;
 	struct domain_graphics *graphics;
 	size_t n_graphics;
 	struct domain_sound *sounds;
@@ -112,6 +110,8 @@ struct domain_def {
 	size_t n_audios;
 	struct domain_video *videos;
 	size_t n_videos;
+	struct domain_watchdog *watchdogs;
+	size_t n_watchdogs;
 	struct domain_memballoon memballoon;
 	struct domain_rng *rngs;
 	size_t n_rngs;
