@@ -51,6 +51,7 @@ close_all(struct estate *estate)
 {
 	timer_stop(&estate->retry);
 	vms_fini(&estate->vms);
+	folder_stop(&estate->folder);
 	domains_fini(&estate->domains);
 	free(take_ptr(estate->machines));
 	estate->capabilities = capabilities_free(estate->capabilities);
@@ -100,11 +101,54 @@ new_uuid(void *arg, uint8_t uuid[16])
 }
 
 static void
-report(void *arg, const char *name, const char *why)
+folder_loaded(struct folder *folder, int err)
 {
-	(void)arg;
+	struct estate *estate = container_of(folder, struct estate, folder);
+
+	if (err < 0) {
+		fail_errno(estate, err, "the definitions in ~/.qemud/domains cannot be read");
+		return;
+	}
+	estate->state = ESTATE_ADOPTING;
+	vms_adopt(&estate->vms, adopted);
+}
+
+static void
+folder_tell(struct folder *folder, const struct domain *domain, enum event_lifecycle event,
+	int32_t detail)
+{
+	const struct estate *estate = container_of(folder, struct estate, folder);
+	struct rpc_domain dom = call_domain_ret(domain);
+
+	event_lifecycle(estate->server, &dom, event, detail);
+}
+
+static void
+folder_left_alone(struct folder *folder, const char *name, const char *why)
+{
+	(void)folder;
 	log_warning("definition %s is left alone: %s", log_quote(name), log_quote(why));
 }
+
+static void
+folder_changed(struct folder *folder, const char *name, const char *what)
+{
+	(void)folder;
+	log_info("definition %s: %s", log_quote(name), log_quote(what));
+}
+
+static void
+folder_trouble(struct folder *folder, const char *what)
+{
+	(void)folder;
+	log_warning("~/.qemud/domains: %s", log_quote(what));
+}
+
+static const struct folder_ops folder_ops = {.loaded = folder_loaded,
+	.tell = folder_tell,
+	.left_alone = folder_left_alone,
+	.changed = folder_changed,
+	.trouble = folder_trouble};
 
 static void
 load(struct estate *estate)
@@ -112,16 +156,13 @@ load(struct estate *estate)
 	int r = capabilities_env(
 		estate->capabilities, estate_emulator, &estate->env, &estate->machines);
 
-	if (r == 0) {
-		estate->env.new_uuid = new_uuid;
-		r = domains_load(&estate->domains, report, NULL);
-	}
 	if (r < 0) {
-		fail_errno(estate, r, "the definitions in ~/.qemud/domains cannot be read");
+		fail_errno(estate, r, "what QEMU can do cannot be kept in mind");
 		return;
 	}
-	estate->state = ESTATE_ADOPTING;
-	vms_adopt(&estate->vms, adopted);
+	estate->env.new_uuid = new_uuid;
+	estate->state = ESTATE_LOADING;
+	folder_start(&estate->folder, estate->loop, &estate->home, &estate->domains, &folder_ops);
 }
 
 /* --- what QEMU can do --------------------------------------------------------------------- */
@@ -261,6 +302,7 @@ estate_enter(struct estate *estate, struct rpc_call *call)
 	case ESTATE_LOCKED:
 	case ESTATE_ASKING:
 	case ESTATE_PROBING:
+	case ESTATE_LOADING:
 	case ESTATE_ADOPTING:
 		break;
 	}
@@ -305,6 +347,7 @@ estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, str
 	estate->uplink = uplink;
 	LIST_INIT(&estate->waiting);
 	home_init(&estate->home);
+	folder_init(&estate->folder);
 	jobs_init(&estate->jobs, loop);
 	domains_init(&estate->domains, &estate->home, &estate->env);
 	estate->server = server;

@@ -18,6 +18,7 @@
 #include "worker/qemu/probe.h"
 #include "worker/rpc/call.h"
 #include "worker/store/domains.h"
+#include "worker/store/folder.h"
 #include "worker/store/home.h"
 #include "worker/vm/vms.h"
 
@@ -26,6 +27,7 @@ enum estate_state {
 	ESTATE_LOCKED,     /* another worker holds the folder: tried again soon */
 	ESTATE_ASKING,     /* the broker is asked for a box */
 	ESTATE_PROBING,    /* QEMU is asked what it can do */
+	ESTATE_LOADING,    /* the definitions are read */
 	ESTATE_ADOPTING,   /* what runs already is reached */
 	ESTATE_OPEN
 };
@@ -48,6 +50,7 @@ struct estate {
 	struct domain_machine *machines; /* of env */
 	struct domain_env env;
 	struct domains domains;
+	struct folder folder;
 	struct vms vms;
 };
 

@@ -13,87 +13,14 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "protocol/rpc/procedure.h"
-#include "tests/unit/domain_env.h"
-#include "tests/unit/test.h"
+#include "tests/unit/folder_rig.h"
 #include "worker/store/definitions.h"
 
 enum { MANY = 3000 };
 
-static char root[] = "/tmp/qemud-domains-XXXXXX";
-static struct home home;
-static struct domain_env env;
-static struct domains domains;
 static struct rpc_error error;
 static struct domain *domain; /* that was defined last */
 static bool is_new;
-
-static struct {
-	unsigned n;
-	char name[64], why[RPC_ERROR_MESSAGE_SIZE];
-} reported;
-
-static void
-run(const char *command)
-{
-	CHECK(system(command) == 0);
-}
-
-static void
-note(void *arg, const char *name, const char *why)
-{
-	(void)arg;
-	reported.n++;
-	(void)snprintf(reported.name, sizeof(reported.name), "%s", name);
-	(void)snprintf(reported.why, sizeof(reported.why), "%s", why);
-}
-
-static void
-open_all(void)
-{
-	char why[HOME_WHY_MAX];
-
-	env = domain_tcg;
-	reported.n = 0;
-	ASSERT(home_open(&home, root, why) == 0);
-	domains_init(&domains, &home, &env);
-	CHECK(domains_load(&domains, note, NULL) == 0);
-}
-
-static void
-close_all(void)
-{
-	domains_fini(&domains);
-	CHECK(domains.n == 0 && TAILQ_EMPTY(&domains.all));
-	home_close(&home);
-}
-
-/* As if the worker had ended and the next one had come. */
-static void
-reopen(void)
-{
-	close_all();
-	open_all();
-}
-
-static void
-begin(void)
-{
-	run("rm -rf .qemud");
-	open_all();
-}
-
-static const char *
-xml_of(const char *name, unsigned number, const char *more)
-{
-	static char xml[64 * 1024];
-
-	(void)snprintf(xml, sizeof(xml),
-		"<domain type='qemu'><name>%s</name>"
-		"<uuid>00000000-0000-4000-8000-%012u</uuid>%s<memory unit='MiB'>64</memory>"
-		"<os><type>hvm</type></os></domain>",
-		name, number, more);
-	return xml;
-}
 
 static int
 define(const char *xml)
@@ -283,11 +210,10 @@ static void
 test_bad_files(void)
 {
 	reported_as("echo '<domain' >.qemud/domains/bad.xml", "bad", "Couldn't find end of Start");
-	reported_as("cp .qemud/domains/good.xml .qemud/domains/copy.xml", "copy",
-		"the <name> in it is another");
-	reported_as("mkfifo .qemud/domains/fifo.xml", "fifo", "Invalid argument");
-	reported_as("ln -s good.xml .qemud/domains/link.xml", "link", "symbolic links");
-	reported_as("truncate -s 2M .qemud/domains/long.xml", "long", "too large");
+	reported_as("mkfifo .qemud/domains/fifo.xml", "fifo", "no regular file");
+	reported_as("ln -s good.xml .qemud/domains/link.xml", "link", "symbolic link");
+	reported_as("mkdir .qemud/domains/folder.xml", "folder", "no regular file");
+	reported_as("truncate -s 2M .qemud/domains/long.xml", "long", "longer than a definition");
 	reported_as(": >.qemud/domains/empty.xml", "empty", "Document is empty");
 	reported_as("sed 's/<memory/<unheard-of/' .qemud/domains/good.xml "
 		    ">.qemud/domains/unheard-of.xml",
@@ -296,21 +222,6 @@ test_bad_files(void)
 		reported_as("cp .qemud/domains/good.xml .qemud/domains/no.xml; "
 			    "chmod 0 .qemud/domains/no.xml",
 			"no", "Permission denied");
-}
-
-static void
-test_same_uuid_in_two_files(void)
-{
-	begin();
-	defined("one", 1);
-	run("sed 's/>one</>two</' .qemud/domains/one.xml >.qemud/domains/two.xml");
-	reopen();
-	CHECK(domains.n == 1 && reported.n == 1);
-	CHECK_STR(reported.why,
-		"another definition has the same <uuid>: remove or change one of them");
-	CHECK(access(".qemud/domains/one.xml", F_OK) == 0);
-	CHECK(access(".qemud/domains/two.xml", F_OK) == 0);
-	close_all();
 }
 
 static void
@@ -348,10 +259,15 @@ test_folder_that_cannot_be_read(void)
 	begin();
 	close_all();
 	/* The descriptor of something that is no folder any more. */
+	ASSERT(loop_init(&loop) == 0);
 	home_init(&home);
 	domains_init(&domains, &home, &env);
-	CHECK(domains_load(&domains, note, NULL) == -EBADF);
-	CHECK(domains.n == 0);
+	load_error = 1;
+	folder_start(&folder, &loop, &home, &domains, &rig_folder_ops);
+	CHECK(load_error == -EBADF);
+	CHECK(domains.n == 0 && reported.n_trouble == 1);
+	folder_stop(&folder);
+	loop_fini(&loop);
 	domains_fini(&domains);
 }
 
@@ -469,8 +385,6 @@ main(void)
 	TEST("undefined it is gone, with its autostart", test_undefine);
 	TEST("autostart is kept", test_autostart);
 	TEST("a bad file is reported, left alone, and harms no other", test_bad_files);
-	TEST("of two files with one UUID one is loaded, both are kept",
-		test_same_uuid_in_two_files);
 	TEST("a file that was left alone is not overwritten", test_bad_file_is_not_overwritten);
 	TEST("what a crash left is no definition, and no obstacle", test_leftovers_of_a_crash);
 	TEST("a folder that cannot be read is an error", test_folder_that_cannot_be_read);

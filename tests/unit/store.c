@@ -108,24 +108,36 @@ a_home_that_is_not_there(void)
 }
 
 struct found {
-	int n, n_errors, error;
-	char name[DEFINITION_NAME_MAX + 1];
+	int n, n_errors;
+	char name[DEFINITION_FILE_MAX + 1];
 	char text[64];
 };
 
+/* Reads all that there are. */
 static void
-note(void *arg, const char *name, const char *text, size_t size, int error)
+find(const struct home *home, struct found *found)
 {
-	struct found *found = arg;
+	char name[DEFINITION_FILE_MAX + 1];
+	struct definition_stamp stamp;
+	DIR *dir = NULL;
+	int r;
 
-	found->n++;
-	if (!text) {
-		found->n_errors++;
-		found->error = error;
-		return;
+	CHECK(definitions_begin(home, &dir) == 0);
+	while ((r = definitions_next(dir, name)) > 0) {
+		free_auto char *text = NULL;
+		size_t size;
+
+		found->n++;
+		r = definitions_read(home, name, &text, &size, &stamp);
+		if (r < 0) {
+			found->n_errors++;
+			continue;
+		}
+		(void)snprintf(found->name, sizeof(found->name), "%s", name);
+		(void)snprintf(found->text, sizeof(found->text), "%.*s", (int)size, text);
 	}
-	(void)snprintf(found->name, sizeof(found->name), "%s", name);
-	(void)snprintf(found->text, sizeof(found->text), "%.*s", (int)size, text);
+	CHECK(r == 0);
+	definitions_end(dir);
 }
 
 static void
@@ -139,14 +151,14 @@ written_read_removed(void)
 	CHECK(definitions_write(&home, "vm", "<old/>", 6) == 0);
 	CHECK(definitions_write(&home, "vm", "<new/>", 6) == 0);
 	CHECK(mode_of(".qemud/domains/vm.xml") == 0600);
-	CHECK(definitions_each(&home, note, &found) == 0);
+	find(&home, &found);
 	CHECK(found.n == 1 && found.n_errors == 0);
 	CHECK_STR(found.name, "vm");
 	CHECK_STR(found.text, "<new/>");
 	CHECK(definitions_remove(&home, "vm") == 0);
 	CHECK(definitions_remove(&home, "vm") == 0);
 	found.n = 0;
-	CHECK(definitions_each(&home, note, &found) == 0);
+	find(&home, &found);
 	CHECK(found.n == 0);
 	home_close(&home);
 }
@@ -154,22 +166,25 @@ written_read_removed(void)
 static void
 names_at_their_bound(void)
 {
-	char name[DEFINITION_NAME_MAX + 2];
+	enum { LONGEST = DEFINITION_FILE_MAX - (sizeof(".xml") - 1) - (sizeof("..new") - 1) };
+	char name[DEFINITION_FILE_MAX];
 	struct found found = {0};
 	struct home home;
 
 	fresh();
 	CHECK(home_open(&home, root, why) == 0);
 	memset(name, 'a', sizeof(name));
-	name[DEFINITION_NAME_MAX] = '\0';
+	name[LONGEST] = '\0';
 	CHECK(definitions_write(&home, name, "x", 1) == 0);
 	CHECK(definitions_set_autostart(&home, name, true) == 0);
-	CHECK(definitions_each(&home, note, &found) == 0);
+	find(&home, &found);
 	CHECK(found.n == 1);
 	CHECK_STR(found.name, name);
-	name[DEFINITION_NAME_MAX] = 'a';
-	name[DEFINITION_NAME_MAX + 1] = '\0';
+	name[LONGEST] = 'a';
+	name[LONGEST + 1] = '\0';
 	CHECK(definitions_write(&home, name, "x", 1) == -ENAMETOOLONG);
+	name[LONGEST + 1] = 'a';
+	name[DEFINITION_FILE_MAX - 3] = '\0';
 	CHECK(definitions_set_autostart(&home, name, true) == -ENAMETOOLONG);
 	home_close(&home);
 }
@@ -189,7 +204,7 @@ one_bad_file_harms_no_other(void)
 	run("truncate -s 2M .qemud/domains/long.xml");
 	run("touch .qemud/domains/.hidden.xml .qemud/domains/notes.txt "
 	    ".qemud/domains/.xml");
-	CHECK(definitions_each(&home, note, &found) == 0);
+	find(&home, &found);
 	CHECK(found.n == 5 && found.n_errors == 4);
 	CHECK_STR(found.name, "good");
 	home_close(&home);
@@ -227,7 +242,7 @@ main(void)
 	TEST("a wrong owner, mode or kind is refused with its reason", wrong_homes_are_refused);
 	TEST("a home directory that is not there is told", a_home_that_is_not_there);
 	TEST("a definition is written, replaced, read and removed", written_read_removed);
-	TEST("names of 200 bytes have files, longer ones an error", names_at_their_bound);
+	TEST("names as long as a file's have files, longer ones an error", names_at_their_bound);
 	TEST("one bad file harms no other", one_bad_file_harms_no_other);
 	TEST("autostart is a link that goes with its definition", autostart_is_a_link);
 	fresh();

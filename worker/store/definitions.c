@@ -7,7 +7,6 @@
  */
 #include "worker/store/definitions.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@
 static const char suffix[] = ".xml";
 
 struct file_name {
-	char text[DEFINITION_NAME_MAX + sizeof(suffix)];
+	char text[DEFINITION_FILE_MAX + sizeof(suffix)];
 };
 
 /* Returns false for a name that is too long to have a file. */
@@ -32,61 +31,99 @@ file_name(const char *name, struct file_name *ret)
 {
 	int n = snprintf(ret->text, sizeof(ret->text), "%s%s", name, suffix);
 
-	return n > 0 && (size_t)n < sizeof(ret->text);
+	return n > 0 && n <= DEFINITION_FILE_MAX;
 }
 
-static void
-take_cleanup_dir(DIR **dir)
+bool
+definitions_name(const char *file, char name[static DEFINITION_FILE_MAX + 1])
 {
-	if (*dir)
-		(void)closedir(*dir);
-}
+	size_t length = strlen(file), rest = length - strlen(suffix);
 
-/* Returns 0 or a negative errno; the text is the caller's. */
-static int
-read_one(int dir_fd, const char *file, char **ret_text, size_t *ret_size)
-{
-	fd_auto int fd = openat(dir_fd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	return fd_read_all(fd, DEFINITION_MAX, ret_text, ret_size);
+	if (file[0] == '.' || length < sizeof(suffix) || length > DEFINITION_FILE_MAX ||
+		strcmp(file + rest, suffix) != 0)
+		return false;
+	memcpy(name, file, rest);
+	name[rest] = '\0';
+	return true;
 }
 
 int
-definitions_each(const struct home *home, definitions_fn *fn, void *arg)
+definitions_begin(const struct home *home, DIR **dir)
 {
 	/* A descriptor of its own: reading moves the position of the folder that it reads. */
 	fd_auto int fd =
 		openat(home->folder_fd[HOME_DOMAINS], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(take_cleanup_dir) DIR *dir = NULL;
-	struct dirent *entry;
 
 	if (fd < 0)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir)
+	*dir = fdopendir(fd);
+	if (!*dir)
 		return -errno;
 	(void)take_fd(&fd);
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		free_auto char *text = NULL;
-		size_t size = 0, length = strlen(entry->d_name);
-		struct file_name name;
-		int r;
+	return 0;
+}
 
-		if (entry->d_name[0] == '.' || length < sizeof(suffix) ||
-			length >= sizeof(name.text) ||
-			strcmp(entry->d_name + length - strlen(suffix), suffix) != 0)
-			continue;
-		r = read_one(dirfd(dir), entry->d_name, &text, &size);
-		memcpy(name.text, entry->d_name, length - strlen(suffix));
-		name.text[length - strlen(suffix)] = '\0';
-		fn(arg, name.text, r < 0 ? NULL : text, size, -r);
-	}
+int
+definitions_next(DIR *dir, char name[static DEFINITION_FILE_MAX + 1])
+{
+	const struct dirent *entry;
+
+	while (errno = 0, (entry = readdir(dir)) != NULL)
+		if (definitions_name(entry->d_name, name))
+			return 1;
 	return -errno;
+}
+
+void
+definitions_end(DIR *dir)
+{
+	if (dir)
+		(void)closedir(dir);
+}
+
+static struct definition_stamp
+stamp_of(const struct stat *st)
+{
+	return (struct definition_stamp){.ino = st->st_ino,
+		.size = st->st_size,
+		.mode = st->st_mode,
+		.nlink = st->st_nlink,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim};
+}
+
+int
+definitions_stat(const struct home *home, const char *name, struct definition_stamp *stamp)
+{
+	struct file_name file;
+	struct stat st;
+
+	if (!file_name(name, &file))
+		return -ENAMETOOLONG;
+	if (fstatat(home->folder_fd[HOME_DOMAINS], file.text, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*stamp = stamp_of(&st);
+	return 0;
+}
+
+int
+definitions_read(const struct home *home, const char *name, char **text, size_t *size,
+	struct definition_stamp *stamp)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	fd_auto int fd = -1;
+	struct file_name file;
+	struct stat st;
+
+	if (!file_name(name, &file))
+		return -ENAMETOOLONG;
+	fd = openat(home->folder_fd[HOME_DOMAINS], file.text, flags);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	*stamp = stamp_of(&st);
+	return fd_read_all(fd, DEFINITION_MAX, text, size);
 }
 
 int
@@ -97,6 +134,25 @@ definitions_write(const struct home *home, const char *name, const char *text, s
 	if (!file_name(name, &file))
 		return -ENAMETOOLONG;
 	return replace_file(home->folder_fd[HOME_DOMAINS], file.text, text, size, 0600);
+}
+
+int
+definitions_move(const struct home *home, const char *name, const char *to)
+{
+	int dir_fd = home->folder_fd[HOME_DOMAINS];
+	struct file_name from, target;
+	int r;
+
+	if (!file_name(name, &from) || !file_name(to, &target))
+		return -ENAMETOOLONG;
+	r = renameat2(dir_fd, from.text, dir_fd, target.text, RENAME_NOREPLACE);
+	/* Some network file systems do not know the flag: there is a moment in between then. */
+	if (r < 0 && errno == EINVAL)
+		r = definitions_exist(home, to) ? (errno = EEXIST, -1)
+						: renameat(dir_fd, from.text, dir_fd, target.text);
+	if (r < 0)
+		return -errno;
+	return fsync(dir_fd) < 0 ? -errno : 0;
 }
 
 /* Removes one name and makes that last. */

@@ -9,28 +9,56 @@
 #ifndef WORKER_STORE_DEFINITIONS_H
 #define WORKER_STORE_DEFINITIONS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "worker/store/home.h"
 
-/* A definition may be this long, on the wire and on disk; libvirt's own bound is 4 MiB a string. */
-enum { DEFINITION_MAX = 1024 * 1024, DEFINITION_NAME_MAX = 200 };
-
-/**
- * One definition that was found. name is the file's name without ".xml". text is NULL when the
- * file could not be read; error is the errno then. Both live until the callback returns.
+/*
+ * A definition may be this long, on the wire and on disk; libvirt's own bound is 4 MiB a string.
+ * Below, `name` is that of a file without ".xml". Those that we make have names of domains; those
+ * that are found may be as long as the kernel lets the name of a file be.
  */
-typedef void definitions_fn(void *arg, const char *name, const char *text, size_t size, int error);
+enum { DEFINITION_MAX = 1024 * 1024, DEFINITION_FILE_MAX = 255 };
 
+/* What changes with a file: where none of these has, the text is what it was. */
+struct definition_stamp {
+	ino_t ino;
+	off_t size;
+	mode_t mode;
+	nlink_t nlink;
+	struct timespec mtime, ctime;
+};
+
+/** The name of a definition, if a file of the folder has one: `file` ends in ".xml" and begins with
+ * no dot; all others are somebody's own business. */
+bool definitions_name(const char *file, char name[static DEFINITION_FILE_MAX + 1]);
 /**
- * Read every definition, in no order. Files that do not end in ".xml", or begin with a dot, are
- * somebody's own business. One that cannot be read is told and harms no other. Returns 0 or a
- * negative errno when the folder itself could not be read.
+ * All names, in no order: begin, next until it returns 0, end. Begin returns 0 and *dir, or a
+ * negative errno; next 1 with the name, 0, or a negative errno. End takes NULL.
  */
-int definitions_each(const struct home *home, definitions_fn *fn, void *arg);
+int definitions_begin(const struct home *home, DIR **dir);
+int definitions_next(DIR *dir, char name[static DEFINITION_FILE_MAX + 1]);
+void definitions_end(DIR *dir);
+/** Of what has that name, also if it cannot be read. Returns 0 or a negative errno. */
+int definitions_stat(const struct home *home, const char *name, struct definition_stamp *stamp);
+/**
+ * Read one; text (freed by the caller) and the stamp are of one and the same file. Returns 0 or a
+ * negative errno: -ELOOP for a symbolic link, -EINVAL for what is no file, -EFBIG.
+ */
+int definitions_read(const struct home *home, const char *name, char **text, size_t *size,
+	struct definition_stamp *stamp);
 /** Is there anything of that name, definition or not? */
 bool definitions_exist(const struct home *home, const char *name);
+/**
+ * Give a file another name, that nothing has yet (-EEXIST). It is there under one name or the
+ * other, and lastingly. Returns 0 or a negative errno.
+ */
+int definitions_move(const struct home *home, const char *name, const char *to);
 /** Write or replace. Returns 0 or a negative errno (ENOSPC, EDQUOT...): the old text stays then. */
 int definitions_write(const struct home *home, const char *name, const char *text, size_t size);
 /** Remove, with its autostart link. A file that is gone already is no error. */

@@ -28,6 +28,12 @@ bucket_of(const void *data, size_t size)
 	return hash % DOMAINS_BUCKETS;
 }
 
+static unsigned
+bucket_of_name(const char *name)
+{
+	return bucket_of(name, strlen(name));
+}
+
 static void
 insert(struct domains *domains, struct domain *domain)
 {
@@ -36,8 +42,7 @@ insert(struct domains *domains, struct domain *domain)
 	TAILQ_INSERT_TAIL(&domains->all, domain, entry);
 	LIST_INSERT_HEAD(
 		&domains->by_uuid[bucket_of(def->uuid, sizeof(def->uuid))], domain, by_uuid);
-	LIST_INSERT_HEAD(
-		&domains->by_name[bucket_of(def->name, strlen(def->name))], domain, by_name);
+	LIST_INSERT_HEAD(&domains->by_name[bucket_of_name(def->name)], domain, by_name);
 	domains->n++;
 }
 
@@ -111,7 +116,7 @@ domains_find_name(const struct domains *domains, const char *name)
 {
 	struct domain *domain;
 
-	LIST_FOREACH (domain, &domains->by_name[bucket_of(name, strlen(name))], by_name)
+	LIST_FOREACH (domain, &domains->by_name[bucket_of_name(name)], by_name)
 		if (strcmp(domain_def_now(domain)->name, name) == 0)
 			return domain;
 	return NULL;
@@ -128,58 +133,32 @@ domains_find_id(const struct domains *domains, int32_t id)
 	return NULL;
 }
 
-/* --- what is on disk at the start --------------------------------------------------------- */
+/* --- what the files say ------------------------------------------------------------------- */
 
-struct loading {
-	struct domains *domains;
-	domains_report_fn *report;
-	void *arg;
-};
-
-static void
-load_one(void *arg, const char *name, const char *text, size_t size, int error)
+struct domain *
+domains_add(struct domains *domains, struct domain_def *def)
 {
-	struct loading *loading = arg;
-	struct domains *domains = loading->domains;
-	domain_def_auto struct domain_def *def = NULL;
-	struct rpc_error why;
-	struct domain *domain;
-	int r;
-
-	if (!text) {
-		loading->report(loading->arg, name, strerror(error));
-		return;
-	}
-	r = domain_def_parse(text, size, 0, domains->env, &why, &def);
-	if (r != 0) {
-		loading->report(loading->arg, name, r < 0 ? strerror(-r) : why.message);
-		return;
-	}
-	if (strcmp(def->name, name) != 0) {
-		loading->report(loading->arg, name,
-			"the <name> in it is another: rename the file or the domain");
-		return;
-	}
-	if (domains_find_uuid(domains, def->uuid)) {
-		loading->report(loading->arg, name,
-			"another definition has the same <uuid>: remove or change one of them");
-		return;
-	}
-	domain = add(domains, def, NULL);
-	if (!domain) {
-		loading->report(loading->arg, name, strerror(ENOMEM));
-		return;
-	}
-	(void)take_ptr(def);
-	domain->autostart = definitions_autostart(domains->home, name);
+	return add(domains, def, NULL);
 }
 
-int
-domains_load(struct domains *domains, domains_report_fn *report, void *arg)
+void
+domains_reconfigure(struct domains *domains, struct domain *domain, struct domain_def *def)
 {
-	struct loading loading = {domains, report, arg};
+	struct domain_def *old = domain->config;
 
-	return definitions_each(domains->home, load_one, &loading);
+	LIST_REMOVE(domain, by_name);
+	domain->config = def;
+	LIST_INSERT_HEAD(
+		&domains->by_name[bucket_of_name(domain_def_now(domain)->name)], domain, by_name);
+	(void)domain_def_free(old);
+}
+
+void
+domains_forget(struct domains *domains, struct domain *domain)
+{
+	domain->autostart = false;
+	domain->config = domain_def_free(domain->config);
+	domains_settle(domains, domain);
 }
 
 /* --- changes ------------------------------------------------------------------------------ */
@@ -204,11 +183,16 @@ check_clash(const struct domains *domains, const struct domain_def *def,
 	return RPC_DONE;
 }
 
-/* A file that is no domain of ours was left alone when it was found; it is not lost here either. */
+/* A file that was left alone when it was found is not lost here either. */
 static int
-check_file(const struct domains *domains, const struct domain_def *def, struct rpc_error *error)
+check_file(const struct domains *domains, const struct domain_def *def, bool is_new,
+	struct rpc_error *error)
 {
+	struct domains_keeper *keeper = domains->keeper;
+
 	if (!definitions_exist(domains->home, def->name))
+		return RPC_DONE;
+	if (!is_new && !(keeper && keeper->left_alone(domains, def->name)))
 		return RPC_DONE;
 	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 		"operation failed: ~/.qemud/domains/%s.xml is there and has not been loaded (the "
@@ -217,8 +201,7 @@ check_file(const struct domains *domains, const struct domain_def *def, struct r
 }
 
 static int
-write_definition(
-	const struct domains *domains, const struct domain_def *def, struct rpc_error *error)
+write_definition(struct domains *domains, const struct domain_def *def, struct rpc_error *error)
 {
 	free_auto char *text = NULL;
 	int r = domain_def_format(def, DOMAIN_DEF_SECURE, -1, &text);
@@ -234,7 +217,20 @@ write_definition(
 	if (r < 0)
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
 			"cannot save the definition of domain '%s' in ~/.qemud/domains", def->name);
+	if (domains->keeper)
+		domains->keeper->wrote(domains, def->name, strlen(text));
 	return RPC_DONE;
+}
+
+static int
+check_number(const struct domains *domains, struct rpc_error *error)
+{
+	if (domains->n < DOMAINS_MAX)
+		return RPC_DONE;
+	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: there are %d domains, which is as many as a user may have: "
+		"undefine some",
+		DOMAINS_MAX);
 }
 
 int
@@ -252,7 +248,9 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 	domain = domains_find_uuid(domains, def->uuid);
 	r = check_clash(domains, def, domain, error);
 	if (r == RPC_DONE && !domain)
-		r = check_file(domains, def, error);
+		r = check_number(domains, error);
+	if (r == RPC_DONE)
+		r = check_file(domains, def, !domain || !domain->config, error);
 	if (r == RPC_DONE)
 		r = write_definition(domains, def, error);
 	if (r != RPC_DONE)
@@ -290,9 +288,7 @@ domains_undefine(struct domains *domains, struct domain *domain, struct rpc_erro
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
 			"cannot remove the definition of domain '%s' from ~/.qemud/domains", name);
 	}
-	domain->autostart = false;
-	domain->config = domain_def_free(domain->config);
-	domains_settle(domains, domain);
+	domains_forget(domains, domain);
 	return RPC_DONE;
 }
 
@@ -307,6 +303,8 @@ domains_settle(struct domains *domains, struct domain *domain)
 {
 	if (domain->vm)
 		return;
+	if (domains->keeper)
+		domains->keeper->settled(domains);
 	domain->id = -1;
 	/* Who holds it by the name in there has no other. */
 	if (domain->config)

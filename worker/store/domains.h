@@ -17,7 +17,10 @@
 #include "worker/domain/def.h"
 #include "worker/store/home.h"
 
-enum { DOMAINS_BUCKETS = 1024 };
+enum {
+	DOMAINS_BUCKETS = 1024,
+	DOMAINS_MAX = 16384 /* as many as a list of the protocol holds */
+};
 
 /* virDomainState and the reasons of its values, as far as they happen here. */
 enum domain_state {
@@ -65,25 +68,39 @@ struct domain {
 TAILQ_HEAD(domain_queue, domain);
 LIST_HEAD(domain_bucket, domain);
 
+struct domains;
+
+/* What whoever watches the files (folder.h) has to do with changes that are made here. */
+struct domains_keeper {
+	/* NAME.xml has been written, with so many bytes. */
+	void (*wrote)(struct domains *domains, const char *name, size_t size);
+	/* A domain that ran does no more. */
+	void (*settled)(struct domains *domains);
+	/* Is there a NAME.xml that is another than what was loaded, because it is not right? */
+	bool (*left_alone)(const struct domains *domains, const char *name);
+};
+
 struct domains {
 	const struct home *home;      /* borrowed */
 	const struct domain_env *env; /* borrowed */
 	struct domain_queue all;      /* in the order in which they came */
 	unsigned n;
 	struct domain_bucket by_uuid[DOMAINS_BUCKETS], by_name[DOMAINS_BUCKETS];
+	struct domains_keeper *keeper; /* borrowed; NULL: nobody watches */
 };
 
 void domains_init(struct domains *domains, const struct home *home, const struct domain_env *env);
 void domains_fini(struct domains *domains);
 
-/** A file of domains/ that was left alone, and why. */
-typedef void domains_report_fn(void *arg, const char *name, const char *why);
-
-/**
- * Read all definitions. A file that does not parse, is named otherwise than its domain, or has the
- * UUID of one that came before, is reported and left alone. Returns 0 or a negative errno.
+/*
+ * What the files say (reconcile.h): nothing of this is written, and def is taken over but on failure.
  */
-int domains_load(struct domains *domains, domains_report_fn *report, void *arg);
+/** One more, that does not run; name and UUID are free. NULL without memory. */
+struct domain *domains_add(struct domains *domains, struct domain_def *def);
+/** Its definition for the next start is another, of the same UUID; the name is free if it is new. */
+void domains_reconfigure(struct domains *domains, struct domain *domain, struct domain_def *def);
+/** It has no definition any more: one that runs becomes transient, any other is freed. */
+void domains_forget(struct domains *domains, struct domain *domain);
 
 /**
  * Define, or define anew, from XML. *ret_new tells which. Returns RPC_DONE, or RPC_FAILED with the

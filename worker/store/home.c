@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,32 +90,123 @@ take_lock(struct home *home, const char *path, char why[static HOME_WHY_MAX])
 void
 home_init(struct home *home)
 {
+	home->path = NULL;
 	home->fd = home->lock_fd = -1;
 	for (int i = 0; i < HOME_N_FOLDERS; i++)
 		home->folder_fd[i] = -1;
 }
 
-int
-home_open(struct home *home, const char *path, char why[static HOME_WHY_MAX])
+/* Opens the home directory itself. */
+static int
+open_path(const char *path, char why[static HOME_WHY_MAX], int *ret_fd)
 {
-	fd_auto int at = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return 0;
+	(void)snprintf(why, HOME_WHY_MAX, "your home directory %s cannot be opened: %s", path,
+		strerror(errno));
+	return HOME_E_REFUSED;
+}
+
+static int
+open_all(struct home *home, int at, const char *path, char why[static HOME_WHY_MAX])
+{
 	char below[HOME_WHY_MAX / 2];
 	int r;
 
-	home_init(home);
-	if (at < 0) {
-		(void)snprintf(why, HOME_WHY_MAX, "your home directory %s cannot be opened: %s",
-			path, strerror(errno));
-		return HOME_E_REFUSED;
-	}
 	(void)snprintf(below, sizeof(below), "%s/.qemud", path);
 	r = open_folder(at, path, ".qemud", why, &home->fd);
 	if (r == 0)
 		r = take_lock(home, below, why);
 	for (int i = 0; i < HOME_N_FOLDERS && r == 0; i++)
 		r = open_folder(home->fd, below, folder_names[i], why, &home->folder_fd[i]);
+	return r;
+}
+
+int
+home_open(struct home *home, const char *path, char why[static HOME_WHY_MAX])
+{
+	fd_auto int at = -1;
+	int r = open_path(path, why, &at);
+
+	home_init(home);
+	if (r != 0)
+		return r;
+	home->path = strdup(path);
+	if (!home->path) {
+		(void)snprintf(why, HOME_WHY_MAX, "out of memory");
+		return HOME_E_REFUSED;
+	}
+	r = open_all(home, at, path, why);
 	if (r != 0)
 		home_close(home);
+	return r;
+}
+
+/* Is what has this name there the folder that is open? */
+static bool
+is_there(int at, const char *name, int fd)
+{
+	struct stat there, open;
+
+	return fstatat(at, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &open) == 0 &&
+	       there.st_ino == open.st_ino && there.st_dev == open.st_dev;
+}
+
+/* The number stays: others have borrowed it. */
+static void
+replace_fd(int *fd, int *with)
+{
+	if (*fd >= 0 && dup3(*with, *fd, O_CLOEXEC) == *fd)
+		fd_close(with);
+	else
+		*fd = take_fd(with);
+}
+
+/* All of ~/.qemud is another: it is opened with its lock before what was open is let go of. */
+static int
+renew_all(struct home *home, int at, char why[static HOME_WHY_MAX])
+{
+	struct home fresh;
+	int r;
+
+	home_init(&fresh);
+	r = open_all(&fresh, at, home->path, why);
+	if (r == 0) {
+		replace_fd(&home->fd, &fresh.fd);
+		replace_fd(&home->lock_fd, &fresh.lock_fd);
+		for (int i = 0; i < HOME_N_FOLDERS; i++)
+			replace_fd(&home->folder_fd[i], &fresh.folder_fd[i]);
+	}
+	home_close(&fresh);
+	return r;
+}
+
+int
+home_renew(struct home *home, bool *ret_changed, char why[static HOME_WHY_MAX])
+{
+	char below[HOME_WHY_MAX / 2];
+	fd_auto int at = -1;
+	int r = open_path(home->path, why, &at);
+
+	*ret_changed = false;
+	if (r == 0 && !is_there(at, ".qemud", home->fd)) {
+		r = renew_all(home, at, why);
+		*ret_changed = r == 0;
+		return r;
+	}
+	(void)snprintf(below, sizeof(below), "%s/.qemud", home->path);
+	for (int i = 0; i < HOME_N_FOLDERS && r == 0; i++) {
+		fd_auto int fd = -1;
+
+		if (is_there(home->fd, folder_names[i], home->folder_fd[i]))
+			continue;
+		r = open_folder(home->fd, below, folder_names[i], why, &fd);
+		if (r != 0)
+			break;
+		replace_fd(&home->folder_fd[i], &fd);
+		*ret_changed = true;
+	}
 	return r;
 }
 
@@ -125,4 +217,5 @@ home_close(struct home *home)
 		fd_close(&home->folder_fd[i]);
 	fd_close(&home->lock_fd);
 	fd_close(&home->fd);
+	free(take_ptr(home->path));
 }

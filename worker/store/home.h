@@ -17,12 +17,15 @@
 #ifndef WORKER_STORE_HOME_H
 #define WORKER_STORE_HOME_H
 
+#include <stdbool.h>
+
 enum home_folder { HOME_DOMAINS, HOME_AUTOSTART, HOME_LOG, HOME_CACHE, HOME_N_FOLDERS };
 
 enum { HOME_WHY_MAX = 400 };
 
 struct home {
-	int fd; /* ~/.qemud; -1 while not open */
+	char *path; /* the home directory; NULL while not open */
+	int fd;     /* ~/.qemud; -1 while not open */
 	int lock_fd;
 	int folder_fd[HOME_N_FOLDERS];
 };
@@ -39,6 +42,12 @@ void home_init(struct home *home);
  * take its lock. Returns 0, or HOME_E_* with what to do about it in why; *home is empty then.
  */
 int home_open(struct home *home, const char *path, char why[static HOME_WHY_MAX]);
+/**
+ * Somebody may have removed a folder, or put another in its place: open (and where absent make) it
+ * anew, under the number that its descriptor has. *ret_changed tells whether there was any such.
+ * Returns 0; or HOME_E_* with why: those that it could not be done for are what they were.
+ */
+int home_renew(struct home *home, bool *ret_changed, char why[static HOME_WHY_MAX]);
 /** Close what is open and give the lock back. */
 void home_close(struct home *home);
 

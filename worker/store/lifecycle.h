@@ -18,8 +18,12 @@ enum event_lifecycle {
 	EVENT_SHUTDOWN = 6,
 	EVENT_CRASHED = 8
 };
-enum event_defined { EVENT_DEFINED_ADDED = 0, EVENT_DEFINED_UPDATED = 1 };
-enum event_undefined { EVENT_UNDEFINED_REMOVED = 0 };
+enum event_defined {
+	EVENT_DEFINED_ADDED = 0,
+	EVENT_DEFINED_UPDATED = 1,
+	EVENT_DEFINED_RENAMED = 2
+};
+enum event_undefined { EVENT_UNDEFINED_REMOVED = 0, EVENT_UNDEFINED_RENAMED = 1 };
 enum event_started { EVENT_STARTED_BOOTED = 0 };
 enum event_suspended {
 	EVENT_SUSPENDED_PAUSED = 0,
