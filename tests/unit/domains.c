@@ -196,7 +196,7 @@ reported_as(const char *command, const char *name, const char *why)
 {
 	begin();
 	defined("good", 1);
-	run(command);
+	run("%s", command);
 	reopen();
 	CHECK(reported.n == 1);
 	CHECK_STR(reported.name, name);

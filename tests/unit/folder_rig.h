@@ -30,7 +30,7 @@ static struct {
 	char events[4096]; /* "NAME:EVENT/DETAIL " each */
 } reported;
 
-static inline void
+__attribute__((format(printf, 1, 2))) static inline void
 run(const char *fmt, ...)
 {
 	char command[4096];
