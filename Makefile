@@ -74,7 +74,7 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu worker/vm
 # The main file of each program; everything else of its folder also goes into tests.
 MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
-	    view/main.c
+	    worker/net/main.c view/main.c
 
 objects	  = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 GEN_RPC	 := $(addprefix $(B)/gen/protocol/rpc/,types.h handlers.h tables.c)
@@ -89,14 +89,16 @@ OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o $(B)/gen/policy
 OBJ_BROKER  := $(call objects,broker)
 OBJ_LAUNCH  := $(call objects,broker/launch)
 OBJ_RESOLVE := $(call objects,broker/resolve)
-# The plan of a box is written by the worker and read by qemud-box.
-OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o
+# The plan of a box is written by the worker and read by qemud-box; so are the words of qemud-net.
+OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o \
+	       $(B)/worker/net/control.o $(B)/worker/net/counters.o
 OBJ_BOX	    := $(call objects,worker/box)
+OBJ_NET	    := $(call objects,worker/net)
 OBJ_VIEW    := $(call objects,view)
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
-	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_VIEW)
+	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW)
 
-PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-view
+PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view
 
 # --- programs: what root links besides libc is libcap-ng and libseccomp -------------------------
 
@@ -111,6 +113,8 @@ $(B)/qemud-worker: $(B)/worker/main.o $(OBJ_WORKER) $(OBJ_CONFINE) $(OBJ_RPC) $(
 $(B)/qemud-worker: LIBS := -lseccomp -lxml2 -ljansson
 $(B)/qemud-box: $(B)/worker/box/main.o $(OBJ_BOX) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-box: LIBS := -lseccomp
+$(B)/qemud-net: $(B)/worker/net/main.o $(OBJ_NET) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-net: LIBS := -lseccomp
 $(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-view: LIBS := -lseccomp
 

@@ -38,6 +38,7 @@ qemud-launch   libcap-ng libseccomp
 qemud-resolve
 qemud-worker   libseccomp libxml2 libjansson
 qemud-box      libseccomp
+qemud-net      libseccomp
 qemud-view     libseccomp
 TABLE
 }
@@ -110,13 +111,13 @@ root_calls() {
 	calls '(get|set|end)(pw(ent|nam|uid)|gr(ent|nam|gid)|host(by|ent|id)|serv|addrinfo|nameinfo|sp)[a-z_]*|initgroups|getgrouplist|nss_.*|dlopen|dlsym|xml.*|json_.*|SSL_.*' \
 		build/qemud build/qemud-launch
 	calls 'system|popen|execvp|execlp|posix_spawnp' build/qemud build/qemud-launch \
-		build/qemud-worker build/qemud-box build/qemud-view
+		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view
 }
 worker_calls() {
 	calls 'fork|vfork|posix_spawn.*|ptrace|system|popen|pthread_create' \
-		build/qemud-worker build/qemud-box build/qemud-view
+		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view
 	# qemud-box becomes QEMU or a tool; that is what it is for.
-	calls 'exec.*|fexecve' build/qemud-worker build/qemud-view
+	calls 'exec.*|fexecve' build/qemud-worker build/qemud-net build/qemud-view
 }
 # What is pure takes values and gives values.
 pure_calls() {

@@ -16,9 +16,10 @@
  * after the other: the next is accepted when the one before has ended, so that the next worker
  * finds its way. A relay without a port and without a connection ends after NET_ALONE_S.
  *
- * At the begin of a connection, at each change of a port and as the answer to each ask, the relay
- * sends a report. The first of a connection carries one descriptor, the counters
- * (worker/net/counters.h). What a relay does not understand ends the connection, and costs no port.
+ * At each change of a port and as the answer to each ask, the relay sends a report. That which
+ * answers NET_COUNTERS carries one descriptor (worker/net/counters.h); nothing is sent unasked that
+ * has one, for the broker holds the worker's end for a moment, and lets none in (lib/foreign.h).
+ * What a relay does not understand ends the connection, and costs no port.
  */
 #ifndef WORKER_NET_CONTROL_H
 #define WORKER_NET_CONTROL_H
@@ -30,11 +31,16 @@
 enum { NET_PORTS_MAX = 8, NET_ALONE_S = 10, NET_ASK_FDS_MAX = 2 };
 
 enum net_ask_type {
-	NET_LISTEN =
-		1, /* 1 descriptor: listening, for the next workers; again: instead of the former */
-	NET_ADD,   /* 1 or 2 descriptors: QEMU's end, the network's end; -EEXIST: port in use */
-	NET_JOIN,  /* 1 descriptor: the network's end, instead of the former; -ENOENT: no port */
-	NET_REMOVE /* no descriptor: close both ends; nothing happens to a free port */
+	/* 1 descriptor: listening, for the next workers; again: instead of the former. */
+	NET_LISTEN = 1,
+	/* 1 or 2 descriptors: QEMU's end, the network's end. -EEXIST: the port is in use. */
+	NET_ADD,
+	/* 1 descriptor: the network's end, instead of the former. -ENOENT: there is no such port. */
+	NET_JOIN,
+	/* Close both ends; nothing happens to a free port. */
+	NET_REMOVE,
+	/* Give me the counters. */
+	NET_COUNTERS
 };
 
 /* Which ends a port has; bits. NET_SIDE_NETWORK is never without NET_SIDE_QEMU. */
@@ -43,7 +49,7 @@ enum net_side { NET_SIDE_QEMU = 1, NET_SIDE_NETWORK = 2 };
 struct net_ask {
 	uint32_t type;   /* enum net_ask_type */
 	uint32_t serial; /* never 0 */
-	uint32_t port;   /* below NET_PORTS_MAX; 0 for NET_LISTEN */
+	uint32_t port;   /* below NET_PORTS_MAX; 0 where it is about none */
 	uint32_t zero;
 };
 
@@ -55,8 +61,8 @@ struct net_report {
 
 /** Is this, with so many descriptors, an ask? *ret is filled then. */
 bool net_ask_read(const void *data, size_t size, unsigned n_fds, struct net_ask *ret);
-/** The same for a report; first: of its connection. */
+/** The same for a report; counters: the serial of an open ask for these, or 0. */
 bool net_report_read(
-	const void *data, size_t size, unsigned n_fds, bool first, struct net_report *ret);
+	const void *data, size_t size, unsigned n_fds, uint32_t counters, struct net_report *ret);
 
 #endif

@@ -37,7 +37,7 @@ int net_counters_make(int *ret_fd, struct net_counters **ret);
 enum net_counters_error { NET_COUNTERS_E_BAD = 1 /* not a sealed memfd of that size */ };
 
 /**
- * In the worker: map what came with the first report (fd stays the caller's). Returns 0 with the
+ * In the worker: map what NET_COUNTERS was answered with (fd stays the caller's). Returns 0 with the
  * memory, which net_counters_unmap() gives back; NET_COUNTERS_E_BAD or a negative errno.
  */
 int net_counters_map(int fd, const struct net_counters **ret);
