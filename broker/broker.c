@@ -48,7 +48,8 @@ broker_init(struct broker *broker)
 	uint32_t n_users = larger(config->max_users, broker->census.n_users);
 	uint32_t n_vms = larger(config->max_vms, broker->census.n_vms);
 	unsigned long own =
-		OWN_FDS + BROKER_SPARE_CONNS + (TOOLS_MAX + n_vms + n_users + 2UL) * FDS_PER_CHILD;
+		OWN_FDS + BROKER_SPARE_CONNS +
+		(TOOLS_MAX + n_vms * (1UL + NETS_PER_VM) + n_users + 2UL) * FDS_PER_CHILD;
 	/* It also limits what root's processes have in flight: what all children may leave unread. */
 	unsigned long in_flight = (n_users + 1UL) * (CHILD_UNTAKEN_MAX + WISHES_UNREAD_FDS);
 	struct rlimit files;
@@ -84,6 +85,8 @@ broker_init(struct broker *broker)
 	if (r == 0)
 		r = leases_init(&broker->leases, broker, n_vms);
 	if (r == 0)
+		r = nets_init(&broker->nets, broker, n_vms * NETS_PER_VM);
+	if (r == 0)
 		(void)users_add(&broker->users, 0, false);
 	return r;
 }
@@ -93,6 +96,7 @@ broker_fini(struct broker *broker)
 {
 	starter_stop(&broker->starter);
 	tools_fini(&broker->tools);
+	nets_fini(&broker->nets);
 	leases_fini(&broker->leases);
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
 		child_fini(&user->child);

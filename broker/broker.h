@@ -18,6 +18,7 @@
 #include "broker/conns.h"
 #include "broker/leases.h"
 #include "broker/listener.h"
+#include "broker/nets.h"
 #include "broker/pace.h"
 #include "broker/places.h"
 #include "broker/starter.h"
@@ -50,6 +51,7 @@ struct broker {
 	struct starter starter;
 	struct tools tools;
 	struct leases leases;
+	struct nets nets;
 	struct listener listeners[2];
 
 	struct child refuser;

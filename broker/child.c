@@ -155,6 +155,7 @@ finish(struct child *child)
 	if (child->user) {
 		tools_end(&child->broker->tools, child->user);
 		leases_forsake(child->user);
+		nets_forsake(child->user);
 	}
 	while (child->taken.first)
 		conns_remove(&child->broker->conns, child->taken.first);

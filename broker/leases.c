@@ -16,6 +16,7 @@
 
 #include "broker/broker.h"
 #include "broker/child.h"
+#include "broker/nets.h"
 #include "broker/users.h"
 #include "broker/wishes.h"
 #include "lib/fd.h"
@@ -196,6 +197,7 @@ ask_end(struct lease *lease)
 		.type = IPC_LEAF_END, .fill = fill_end, .answered = leaf_ended};
 
 	lease->state = LEASE_ENDING;
+	nets_end(lease);
 	starter_ask(&broker_of(lease)->starter, &lease->question, &ops, LANE_ENDS);
 }
 

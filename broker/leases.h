@@ -53,6 +53,7 @@ struct lease {
 	int pidfd;        /* owned; -1 when there is no process; see LEAF_FOUND */
 	uint32_t pid;     /* 0: not known */
 	struct timer retry;
+	struct net *nets; /* the first of what runs for its network */
 };
 
 struct leases {

@@ -54,7 +54,7 @@ may_leave(const struct user *user)
 {
 	return user->used && user->uid != 0 && user->budget.n_conns == 0 && user->pending.n == 0 &&
 	       !user->lookup.open && child_is_absent(&user->child) && user->tools.n == 0 &&
-	       !user->leases.first;
+	       user->nets.n == 0 && !user->leases.first;
 }
 
 static enum stranger_group

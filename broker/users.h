@@ -22,6 +22,7 @@
 #include "broker/child.h"
 #include "broker/conns.h"
 #include "broker/leases.h"
+#include "broker/nets.h"
 #include "broker/starter.h"
 #include "broker/tools.h"
 #include "lib/loop.h"
@@ -47,6 +48,7 @@ struct user {
 	struct child child;
 	struct tools_share tools; /* its worker's */
 	struct leases_share leases;
+	struct nets_share nets;
 };
 
 struct users {

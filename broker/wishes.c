@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wishes.c: what a worker asks for, of tools and of leases, and what it is told of them.
+ * wishes.c: what a worker asks for, of tools, leases and networks, and what it is told of them.
  *
  * Runs in the broker, as root. Must never believe that what a worker names is its user's.
  */
@@ -52,6 +52,13 @@ wishes_answer_lease(
 		child, IPC_LEASE, link_answer(&child->link, IPC_LEASED, serial, err, leased, &fd));
 }
 
+int
+wishes_answer_net(struct child *child, uint32_t serial, int err, int fd)
+{
+	return sent(
+		child, IPC_NET, link_answer(&child->link, IPC_NET_READY, serial, err, NULL, &fd));
+}
+
 void
 wishes_lease_gone(struct child *child, uint32_t id)
 {
@@ -88,6 +95,17 @@ on_lease(struct child *child, const struct ipc_message *message)
 }
 
 static void
+on_net(struct child *child, const struct ipc_message *message)
+{
+	int r = -ESHUTDOWN;
+
+	if (child->state == CHILD_SERVING)
+		r = nets_ask(&child->broker->nets, child->user, message->body, message->serial);
+	if (r < 0)
+		(void)wishes_answer_net(child, message->serial, r, -1);
+}
+
+static void
 on_lease_stop(struct child *child, const struct ipc_message *message)
 {
 	leases_stop(child->user, ((const struct ipc_lease_stop *)message->body)->id);
@@ -116,6 +134,7 @@ static const struct {
 } wishes[] = {
 	{IPC_TOOL, on_tool},
 	{IPC_LEASE, on_lease},
+	{IPC_NET, on_net},
 	{IPC_LEASE_STOP, on_lease_stop},
 	{IPC_LEASE_NEXT, on_lease_next},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wishes.h: what a worker asks for, of tools and of leases, and what it is told of them.
+ * wishes.h: what a worker asks for, of tools, leases and networks, and what it is told of them.
  *
  * Runs in the broker, as root. Between a child's link and the tables of tools and leases: who may
  * ask, and what happens to who does not read its answers.
@@ -36,6 +36,8 @@ int wishes_answer_tool(struct child *child, uint32_t serial, int err, int fd);
 /** The same for a lease; leased is only looked at when err is 0. */
 int wishes_answer_lease(
 	struct child *child, uint32_t serial, int err, const struct ipc_leased *leased, int fd);
+/** The same for a process of a network, as for a tool. */
+int wishes_answer_net(struct child *child, uint32_t serial, int err, int fd);
 /** A lease of its user's is over: tell the worker, if there is one that listens. */
 void wishes_lease_gone(struct child *child, uint32_t id);
 

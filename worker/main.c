@@ -198,6 +198,14 @@ uplink_lease_gone(struct uplink *uplink, uint32_t id)
 	vms_lease_gone(&worker->estate.vms, id);
 }
 
+static void
+uplink_net(struct uplink *uplink, uint64_t cookie, int err, int fd)
+{
+	struct worker *worker = container_of(uplink, struct worker, uplink);
+
+	vms_net_ready(&worker->estate.vms, cookie, err, fd);
+}
+
 static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.forget = uplink_forget,
 	.idle = uplink_idle,
@@ -205,6 +213,7 @@ static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.tool = uplink_tool,
 	.leased = uplink_leased,
 	.lease_found = uplink_lease_found,
+	.net = uplink_net,
 	.lease_gone = uplink_lease_gone};
 
 /* --- begin and end ------------------------------------------------------------------------ */

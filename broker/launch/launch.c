@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "broker/launch/process.h"
+#include "broker/launch/resident.h"
 #include "broker/launch/userdir.h"
 #include "lib/foreign.h"
 #include "lib/log.h"
@@ -23,7 +24,7 @@
 /* A namespace of each kind, but not of users: that one would give the bounding set back. */
 enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS };
 
-enum { NUMBER_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
+enum { NUMBER_MAX = 16, PROGRAM_NAME_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
 	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min";
@@ -206,7 +207,27 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 		starter, &spawn, PROGRAM_VIEW, "view", IPC_VIEW_STARTED, message->serial);
 }
 
-/* A tool's leaf is numbered; a VM's has its name, and must be nobody's. 0 or a negative errno. */
+/* The leaf of a VM that runs, with room in it. The broker counts; this also after it has changed. */
+static int
+look_into_leaf(const struct launch *starter, uint32_t uid, const char *leaf)
+{
+	fd_auto int fd = -1;
+	int r;
+
+	if (starter->ledger.dir_fd < 0)
+		return 0;
+	r = ledger_find(&starter->ledger, uid, leaf, &fd);
+	if (r == 0)
+		r = resident_count(fd);
+	if (r == 0)
+		return -ENOENT;
+	return r >= LAUNCH_LEAF_PROCESSES_MAX ? -EDQUOT : r < 0 ? r : 0;
+}
+
+/*
+ * A tool's leaf is numbered; a VM's has its name, and must be nobody's; what is for the network of a
+ * VM goes into the VM's. Returns 0 or a negative errno.
+ */
 static int
 name_leaf(struct launch *starter, const struct ipc_box *ask, char ret[static LEDGER_LEAF_MAX])
 {
@@ -219,6 +240,8 @@ name_leaf(struct launch *starter, const struct ipc_box *ask, char ret[static LED
 	}
 	memcpy(vm.uuid, ask->uuid, sizeof(vm.uuid));
 	ledger_vm_name(&vm, ret);
+	if (ask->kind != IPC_BOX_VM)
+		return look_into_leaf(starter, ask->uid, ret);
 	r = ledger_leave(&starter->ledger, ask->uid, ret);
 	if (r < 0)
 		log_error("uid=%" PRIu32 " op=box: the control group %s cannot be taken: %s",
@@ -226,18 +249,31 @@ name_leaf(struct launch *starter, const struct ipc_box *ask, char ret[static LED
 	return r;
 }
 
+static const struct {
+	enum program program;
+	enum tree_kind tree;
+	uint64_t namespaces;
+} boxes[] = {
+	[IPC_BOX_TOOL] = {PROGRAM_BOX, TREE_BOX, ALL_NAMESPACES},
+	[IPC_BOX_VM] = {PROGRAM_BOX, TREE_BOX, ALL_NAMESPACES},
+	[IPC_BOX_RELAY] = {PROGRAM_NET, TREE_LIBRARIES, ALL_NAMESPACES},
+	/* The network is the host's: that is what it is for. */
+	[IPC_BOX_PASST] = {PROGRAM_BOX, TREE_PASST, ALL_NAMESPACES & ~(uint64_t)CLONE_NEWNET},
+};
+
 static int
 ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 {
 	const struct ipc_box *ask = message->body;
-	char program[] = "qemud-box";
-	char *argv[] = {program, NULL}, *environment[] = {NULL};
+	enum program program = boxes[ask->kind].program; /* ipc_check() has seen its range */
+	char name[PROGRAM_NAME_MAX];
+	char *argv[] = {name, NULL}, *environment[] = {NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
 	struct spawn spawn = {
 		.argv = argv,
 		.envp = environment,
-		.namespaces = ALL_NAMESPACES,
-		.tree = TREE_BOX,
+		.namespaces = boxes[ask->kind].namespaces,
+		.tree = boxes[ask->kind].tree,
 		.tree_at = starter->users_path,
 		/* A tool has nobody else who would end it, and such a VM nobody who would find it. */
 		.ends_with_starter = ask->kind == IPC_BOX_TOOL || starter->ledger.dir_fd < 0,
@@ -264,7 +300,8 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 	spawn.gid = account.gid;
 	spawn.groups = account.groups;
 	spawn.n_groups = account.n_groups;
-	return start_linked(starter, &spawn, PROGRAM_BOX, leaf, IPC_BOXED, message->serial);
+	(void)snprintf(name, sizeof(name), "%s", program_name(program));
+	return start_linked(starter, &spawn, program, leaf, IPC_BOXED, message->serial);
 }
 
 static int

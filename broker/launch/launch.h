@@ -19,6 +19,12 @@
 #include "lib/link.h"
 #include "lib/loop.h"
 
+/*
+ * What is in the leaf of a VM when one more process is asked for: QEMU, a relay, a passt for each
+ * network interface, and as many that have yet to end.
+ */
+enum { LAUNCH_LEAF_PROCESSES_MAX = 20 };
+
 struct launch {
 	struct loop *loop;
 	struct link link;

@@ -15,6 +15,7 @@ static const char *const names[PROGRAM_N] = {
 	[PROGRAM_VIEW] = "qemud-view",
 	[PROGRAM_RESOLVE] = "qemud-resolve",
 	[PROGRAM_BOX] = "qemud-box",
+	[PROGRAM_NET] = "qemud-net",
 };
 
 const char *

@@ -113,3 +113,12 @@ resident_find(int leaf_fd, uint32_t *ret_pid, int *ret_pidfd)
 	}
 	return -EAGAIN;
 }
+
+int
+resident_count(int leaf_fd)
+{
+	struct pids pids;
+	int r = read_pids(leaf_fd, &pids);
+
+	return r < 0 ? r : (int)pids.n;
+}

@@ -17,5 +17,7 @@
  * is in the leaf, -EAGAIN when whoever is in it changes too fast, or another negative errno.
  */
 int resident_find(int leaf_fd, uint32_t *ret_pid, int *ret_pidfd);
+/** How many processes are in the leaf, as far as they are looked at. Returns that or a negative errno. */
+int resident_count(int leaf_fd);
 
 #endif

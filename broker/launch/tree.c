@@ -23,6 +23,7 @@
 enum how {
 	FOLDER = 1, /* made, for what is below it */
 	HOST,       /* as it is on the host, link, folder or file; left out where there is none */
+	RESOLVER,   /* the host's file of that meaning, see add_resolver() */
 	DEVICE,     /* the host's, which can be opened as such */
 	PROC,
 	TMP
@@ -57,7 +58,20 @@ static const struct place box[] = {{"/usr", FOLDER}, LIBRARIES,
 	{"/tmp", TMP},
 	{NULL, 0}};
 
-static const struct place *const trees[] = {[TREE_LIBRARIES] = libraries, [TREE_BOX] = box};
+static const struct place passt[] = {{"/usr", FOLDER}, LIBRARIES,
+	{"/usr/bin", HOST},
+	{"/etc", FOLDER},
+	{"/etc/ld.so.cache", HOST},
+	{"/etc/resolv.conf", RESOLVER},
+	{"/dev", FOLDER},
+	{"/dev/null", DEVICE},
+	{"/dev/urandom", DEVICE},
+	{"/proc", PROC},
+	{"/tmp", TMP}, /* where it mounts its own */
+	{NULL, 0}};
+
+static const struct place *const trees[] = {
+	[TREE_LIBRARIES] = libraries, [TREE_BOX] = box, [TREE_PASST] = passt};
 /* clang-format on */
 
 enum { READ_ONLY = MS_RDONLY | MS_NOSUID };
@@ -75,9 +89,9 @@ add_link(const char *name)
 }
 
 static const char *
-bind(const char *name, unsigned long flags)
+bind(const char *from, const char *name, unsigned long flags)
 {
-	if (mount(name, name + 1, NULL, MS_BIND, NULL) < 0 ||
+	if (mount(from, name + 1, NULL, MS_BIND, NULL) < 0 ||
 		mount(NULL, name + 1, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
 		return "mount of a place of the host";
 	return NULL;
@@ -95,7 +109,29 @@ add_host(const char *name)
 	if (S_ISDIR(st.st_mode) ? mkdir(name + 1, 0755) < 0
 				: mknod(name + 1, S_IFREG | 0444, 0) < 0)
 		return "a place to mount on";
-	return bind(name, READ_ONLY | MS_NODEV);
+	return bind(name, name, READ_ONLY | MS_NODEV);
+}
+
+/*
+ * The host's file, wherever a link to it leads. Where that is systemd-resolved's with nothing but an
+ * address that the host alone can reach, the one beside it which names the real servers.
+ */
+static const char *
+add_resolver(const char *name)
+{
+	static const char stub[] = "/run/systemd/resolve/stub-resolv.conf",
+			  real[] = "/run/systemd/resolve/resolv.conf";
+	struct stat st, stub_st;
+	const char *from = name;
+
+	if (stat(name, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL; /* then names are not resolved on the host either */
+	if (stat(stub, &stub_st) == 0 && stub_st.st_dev == st.st_dev &&
+		stub_st.st_ino == st.st_ino && stat(real, &st) == 0 && S_ISREG(st.st_mode))
+		from = real;
+	if (mknod(name + 1, S_IFREG | 0444, 0) < 0)
+		return "a place to mount on";
+	return bind(from, name, READ_ONLY | MS_NODEV | MS_NOEXEC);
 }
 
 static const char *
@@ -104,7 +140,7 @@ add_device(const char *name)
 	if (mknod(name + 1, S_IFREG | 0444, 0) < 0)
 		return "a place to mount on";
 	/* Writing to the device behind a read-only node is no change of the tree. */
-	return bind(name, READ_ONLY | MS_NOEXEC);
+	return bind(name, name, READ_ONLY | MS_NOEXEC);
 }
 
 static const char *
@@ -137,6 +173,8 @@ add(const struct place *place, uint32_t uid, uint32_t gid)
 		return mkdir(place->name + 1, 0755) < 0 ? "mkdir" : NULL;
 	case HOST:
 		return add_host(place->name);
+	case RESOLVER:
+		return add_resolver(place->name);
 	case DEVICE:
 		return add_device(place->name);
 	case PROC:
@@ -150,7 +188,7 @@ add(const struct place *place, uint32_t uid, uint32_t gid)
 const char *
 tree_make(enum tree_kind kind, const char *at, uint32_t uid, uint32_t gid)
 {
-	ASSERT(kind == TREE_LIBRARIES || kind == TREE_BOX);
+	ASSERT(kind != TREE_HOST);
 	(void)umask(022);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return "mount of / as private";

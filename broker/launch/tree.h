@@ -22,7 +22,12 @@ enum tree_kind {
 	 * zero and urandom in /dev; /proc with nothing but its own processes; a small /tmp of the
 	 * user's, from which nothing can be executed.
 	 */
-	TREE_BOX
+	TREE_BOX,
+	/*
+	 * What passt needs: the same without data, and how the host resolves names. It puts itself
+	 * into an empty tree of its own when it has read that.
+	 */
+	TREE_PASST
 };
 
 /**

@@ -25,7 +25,7 @@ unknown_functions() {
 			grep -o '[a-z_][A-Za-z0-9_]*(' | tr -d '('
 		echo libc
 	} | sort -u >build/functions.$$
-	lists | grep -vE '/(asan|qemu[a-z_]*)\.list$' | while read -r list; do
+	lists | grep -vE '/(asan|passt|qemu[a-z_]*)\.list$' | while read -r list; do
 		sed -n 's/^[a-z0-9_][^#]*# \([^:]*\): .*/\1/p' "$list" | tr ',' '\n' |
 			sed 's/^ *//; s/()$//' | sort -u | while read -r name; do
 			grep -qx "$name" build/functions.$$ || echo "$list: no function $name"

@@ -133,24 +133,24 @@ test_sockets(void)
 	fd_auto int first = -1, second = -1, client = -1, again = -1;
 
 	fresh();
-	CHECK(rundir_connect(one, "qmp", &client) == -ENOENT && client == -1);
-	CHECK(rundir_listen(one, "qmp", &first) == 0);
+	CHECK(rundir_connect(one, "qmp", SOCK_STREAM, &client) == -ENOENT && client == -1);
+	CHECK(rundir_listen(one, "qmp", SOCK_STREAM, &first) == 0);
 	CHECK(is_there(ONE ".qmp"));
 	CHECK(fcntl(first, F_GETFD) & FD_CLOEXEC);
 	for (int i = 0; i < 3; i++) {
-		CHECK(rundir_connect(one, "qmp", &client) == 0);
+		CHECK(rundir_connect(one, "qmp", SOCK_STREAM, &client) == 0);
 		CHECK(fcntl(client, F_GETFD) & FD_CLOEXEC);
 		CHECK(fcntl(client, F_GETFL) & O_NONBLOCK);
 		talk(first, client);
 		fd_close(&client);
 	}
 	/* A new one takes its place, and the old one is reached no more. */
-	CHECK(rundir_listen(one, "qmp", &second) == 0);
-	CHECK(rundir_connect(one, "qmp", &again) == 0);
+	CHECK(rundir_listen(one, "qmp", SOCK_STREAM, &second) == 0);
+	CHECK(rundir_connect(one, "qmp", SOCK_STREAM, &again) == 0);
 	talk(second, again);
 	/* What ended without tidying up is refused, not waited for. */
 	fd_close(&second);
-	CHECK(rundir_connect(one, "qmp", &client) == -ECONNREFUSED && client == -1);
+	CHECK(rundir_connect(one, "qmp", SOCK_STREAM, &client) == -ECONNREFUSED && client == -1);
 }
 
 static void
@@ -160,8 +160,8 @@ test_full_queue(void)
 	int clients[64], n = 0, r = 0;
 
 	fresh();
-	CHECK(rundir_listen(one, "serial0", &listener) == 0);
-	while (n < 64 && (r = rundir_connect(one, "serial0", &clients[n])) == 0)
+	CHECK(rundir_listen(one, "serial0", SOCK_STREAM, &listener) == 0);
+	while (n < 64 && (r = rundir_connect(one, "serial0", SOCK_STREAM, &clients[n])) == 0)
 		n++;
 	CHECK(r == -EAGAIN && n >= 8);
 	while (n > 0)
@@ -179,13 +179,13 @@ test_socket_names(void)
 
 	fresh();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		CHECK(rundir_listen(one, bad[i], &fd) == -EINVAL && fd == -1);
-		CHECK(rundir_connect(one, bad[i], &fd) == -EINVAL && fd == -1);
+		CHECK(rundir_listen(one, bad[i], SOCK_STREAM, &fd) == -EINVAL && fd == -1);
+		CHECK(rundir_connect(one, bad[i], SOCK_STREAM, &fd) == -EINVAL && fd == -1);
 		CHECK(rundir_write(one, bad[i], "x", 1) == -EINVAL);
 		CHECK(rundir_read(one, bad[i], &text, &size) == -EINVAL && !text);
 	}
 	run("test -z \"$(ls -A)\"");
-	CHECK(rundir_listen(one, "abcdefghijklmn09", &fd) == 0);
+	CHECK(rundir_listen(one, "abcdefghijklmn09", SOCK_STREAM, &fd) == 0);
 	CHECK(is_there(ONE ".abcdefghijklmn09"));
 }
 
@@ -199,28 +199,28 @@ test_in_the_place_of_a_socket(void)
 	fresh();
 	run("mkdir -p elsewhere/" ONE ".dir && touch " ONE ".file && mkfifo " ONE ".fifo && "
 	    "ln -s elsewhere " ONE ".link && ln -s nowhere " ONE ".dangling && mkdir " ONE ".dir");
-	CHECK(rundir_connect(one, "file", &fd) == -ECONNREFUSED);
-	CHECK(rundir_connect(one, "fifo", &fd) == -ECONNREFUSED);
-	CHECK(rundir_connect(one, "dir", &fd) == -ECONNREFUSED);
-	CHECK(rundir_listen(one, "file", &fd) == 0);
+	CHECK(rundir_connect(one, "file", SOCK_STREAM, &fd) == -ECONNREFUSED);
+	CHECK(rundir_connect(one, "fifo", SOCK_STREAM, &fd) == -ECONNREFUSED);
+	CHECK(rundir_connect(one, "dir", SOCK_STREAM, &fd) == -ECONNREFUSED);
+	CHECK(rundir_listen(one, "file", SOCK_STREAM, &fd) == 0);
 	fd_close(&fd);
-	CHECK(rundir_listen(one, "fifo", &fd) == 0);
+	CHECK(rundir_listen(one, "fifo", SOCK_STREAM, &fd) == 0);
 	fd_close(&fd);
-	CHECK(rundir_listen(one, "link", &fd) == 0);
+	CHECK(rundir_listen(one, "link", SOCK_STREAM, &fd) == 0);
 	fd_close(&fd);
-	CHECK(rundir_listen(one, "dangling", &fd) == 0);
+	CHECK(rundir_listen(one, "dangling", SOCK_STREAM, &fd) == 0);
 	fd_close(&fd);
-	CHECK(rundir_listen(one, "dir", &fd) == -EISDIR && fd == -1);
+	CHECK(rundir_listen(one, "dir", SOCK_STREAM, &fd) == -EISDIR && fd == -1);
 	CHECK(is_there("elsewhere") && !is_there("nowhere"));
 	CHECK(rundir_read(one, "file", &text, &size) == -EPERM && !text);
 	/* A link to a socket that listens is not followed either. */
-	CHECK(rundir_listen(one, "real", &fd) == 0);
+	CHECK(rundir_listen(one, "real", SOCK_STREAM, &fd) == 0);
 	run("ln -s " ONE ".real " OTHER ".real");
 	{
 		fd_auto int client = -1;
 
-		CHECK(rundir_connect(other, "real", &client) == -ECONNREFUSED);
-		CHECK(rundir_connect(one, "real", &client) == 0);
+		CHECK(rundir_connect(other, "real", SOCK_STREAM, &client) == -ECONNREFUSED);
+		CHECK(rundir_connect(one, "real", SOCK_STREAM, &client) == 0);
 	}
 }
 
@@ -306,7 +306,7 @@ test_remove(void)
 	fd_auto int fd = -1;
 
 	fresh();
-	CHECK(rundir_listen(one, "qmp", &fd) == 0);
+	CHECK(rundir_listen(one, "qmp", SOCK_STREAM, &fd) == 0);
 	CHECK(rundir_write(one, "vm", "x", 1) == 0 && rundir_write(one, "xml", "x", 1) == 0);
 	CHECK(rundir_write(other, "vm", "x", 1) == 0);
 	run("touch ." ONE ".vm.new && ln -s / " ONE ".link && mkdir -p " ONE ".dir/below && "
@@ -385,15 +385,15 @@ behind_the_filter(void)
 	char *text = NULL;
 	size_t size;
 
-	CHECK(rundir_listen(one, "qmp", &listener) == 0);
-	CHECK(rundir_connect(one, "qmp", &client) == 0);
+	CHECK(rundir_listen(one, "qmp", SOCK_STREAM, &listener) == 0);
+	CHECK(rundir_connect(one, "qmp", SOCK_STREAM, &client) == 0);
 	CHECK(rundir_write(other, "vm", "x", 1) == 0 && rundir_write(other, "vm", "y", 1) == 0);
 	CHECK(rundir_read(other, "vm", &text, &size) == 0 && size == 1);
 	free(text);
 	CHECK(rundir_sweep(only_one_runs, &asked) == 0 && asked.n == 2);
 	CHECK(rundir_read(other, "vm", &text, &size) == -ENOENT);
 	rundir_remove(one);
-	CHECK(rundir_connect(one, "qmp", &client) == -ENOENT);
+	CHECK(rundir_connect(one, "qmp", SOCK_STREAM, &client) == -ENOENT);
 	fd_close(&listener);
 	fd_close(&client);
 }

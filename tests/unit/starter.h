@@ -119,6 +119,7 @@ make_place(void)
 	copy_self("qemud-view", 0711);
 	copy_self("qemud-resolve", 0711);
 	copy_self("qemud-box", 0711);
+	copy_self("qemud-net", 0711);
 }
 
 static inline void

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "lib/fd.h"
@@ -253,10 +254,10 @@ test_listeners(void)
 	want(QEMU_FILE_SERIAL, 0);
 	want(QEMU_FILE_SERIAL, 3);
 	CHECK(open_all() == RPC_DONE && files.n == 3);
-	CHECK(rundir_connect(live.uuid, "qmp", &monitor) == 0);
-	CHECK(rundir_connect(live.uuid, "serial3", &serial) == 0);
+	CHECK(rundir_connect(live.uuid, "qmp", SOCK_STREAM, &monitor) == 0);
+	CHECK(rundir_connect(live.uuid, "serial3", SOCK_STREAM, &serial) == 0);
 	vm_files_close(&files);
-	CHECK(rundir_connect(live.uuid, "qmp", &monitor) == -ECONNREFUSED);
+	CHECK(rundir_connect(live.uuid, "qmp", SOCK_STREAM, &monitor) == -ECONNREFUSED);
 	/* Where one cannot be made, that is told, and the others are closed. */
 	rundir_remove(live.uuid);
 	run("mkdir 01020300-0000-0000-0000-000000000000.serial3");

@@ -151,6 +151,8 @@ stage_landlock(struct box *box)
 	const char *path = NULL;
 	int r;
 
+	if (!program->landlock)
+		return 0;
 	box->landlock = landlock_level();
 	r = box->landlock;
 	if (r >= 0)

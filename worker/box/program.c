@@ -20,11 +20,21 @@ static const char *const qemu_first[] = {"qemu-system-x86_64", "-nodefaults", "-
 
 static const char *const qemu_img_first[] = {"qemu-img", NULL};
 
+/*
+ * What keeps passt to one network interface: no fork, the descriptor that it was given, no way to
+ * the host's own loopback, and a MAC address of its own (the one that later releases have by
+ * default) instead of the host's.
+ */
+static const char *const passt_first[] = {"passt", "--foreground", "--quiet", "--fd", "10",
+	"--no-map-gw", "--mac-addr", "9a:55:9a:55:9a:55", NULL};
+
 static const struct program programs[] = {
 	[PLAN_QEMU_X86_64] = {"/usr/bin/qemu-system-x86_64", qemu_first, &filter_qemu,
 		&landlock_qemu, false},
 	[PLAN_QEMU_IMG] = {"/usr/bin/qemu-img", qemu_img_first, &filter_qemu_img,
 		&landlock_qemu_img, true},
+	/* Landlock forbids mount and pivot_root, by which passt leaves every file behind. */
+	[PLAN_PASST] = {"/usr/bin/passt", passt_first, &filter_passt, NULL, false},
 };
 
 /* A probe answers within seconds, whatever image or binary it meets. */

@@ -16,7 +16,7 @@ struct program {
 	const char *path;
 	const char *const *first; /* arguments before those of the plan, its name included */
 	const struct filter *filter;
-	const struct landlock_list *landlock;
+	const struct landlock_list *landlock; /* NULL: none, for a program that mounts */
 	/* It takes files by name only: it may open what it was given again, as /proc/self/fd/N. */
 	bool reopens;
 };

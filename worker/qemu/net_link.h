@@ -16,8 +16,8 @@ struct net_link;
 
 struct net_link_ops {
 	/*
-	 * A report: the first of the connection, an answer (serial is not 0), or a change. sides[] is
-	 * in the struct. Called from the loop.
+	 * It is open, with the counters (serial is 0), or an answer has come (serial is not 0), or
+	 * something has changed. sides[] is in the struct. Called from the loop.
 	 */
 	void (*report)(struct net_link *net, const struct net_report *report);
 	/*
@@ -32,11 +32,11 @@ struct net_link {
 	const struct net_link_ops *ops;
 	struct io io;
 	int sock;                            /* owned; -1 when over */
-	const struct net_counters *counters; /* NULL before the first report */
+	const struct net_counters *counters; /* NULL until it is open */
 	uint8_t sides[NET_PORTS_MAX];        /* as last reported */
-	bool first;                          /* the first report has yet to come */
 	uint32_t last_serial;
-	uint32_t asked; /* serial of the open ask; 0: none */
+	uint32_t asked;    /* serial of the open ask; 0: none */
+	uint32_t counting; /* that is for the counters: it is not open yet */
 };
 
 /** Serve the connection (taken over, also on failure). Returns 0 or a negative errno. */

@@ -78,10 +78,12 @@ enum passt_error { PASST_E_BAD = 1 /* `why` says what is wrong */ };
 int passt_check(const struct passt *passt, unsigned port_min, char why[static PLAN_WHY_MAX]);
 
 /**
- * The plan of its box; its one descriptor, the network's end of the pair, goes to PASST_FD. text
- * lives as long as the plan. Returns 0, or PASST_E_BAD for what does not fit.
+ * The plan of its box; its one descriptor, the network's end of the pair, goes to PASST_FD. Where
+ * all ports are forwarded, those below port_min are not. text lives as long as the plan. Returns 0,
+ * or PASST_E_BAD for what does not fit.
  */
-int passt_plan(const struct passt *passt, struct passt_text *text, struct plan *ret);
+int passt_plan(
+	const struct passt *passt, unsigned port_min, struct passt_text *text, struct plan *ret);
 
 /** Is passt on this host? */
 bool passt_is_installed(void);

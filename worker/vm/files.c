@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -110,7 +111,7 @@ open_disk(const struct domain_def *live, unsigned index, struct rpc_error *error
 static int
 listen_as(const uint8_t uuid[static 16], const char *kind, struct rpc_error *error, int *ret_fd)
 {
-	int r = rundir_listen(uuid, kind, ret_fd);
+	int r = rundir_listen(uuid, kind, SOCK_STREAM, ret_fd);
 
 	if (r < 0)
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,

@@ -4,11 +4,11 @@
  * of kind user.
  *
  * Runs in the worker, as the user. A port is one interface. QEMU has one end of a pair of stream
- * sockets (vm_network_pair()), which is its -netdev stream,server=off,addr.type=fd; the relay the
- * other, from vm_network_add() on, and so QEMU never sees a passt end. A passt that ended is
- * started again, a second later and then ever later, up to VM_NETWORK_RETRY_MAX_S; so is a relay
- * asked for, reached and left in peace while the worker lives. Only when the relay itself ends are
- * QEMU's ends lost, which is logged: an interface has to be unplugged and plugged in then.
+ * sockets (vm_network_pair()), which is its -netdev stream,server=off,addr.type=fd; the relay has
+ * the other, from vm_network_add() on, and so QEMU never sees a passt end. A passt that ended is
+ * started again, a second later and then ever later, up to VM_NETWORK_RETRY_MAX_S. Only when the
+ * relay itself ends are QEMU's ends lost with it: these ports stay DOWN until they are removed (the
+ * interface is unplugged), which is logged.
  */
 #ifndef WORKER_VM_NETWORK_H
 #define WORKER_VM_NETWORK_H
@@ -26,14 +26,14 @@
 
 enum {
 	VM_NETWORK_RETRY_MAX_S = 64,
-	VM_NETWORK_STEADY_S = 10 /* a passt that ran so long is started again after a second */
+	VM_NETWORK_STEADY_S = 10 /* what ran so long is started again after a second */
 };
 
 enum vm_port_state {
 	VM_PORT_FREE = 0,
 	VM_PORT_BEGINS, /* its passt is on its way */
 	VM_PORT_UP,     /* it runs */
-	VM_PORT_DOWN    /* it has ended, or could not be started; it is tried again */
+	VM_PORT_DOWN    /* it has ended, or could not be started; `why` says it */
 };
 
 struct vm_network;
@@ -42,18 +42,20 @@ struct vm_port {
 	struct vm_network *network;
 	enum vm_port_state state;
 	struct passt passt;
-	int qemu_fd;    /* owned, until the relay has it; -1 */
-	int network_fd; /* owned, until the relay has it; -1 */
+	bool related;   /* the relay has QEMU's end, as far as is known */
+	bool removing;  /* it is to let go of it */
+	int relay_fd;   /* owned: QEMU's end, until the relay has it; -1 */
+	int network_fd; /* owned: passt's end, until the relay has it; -1 */
 	bool asked;     /* the broker, for a box */
 	struct seed_link seed;
 	struct timer retry;
 	unsigned n_failed; /* in a row */
 	uint64_t up_since_ns;
-	char why[PLAN_WHY_MAX]; /* DOWN: for people */
+	char why[PLAN_WHY_MAX];
 };
 
 struct vm_network_ops {
-	/* The state of a port has changed; from the loop. `why` is set when it is DOWN. */
+	/* The state of a port has changed; from the loop. */
 	void (*changed)(struct vm_network *network, unsigned port);
 };
 
@@ -61,7 +63,8 @@ struct vm_network {
 	struct loop *loop;
 	struct uplink *uplink;
 	const struct vm_network_ops *ops;
-	const struct vm_log *log; /* borrowed: where passt writes */
+	const struct vm_log *log; /* borrowed: where passt writes, while it is open */
+	unsigned port_min;        /* see passt.h */
 	uint8_t uuid[16];
 	uint32_t id;      /* of the lease; 0: not begun */
 	bool relay_asked; /* the broker has not answered yet */
@@ -69,13 +72,14 @@ struct vm_network {
 	struct net_link link;
 	struct timer retry; /* of the relay */
 	unsigned n_failed;
-	unsigned asking; /* the port that the open ask is about; NET_PORTS_MAX: none */
+	int asking; /* what the open ask of the relay is about: enum net_ask_type, of asking_port */
+	unsigned asking_port;
 	struct vm_port ports[NET_PORTS_MAX];
 };
 
 /** Empty: no port, nothing begun. ops may be NULL. */
 void vm_network_init(struct vm_network *network, struct loop *loop, struct uplink *uplink,
-	const struct vm_log *log, const struct vm_network_ops *ops);
+	const struct vm_log *log, unsigned port_min, const struct vm_network_ops *ops);
 /** Let go of it: what runs goes on, until the VM ends. Empty afterwards. */
 void vm_network_stop(struct vm_network *network);
 
@@ -87,11 +91,12 @@ int vm_network_pair(int *ret_qemu_fd, int *ret_relay_fd);
 /**
  * Put an interface on a free port (relay_fd is taken over, also on failure). Before
  * vm_network_begin() nothing happens yet; afterwards, a relay is asked for if there is none.
- * changed() follows. Returns 0, -EBUSY when the port is in use, or another negative errno.
+ * changed() follows. passt was checked (passt_check()). Returns 0, -EBUSY when the port is in use,
+ * -ENOPKG when passt is not installed (PASST_PACKAGE).
  */
 int vm_network_add(
 	struct vm_network *network, unsigned port, const struct passt *passt, int relay_fd);
-/** Take it away: the port is free at once. QEMU sees the end of its pair. */
+/** Take it away. QEMU sees the end of its pair; the port is free when the relay has let go of it. */
 void vm_network_remove(struct vm_network *network, unsigned port);
 
 /** The VM has its lease: start what was added. */

@@ -123,13 +123,13 @@ make_address(const uint8_t uuid[static UUID_SIZE], const char *kind, struct sock
 }
 
 static int
-make_socket(void)
+make_socket(int type)
 {
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 int
-rundir_listen(const uint8_t uuid[static UUID_SIZE], const char *kind, int *ret_fd)
+rundir_listen(const uint8_t uuid[static UUID_SIZE], const char *kind, int type, int *ret_fd)
 {
 	fd_auto int fd = -1;
 	struct sockaddr_un address;
@@ -139,7 +139,7 @@ rundir_listen(const uint8_t uuid[static UUID_SIZE], const char *kind, int *ret_f
 		return r;
 	if (unlinkat(AT_FDCWD, address.sun_path, 0) < 0 && errno != ENOENT)
 		return -errno;
-	fd = make_socket();
+	fd = make_socket(type);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(fd, BACKLOG) < 0)
 		return -errno;
@@ -148,7 +148,7 @@ rundir_listen(const uint8_t uuid[static UUID_SIZE], const char *kind, int *ret_f
 }
 
 int
-rundir_connect(const uint8_t uuid[static UUID_SIZE], const char *kind, int *ret_fd)
+rundir_connect(const uint8_t uuid[static UUID_SIZE], const char *kind, int type, int *ret_fd)
 {
 	fd_auto int fd = -1;
 	struct sockaddr_un address;
@@ -162,7 +162,7 @@ rundir_connect(const uint8_t uuid[static UUID_SIZE], const char *kind, int *ret_
 	/* connect() would follow a link to whoever listens there. */
 	if (!S_ISSOCK(st.st_mode))
 		return -ECONNREFUSED;
-	fd = make_socket();
+	fd = make_socket(type);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	*ret_fd = take_fd(&fd);

@@ -23,16 +23,16 @@ enum { RUNDIR_KIND_MAX = 16, RUNDIR_FILE_MAX = 1024 * 1024 + 4096 };
 int rundir_enter(const char *path, const char **ret_why);
 
 /**
- * Bind a listening stream socket UUID.kind, in the place of whatever has that name. The caller owns
+ * Bind a listening socket UUID.kind of that type (SOCK_STREAM, SOCK_SEQPACKET), in the place of whatever has that name. The caller owns
  * it. Returns 0 or a negative errno.
  */
-int rundir_listen(const uint8_t uuid[static 16], const char *kind, int *ret_fd);
+int rundir_listen(const uint8_t uuid[static 16], const char *kind, int type, int *ret_fd);
 /**
  * Connect to that socket, without waiting; the descriptor is non-blocking and the caller's. Returns
  * 0, -ECONNREFUSED or -ENOENT when nobody listens, -EAGAIN when its queue is full, or another
  * negative errno.
  */
-int rundir_connect(const uint8_t uuid[static 16], const char *kind, int *ret_fd);
+int rundir_connect(const uint8_t uuid[static 16], const char *kind, int type, int *ret_fd);
 
 /**
  * Write the file UUID.kind, by rename. Returns 0, or a negative errno: then there is none, because

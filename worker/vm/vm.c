@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "lib/err.h"
@@ -54,6 +55,8 @@ vm_new(struct vms *vms, struct domain *domain)
 	TAILQ_INIT(&vm->ops);
 	vm_log_init(&vm->log);
 	vm_log_init(&vm->console_log);
+	vm_network_init(
+		&vm->network, vms->loop, vms->uplink, &vm->log, (unsigned)vms->port_min, NULL);
 	for (size_t i = 0; i < domain->live->n_serials; i++)
 		console_init(&vm->consoles[i], vms->loop, i == 0 ? &vm->console_log : NULL);
 	domain->vm = vm;
@@ -293,7 +296,7 @@ vm_open_monitor(struct vm *vm)
 		.reply = monitor_reply,
 		.event = vm_monitor_event,
 		.lost = monitor_lost};
-	int fd, r = rundir_connect(vm->uuid, "qmp", &fd);
+	int fd, r = rundir_connect(vm->uuid, "qmp", SOCK_STREAM, &fd);
 
 	monitor_close(&vm->monitor);
 	return r < 0 ? r : monitor_open(&vm->monitor, vm->vms->loop, fd, vm->uuid, &ops);
@@ -310,7 +313,7 @@ vm_open_consoles(struct vm *vm)
 		if (console->fd >= 0)
 			continue;
 		(void)snprintf(kind, sizeof(kind), "serial%u", i);
-		r = rundir_connect(vm->uuid, kind, &fd);
+		r = rundir_connect(vm->uuid, kind, SOCK_STREAM, &fd);
 		if (r == 0)
 			r = console_connect(console, fd);
 		if (r < 0)
@@ -333,6 +336,7 @@ release(struct vm *vm)
 {
 	struct vms *vms = vm->vms;
 
+	vm_network_stop(&vm->network);
 	vm_log_close(&vm->log);
 	vm_log_close(&vm->console_log);
 	vm->domain->vm = NULL;

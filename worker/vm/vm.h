@@ -21,6 +21,7 @@
 #include "worker/vm/console.h"
 #include "worker/vm/log.h"
 #include "worker/vm/monitor.h"
+#include "worker/vm/network.h"
 #include "worker/vm/op.h"
 
 struct vms;
@@ -80,6 +81,7 @@ struct vm {
 	struct timer retry; /* of a monitor that was lost, or of a word to the broker */
 	struct vm_log log, console_log;
 	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
+	struct vm_network network;                   /* of its interfaces of kind user */
 	struct deferred ending; /* what is left to do when nothing of it runs */
 	struct deferred freeing;
 };

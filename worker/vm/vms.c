@@ -81,6 +81,21 @@ vms_lease_gone(struct vms *vms, uint32_t id)
 		}
 }
 
+void
+vms_net_ready(struct vms *vms, uint64_t cookie, int err, int fd)
+{
+	uint32_t id = vm_network_cookie_id(cookie);
+	struct vm *vm;
+
+	LIST_FOREACH (vm, &vms->all, entry)
+		if (vm->lease == VM_LEASE_HELD && vm->domain->id == (int32_t)id) {
+			vm_network_given(&vm->network, cookie, err, fd);
+			return;
+		}
+	/* It has gone meanwhile, and with it all that ran for it. */
+	fd_close(&fd);
+}
+
 /* --- adoption ----------------------------------------------------------------------------- */
 
 static bool
