@@ -15,6 +15,9 @@
  *     state, memory and vCPUs of the first domain that `define` makes; the same
  * load define SOCKET SECONDS DOMAINS
  *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
+ * load first SOCKET SECONDS
+ *     a server that is about to begin: prints the nanoseconds until AUTH_LIST is answered, and until
+ *     the list of all domains is; after so many seconds it gives up
  * load power SOCKET FILE
  *     defines the domain in FILE; then each line on stdin, `start` or `destroy`, is one call about it,
  *     answered with the nanoseconds from the call to its reply
@@ -23,7 +26,7 @@
  * load idle SOCKET CONNECTIONS
  *     opens them, prints "ready", stays until stdin ends
  *
- * All but `power` and `idle` print "OPERATIONS SECONDS CPU-NANOSECONDS" when done, where the CPU is
+ * All but `first`, `power` and `idle` print "OPERATIONS SECONDS CPU-NANOSECONDS" when done, where the CPU is
  * their own.
  * Any error reply, wrong size or lost connection ends it with status 1: a refused call must not
  * count as a fast one.
@@ -365,6 +368,33 @@ list(double seconds)
 }
 
 static void
+first(double seconds)
+{
+	uint8_t call[HEADER + 28];
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct conn c = {.fd = -1};
+	const uint8_t *reply;
+	double start = now(), answered;
+
+	memcpy(sun.sun_path, socket_path, strlen(socket_path));
+	for (;;) {
+		c.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (c.fd >= 0 && connect(c.fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+			break;
+		(void)close(c.fd);
+		if (now() - start > seconds)
+			fail(socket_path);
+	}
+	(void)exchange(&c, call, put_call(call, AUTH_LIST, 0), &reply);
+	answered = now();
+	(void)exchange(&c, call, put_call(call, OPEN, 1), &reply);
+	store32(call + HEADER, 1);
+	store32(call + HEADER + 4, 0);
+	(void)exchange(&c, call, put_header(call, LIST_ALL_DOMAINS, 2, 8), &reply);
+	(void)printf("%.0f %.0f\n", (answered - start) * 1e9, (now() - start) * 1e9);
+}
+
+static void
 info(double seconds)
 {
 	/* Name, UUID, and the id of what does not run. */
@@ -515,6 +545,8 @@ main(int argc, char **argv)
 			argc > 6 ? (uint32_t)atol(argv[6]) : LIB_VERSION);
 	else if (strcmp(argv[1], "list") == 0 && argc == 4)
 		list(atof(argv[3]));
+	else if (strcmp(argv[1], "first") == 0 && argc == 4)
+		first(atof(argv[3]));
 	else if (strcmp(argv[1], "info") == 0 && argc == 4)
 		info(atof(argv[3]));
 	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
