@@ -11,7 +11,8 @@
 #   make fuzz          the libFuzzer targets, in build/fuzz/
 #   make bench         the benchmarks, against libvirtd where it is installed
 #   make format        clang-format over the tree
-#   make install       DESTDIR= PREFIX=
+#   make install       DESTDIR= PREFIX= SYSCONFDIR=; never over a configuration that is there
+#   make accounts      the two accounts and their folder, on this host; as root
 #
 # A folder is a trust domain and a list of objects; a program is a list of folders.
 
@@ -21,6 +22,9 @@ PREFIX	?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/libexec/qemud
 MANDIR	?= $(PREFIX)/share/man
+UNITDIR	?= $(PREFIX)/lib/systemd/system
+DOCDIR	?= $(PREFIX)/share/doc/qemud
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 
 # --- compilers and flags ---------------------------------------------------------------------
 
@@ -213,20 +217,41 @@ bench: benches
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
+UNITS	:= qemud.service qemud-vms.service qemud.socket qemud-ro.socket
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) \
-		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/sbin $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 \
+		$(UNITDIR) $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(COMPLETIONDIR) $(DOCDIR) \
+		$(SYSCONFDIR)/qemud)
 	install -m 0711 $(B)/qemud $(DESTDIR)$(PREFIX)/sbin/qemud
 	for p in $(filter-out qemud,$(PROGRAMS)); do \
 		install -m 0711 $(B)/$$p $(DESTDIR)$(LIBEXECDIR)/$$p || exit 1; done
 	install -m 0644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
 	install -m 0644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
+	for u in $(UNITS); do sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/$$u \
+		>$(DESTDIR)$(UNITDIR)/$$u && chmod 0644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	install -m 0644 packaging/qemud.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/qemud.conf
+	install -m 0644 packaging/qemud.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/qemud.conf
+	install -m 0644 packaging/qemud.bash $(DESTDIR)$(COMPLETIONDIR)/qemud
+	install -m 0644 README.md SECURITY.md packaging/libvirt.conf $(DESTDIR)$(DOCDIR)
+	install -m 0644 packaging/qemud.conf $(DESTDIR)$(SYSCONFDIR)/qemud/qemud.conf.example
+	[ -e $(DESTDIR)$(SYSCONFDIR)/qemud/qemud.conf ] || \
+		install -m 0644 packaging/qemud.conf $(DESTDIR)$(SYSCONFDIR)/qemud/qemud.conf
+
+# The same as packaging/qemud.sysusers and qemud.tmpfiles, for hosts with and without systemd.
+accounts:
+	getent passwd qemud-vm >/dev/null || useradd --system --user-group --no-create-home \
+		--home-dir /var/lib/qemud/system --shell /usr/sbin/nologin qemud-vm
+	getent passwd qemud-view >/dev/null || useradd --system --user-group --no-create-home \
+		--home-dir / --shell /usr/sbin/nologin qemud-view
+	install -d -m 0755 /var/lib/qemud
+	install -d -m 0700 -o qemud-vm -g qemud-vm /var/lib/qemud/system
 
 clean:
 	rm -rf build
 
 .PHONY: all tests fuzz fuzzers asan clang check-fast check check-long bench benches format \
-	install clean
+	install accounts clean
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -68,6 +68,29 @@ listener_bind(int dir_fd, const char *dir_path, const char *name, int *ret_fd)
 	return 0;
 }
 
+int
+listener_inherit(int dir_fd, const char *dir_path, const char *name, int fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char path[sizeof(address.sun_path)];
+	socklen_t size = sizeof(address) - 1; /* what is not written stays NUL */
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir_path, name) >= sizeof(path))
+		return -ENAMETOOLONG;
+	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+		return -errno;
+	if (strcmp(address.sun_path, path) != 0)
+		return LISTENER_E_ELSEWHERE;
+	/* Another socket may have taken the name of that one. */
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
+		return LISTENER_E_ELSEWHERE;
+	foreign_refuse(fd);
+	if (fchmodat(dir_fd, name, 0666, 0) < 0 || listen(fd, LISTENER_BACKLOG) < 0)
+		return -errno;
+	return 0;
+}
+
 /* A descriptor that holds a place in the tables of this process and of the host. */
 static int
 spare_open(void)

@@ -20,7 +20,10 @@ enum {
 	LISTENER_BACKLOG = 4096
 };
 
-enum listener_error { LISTENER_E_BLOCKED = 1 /* there is something that is not a socket */ };
+enum listener_error {
+	LISTENER_E_BLOCKED = 1, /* there is something that is not a socket */
+	LISTENER_E_ELSEWHERE    /* it is bound to another place */
+};
 
 /**
  * Bind and listen at dir_path/name, mode 0666 exactly, whatever the umask; dir_fd is the same
@@ -28,6 +31,13 @@ enum listener_error { LISTENER_E_BLOCKED = 1 /* there is something that is not a
  * replaced. Returns 0 with the caller's *ret_fd, LISTENER_E_BLOCKED or a negative errno.
  */
 int listener_bind(int dir_fd, const char *dir_path, const char *name, int *ret_fd);
+
+/**
+ * The same for a listening socket that somebody else has bound there (fd stays the caller's): mode
+ * and backlog are made what they are meant to be. Returns 0, LISTENER_E_ELSEWHERE or a negative
+ * errno.
+ */
+int listener_inherit(int dir_fd, const char *dir_path, const char *name, int fd);
 
 struct listener;
 

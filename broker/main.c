@@ -16,6 +16,7 @@
 
 #include "broker/box.h"
 #include "broker/broker.h"
+#include "broker/inherited.h"
 #include "broker/lock.h"
 #include "broker/notify.h"
 #include "lib/err.h"
@@ -87,13 +88,19 @@ require_root(void)
 		die("it must be started by root, who alone can hand connections to every user");
 }
 
-/* 0, 1 and 2 are open, and nothing else of whoever started this. */
+static const char *const socket_names[INHERITED_SOCKETS] = {"qemud-sock", "qemud-sock-ro"};
+
+/* 0, 1 and 2 are open, what a service manager gave, and nothing else of whoever started this. */
 static void
-clean_descriptors(void)
+clean_descriptors(struct broker *broker)
 {
+	char error[INHERITED_ERROR_MAX];
+	unsigned n;
 	int fd;
 
-	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (inherited_take(socket_names, broker->socket_fds, &n, error) != 0)
+		die("%s", error);
+	(void)close_range(INHERITED_FD_MIN + n, ~0U, 0);
 	do {
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
@@ -144,17 +151,24 @@ lock_places(struct broker *broker)
 static void
 bind_sockets(struct broker *broker)
 {
-	static const char *const names[2] = {"qemud-sock", "qemud-sock-ro"};
 	const char *dir = broker->config.runtime_dir;
 
-	for (int i = 0; i < 2; i++) {
-		int r = listener_bind(
-			broker->places.runtime_fd, dir, names[i], &broker->socket_fds[i]);
+	for (int i = 0; i < INHERITED_SOCKETS; i++) {
+		int r = broker->socket_fds[i] >= 0
+				? listener_inherit(broker->places.runtime_fd, dir, socket_names[i],
+					  broker->socket_fds[i])
+				: listener_bind(broker->places.runtime_fd, dir, socket_names[i],
+					  &broker->socket_fds[i]);
+
+		if (r == LISTENER_E_ELSEWHERE)
+			die("the service manager's socket %s is not %s/%s: ListenStream= of its "
+			    "socket unit must be that",
+				socket_names[i], dir, socket_names[i]);
 
 		if (r == LISTENER_E_BLOCKED)
-			die("%s/%s is not a socket: move it away", dir, names[i]);
+			die("%s/%s is not a socket: move it away", dir, socket_names[i]);
 		if (r < 0)
-			die("%s/%s cannot be bound: %s", dir, names[i], strerror(-r));
+			die("%s/%s cannot be bound: %s", dir, socket_names[i], strerror(-r));
 	}
 }
 
@@ -254,7 +268,7 @@ main(int argc, char **argv)
 	start_program("qemud");
 	read_options(argc, argv, &options);
 	require_root();
-	clean_descriptors();
+	clean_descriptors(&broker);
 	load_config(&options, &broker);
 	make_places(&broker, cgroup);
 	lock_places(&broker);

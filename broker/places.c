@@ -23,6 +23,8 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP_AUTO CGROUP_ROOT "/qemud"
+/* Made by packaging/qemud-vms.service, and delegated to it by systemd. */
+#define CGROUP_DELEGATED CGROUP_ROOT "/qemud.slice/qemud-vms.service/qemud"
 
 __attribute__((format(printf, 2, 3))) static int
 bad(char error[static PLACES_ERROR_MAX], const char *fmt, ...)
@@ -140,6 +142,8 @@ places_cgroup(const struct config *config, char ret_dir[static CONFIG_PATH_MAX],
 		return 0;
 	if (automatic && (statfs(CGROUP_ROOT, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC))
 		return 0;
+	if (automatic && access(CGROUP_DELEGATED, F_OK) == 0)
+		dir = CGROUP_DELEGATED;
 	if (mkdir(dir, 0755) == 0) {
 		if (chmod(dir, 0755) < 0)
 			return bad(error, "%s cannot be opened to all: %s", dir, strerror(errno));

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Property: what is installed is all there with its mode, each program has a manual page, an edited
+# configuration stays, and the example of one is what the manual says.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+. tests/lib/tap.sh
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+install_twice() {
+	make -s install DESTDIR="$root" 2>&1
+	echo 'max_vms = 5' >>"$root/etc/qemud/qemud.conf"
+	make -s install DESTDIR="$root" 2>&1
+	grep -q '^max_vms = 5' "$root/etc/qemud/qemud.conf" || echo 'qemud.conf was overwritten'
+	cmp packaging/qemud.conf "$root/etc/qemud/qemud.conf.example"
+	! grep -rl '@[A-Z]*@' "$root/usr/lib"
+}
+modes() {
+	sed -n 's/^PROGRAMS := //p' Makefile | tr ' ' '\n' | while read -r program; do
+		file=$root/usr/libexec/qemud/$program
+		[ "$program" = qemud ] && file=$root/usr/sbin/qemud
+		[ "$(stat -c %a "$file")" = 711 ] || echo "$program: mode $(stat -c %a "$file")"
+		[ -f "$root/usr/share/man/man8/$program.8" ] || echo "$program: no manual page"
+	done
+	find "$root" -type f ! -perm 644 ! -perm 711
+}
+# A line of the example for each key of the manual, in its order, with the default that it names.
+example_differs() {
+	sed -n 's/^\.It Ic \([a-z_]*\) No = .*/\1/p' man/qemud.conf.5 >"$root/keys.manual"
+	sed -n 's/^#\([a-z_]*\) = ..*/\1/p' packaging/qemud.conf | diff "$root/keys.manual" -
+	sed 's/^#\([a-z_]* = \)/\1/' packaging/qemud.conf |
+		sed -n 's/^\([a-z_]*\) = \(.*\)/\1 \2/p' | while read -r key value; do
+		sed -n "/^\.It Ic $key /,/^\.It\|^\.El/p" man/qemud.conf.5 | grep -qF -- "$value" ||
+			echo "$key: the manual does not have '$value'"
+	done
+}
+
+check 'it is installed, twice, and a configuration stays' install_twice
+check 'programs have their modes and manual pages' modes
+check 'the example has the keys and defaults of the manual' example_differs
+if command -v systemd-analyze >/dev/null; then
+	verify() {
+		mkdir -p "$root/usr/lib/systemd/system"
+		for unit in sysinit basic sockets multi-user network-online nss-user-lookup remote-fs shutdown; do
+			printf '[Unit]\n' >"$root/usr/lib/systemd/system/$unit.target"
+		done
+		mkdir -p "$root/bin" && cp /bin/true "$root/bin/sh"
+		systemd-analyze verify --man=no --root="$root" qemud.service qemud-vms.service qemud.socket \
+			qemud-ro.socket 2>&1 | grep qemud || :
+	}
+	check 'systemd finds nothing wrong with the units' verify
+else
+	skip 'systemd finds nothing wrong with the units' 'systemd-analyze is not installed'
+fi
+tap_end
