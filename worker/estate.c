@@ -331,12 +331,12 @@ estate_lease_found(
 }
 
 static void
-tell(struct vms *vms, const struct domain *domain, enum event_lifecycle event, int32_t detail)
+tell(struct vms *vms, const struct domain *domain, const struct happening *what)
 {
 	const struct estate *estate = container_of(vms, struct estate, vms);
 	struct rpc_domain dom = call_domain_ret(domain);
 
-	event_lifecycle(estate->server, &dom, event, detail);
+	event_tell(estate->server, &dom, what);
 }
 
 void

@@ -29,7 +29,7 @@ test_with_notes(void)
 	CHECK(n_adopted == 0);
 	CHECK(the_vm() && farm_domain(VM)->id == ID);
 	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_adopted();
 	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
 	CHECK(the_vm()->landlock == 7 && the_vm()->since == 12345);
@@ -68,7 +68,7 @@ test_states(void)
 
 		stage_adopt("");
 		lists_it();
-		qemu_opens(VM, cases[i].status);
+		qemu_is_reached(VM, cases[i].status);
 		check_adopted();
 		check_state(cases[i].state, cases[i].reason);
 		CHECK(vm_status_read(stage.dom.uuid, &status) == 0 &&
@@ -93,7 +93,7 @@ test_paused_with_reason(void)
 	begin_again();
 	lists_it();
 	check_state(DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_IOERROR);
-	qemu_opens(VM, "paused");
+	qemu_is_reached(VM, "paused");
 	check_adopted();
 	check_state(DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_IOERROR);
 	stage_close();
@@ -108,7 +108,7 @@ test_to_be_restarted(void)
 	for (int i = 0; i < 2; i++) {
 		stage_adopt(more[i]);
 		lists_it();
-		qemu_opens(VM, "shutdown");
+		qemu_is_reached(VM, "shutdown");
 		qemu_hears("system_reset");
 		check_adopted();
 		check_state(DOMAIN_STATE_SHUTDOWN, 0);
@@ -198,7 +198,7 @@ test_let_go(void)
 	rig_wait(1);
 	begin_again();
 	lists_it();
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_adopted();
 	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNKNOWN);
 	CHECK(stage.n_stops == 0);
@@ -232,7 +232,7 @@ test_another(void)
 	fd_close(&qemu.monitor);
 	/* It is tried again, and found. */
 	pass_time(&the_vm()->retry);
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
 	CHECK(the_vm()->monitor.state == MONITOR_OPEN);
 	stage_close();
@@ -322,7 +322,7 @@ test_two(void)
 	rig_turn(0);
 	lists_no_more(-ENOENT);
 	CHECK(rig.estate.vms.n == 2 && n_adopted == 0);
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	CHECK(the_vm()->monitor.state == MONITOR_OPEN);
 	/* Nobody listens for the second. */
 	check_adopted();

@@ -28,7 +28,7 @@ test_without_notes(void)
 		begin_again();
 		lists_it();
 		check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNKNOWN);
-		qemu_opens(VM, "paused");
+		qemu_is_reached(VM, "paused");
 		check_adopted();
 		check_state(DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_UNKNOWN);
 		CHECK(the_vm()->landlock == -1 && the_vm()->since > 5);
@@ -58,7 +58,7 @@ test_without_definition(void)
 	begin_again();
 	CHECK(!farm_domain(VM));
 	lists_it();
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_adopted();
 	CHECK(farm_domain(VM) && !farm_domain(VM)->config);
 	CHECK_STR(farm_domain(VM)->live->name, "vm");
@@ -99,7 +99,7 @@ test_lost(void)
 		else
 			CHECK(system("rm *.xml") == 0);
 		lists_it();
-		qemu_opens(VM, "running");
+		qemu_is_reached(VM, "running");
 		check_adopted();
 		domain = domains_find_name(&rig.estate.domains, "lost-7");
 		CHECK(domain && domain == farm_domain(VM) && domain->id == ID);
@@ -124,7 +124,7 @@ test_renamed(void)
 	begin_again();
 	CHECK(farm_define(stage.client, "new", VM, "", &stage.dom) == 0);
 	lists_it();
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_adopted();
 	domain = domains_find_name(&rig.estate.domains, "new");
 	CHECK(domain && domain == farm_domain(VM) && domain->vm);

@@ -54,7 +54,7 @@ test_pauses(void)
 	fd_close(&qemu.monitor);
 	pass_time(&the_vm()->retry);
 	the_vm()->changes_since = 0;
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	CHECK(the_vm()->monitor.state == MONITOR_OPEN);
 	CHECK(farm_domain(VM)->state == DOMAIN_STATE_RUNNING);
 	CHECK(n_told() <= VM_CHANGES_MAX + 1);

@@ -544,7 +544,7 @@ test_lost_and_found(void)
 	/* Not ended, and shown as it was. */
 	check_state(DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_USER);
 	CHECK_STR(told(), "");
-	qemu_opens(VM, "paused");
+	qemu_is_reached(VM, "paused");
 	check_state(DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_USER);
 	header = ask_resume();
 	qemu_hears("cont");
@@ -562,17 +562,17 @@ test_found_changed(void)
 	stage_run(RESTART);
 	qemu_says("rubbish\n");
 	fd_close(&qemu.monitor);
-	qemu_opens(VM, "io-error");
+	qemu_is_reached(VM, "io-error");
 	check_state(DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_IOERROR);
 	CHECK_STR(told(), "suspended 2");
 	qemu_says("rubbish\n");
 	fd_close(&qemu.monitor);
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNKNOWN);
 	CHECK_STR(told(), "resumed 0");
 	qemu_says("rubbish\n");
 	fd_close(&qemu.monitor);
-	qemu_opens(VM, "shutdown");
+	qemu_is_reached(VM, "shutdown");
 	CHECK_STR(told(), "shutdown 0");
 	qemu_hears("system_reset");
 	stage_close();
@@ -596,7 +596,7 @@ test_found_another(void)
 		fd_close(&qemu.monitor);
 		pass_time(&the_vm()->retry);
 	}
-	qemu_opens(VM, "running");
+	qemu_is_reached(VM, "running");
 	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
 	CHECK(the_vm()->monitor.state == MONITOR_OPEN && stage.n_stops == 0);
 	stage_close();

@@ -54,6 +54,7 @@ test_status(void)
 		{1, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP, -1, 0},
 		{INT32_MAX, DOMAIN_STATE_SHUTDOWN, 13, 0, INT64_MAX},
 		{2, DOMAIN_STATE_PAUSED, 0, INT32_MAX, 1},
+		{3, DOMAIN_STATE_PMSUSPENDED, 0, 7, 1},
 	};
 	struct vm_status got;
 
@@ -135,6 +136,9 @@ test_strict(void)
 		"id = unknown\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
 		"id = 1\nstate = 3\nreason = 1\nlandlock = -1\nsince = 5\n",
 		"id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 9223372036854775808\n",
+		"id = 1\nstate = 5\nreason = 1\nlandlock = 1\nsince = 5\n",
+		"id = 1\nstate = 6\nreason = 1\nlandlock = 1\nsince = 5\n",
+		"id = 1\nstate = 8\nreason = 1\nlandlock = 1\nsince = 5\n",
 		"id = 1\nstate = 3\nreason = 99999999999999999999\nlandlock = 1\nsince = 5\n",
 	};
 

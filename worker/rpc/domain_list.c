@@ -48,6 +48,7 @@ traits_of(const struct domain *domain)
 	case DOMAIN_STATE_SHUTOFF:
 		return traits | LIST_SHUTOFF;
 	case DOMAIN_STATE_SHUTDOWN:
+	case DOMAIN_STATE_PMSUSPENDED:
 		break;
 	}
 	return traits | LIST_OTHER;

@@ -10,6 +10,7 @@
 #include "protocol/rpc/handlers.h"
 #include "worker/domain/metadata.h"
 #include "worker/rpc/domain_find.h"
+#include "worker/vm/vm.h"
 
 /* virDomainXMLFlags: SECURE, INACTIVE, UPDATE_CPU, MIGRATABLE. No secret is kept in a definition. */
 enum {
@@ -25,8 +26,8 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 {
 	bool migratable = args->flags & DOMAIN_XML_MIGRATABLE;
 	unsigned flags = migratable ? DOMAIN_DEF_MIGRATABLE : 0;
-	const struct domain_def *def;
 	const struct domain *domain;
+	struct domain_def shown; /* borrows all that it holds */
 	free_auto char *xml = NULL;
 
 	if (call_check_flags(call, args->flags, DOMAIN_XML_ALL) != RPC_DONE)
@@ -37,12 +38,14 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 	/* Another host has to have all of it: as in libvirt. */
 	if (migratable || args->flags & DOMAIN_XML_SECURE)
 		flags |= DOMAIN_DEF_SECURE;
-	def = domain_def_now(domain);
-	if (domain_is_active(domain) && !(args->flags & DOMAIN_XML_INACTIVE))
+	shown = *domain_def_now(domain);
+	if (domain_is_active(domain) && !(args->flags & DOMAIN_XML_INACTIVE)) {
 		flags |= DOMAIN_DEF_LIVE;
-	else if (domain->config)
-		def = domain->config;
-	if (domain_def_format(def, flags, domain->id, &xml) < 0)
+		shown.current_memory_kib = vm_memory_kib(domain->vm);
+	} else if (domain->config) {
+		shown = *domain->config;
+	}
+	if (domain_def_format(&shown, flags, domain->id, &xml) < 0)
 		return call_out_of_memory(call);
 	return call_return_string(call, xml, &ret->xml);
 }

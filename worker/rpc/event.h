@@ -11,11 +11,14 @@
 #include <stdint.h>
 
 #include "protocol/rpc/types.h"
-#include "worker/store/lifecycle.h"
+#include "worker/store/happening.h"
 
 struct server;
 
-/** A lifecycle event of this domain, to every connection that subscribed to it. */
+/** What has happened to this domain, to every connection that subscribed to its kind. */
+void event_tell(
+	struct server *server, const struct rpc_domain *domain, const struct happening *what);
+/** The same of a lifecycle event. */
 void event_lifecycle(struct server *server, const struct rpc_domain *domain,
 	enum event_lifecycle event, int32_t detail);
 

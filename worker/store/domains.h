@@ -27,12 +27,14 @@ enum domain_state {
 	DOMAIN_STATE_RUNNING = 1,
 	DOMAIN_STATE_PAUSED = 3,
 	DOMAIN_STATE_SHUTDOWN = 4, /* the guest has shut down, and QEMU is there still */
-	DOMAIN_STATE_SHUTOFF = 5
+	DOMAIN_STATE_SHUTOFF = 5,
+	DOMAIN_STATE_PMSUSPENDED = 7 /* the guest has suspended itself to memory */
 };
 enum domain_running {
 	DOMAIN_RUNNING_UNKNOWN = 0,
 	DOMAIN_RUNNING_BOOTED = 1,
-	DOMAIN_RUNNING_UNPAUSED = 5
+	DOMAIN_RUNNING_UNPAUSED = 5,
+	DOMAIN_RUNNING_WAKEUP = 8
 };
 enum domain_paused {
 	DOMAIN_PAUSED_UNKNOWN = 0,

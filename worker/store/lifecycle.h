@@ -16,6 +16,7 @@ enum event_lifecycle {
 	EVENT_RESUMED = 4,
 	EVENT_STOPPED = 5,
 	EVENT_SHUTDOWN = 6,
+	EVENT_PMSUSPENDED = 7,
 	EVENT_CRASHED = 8
 };
 enum event_defined {
@@ -24,7 +25,7 @@ enum event_defined {
 	EVENT_DEFINED_RENAMED = 2
 };
 enum event_undefined { EVENT_UNDEFINED_REMOVED = 0, EVENT_UNDEFINED_RENAMED = 1 };
-enum event_started { EVENT_STARTED_BOOTED = 0 };
+enum event_started { EVENT_STARTED_BOOTED = 0, EVENT_STARTED_WAKEUP = 4 };
 enum event_suspended {
 	EVENT_SUSPENDED_PAUSED = 0,
 	EVENT_SUSPENDED_IOERROR = 2,
@@ -42,6 +43,7 @@ enum event_shutdown {
 	EVENT_SHUTDOWN_GUEST = 1,
 	EVENT_SHUTDOWN_HOST = 2
 };
+enum event_pmsuspended { EVENT_PMSUSPENDED_MEMORY = 0, EVENT_PMSUSPENDED_DISK = 1 };
 enum event_crashed { EVENT_CRASHED_PANICKED = 0 };
 
 #endif

@@ -17,7 +17,7 @@
 
 enum { OPEN_S = 5, AGAIN_S = 2, SETTLE_MS = 200 };
 
-enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED };
+enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED, ADOPT_BALLOON };
 
 struct adopt {
 	struct vm_op op;
@@ -53,6 +53,7 @@ static const struct seen states[] = {
 		EVENT_SUSPENDED_WATCHDOG},
 	{"guest-panicked", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_CRASHED, EVENT_SUSPENDED,
 		EVENT_SUSPENDED_PAUSED},
+	{"suspended", DOMAIN_STATE_PMSUSPENDED, 0, EVENT_PMSUSPENDED, EVENT_PMSUSPENDED_MEMORY},
 	{"shutdown", DOMAIN_STATE_SHUTDOWN, 0, EVENT_SHUTDOWN, EVENT_SHUTDOWN_FINISHED},
 	/* "paused", and what stands still for other reasons. */
 	{NULL, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_UNKNOWN, EVENT_SUSPENDED, EVENT_SUSPENDED_PAUSED},
@@ -80,10 +81,13 @@ take_status(struct vm *vm, const char *status)
 }
 
 static enum job_verdict
-opened(struct vm *vm, const char *status)
+opened(struct vm_op *op, const char *status)
 {
+	struct vm *vm = op->vm;
 	const struct domain *domain = vm->domain;
+	uint64_t ticket;
 
+	vm->control_lost = false;
 	take_status(vm, status);
 	vm_open_consoles(vm);
 	/* Nobody is there any more who would let it go: its start has failed. */
@@ -93,6 +97,20 @@ opened(struct vm *vm, const char *status)
 		/* It waits for nothing else: <on_poweroff> says so, or somebody who asked for a
 		 * reboot. */
 		vm_restart(vm);
+	/* What it said of its memory was told to somebody else. */
+	if (vm->stopping || domain->live->memballoon.model != DOMAIN_MEMBALLOON_VIRTIO)
+		return JOB_DONE;
+	ticket = vm_op_await(op, ADOPT_BALLOON, LOOP_S(OPEN_S));
+	return monitor_ask(&vm->monitor, "query-balloon", NULL, ticket) < 0 ? JOB_DONE : JOB_WAIT;
+}
+
+static enum job_verdict
+ballooned(struct vm *vm, const struct qmp_reply *reply)
+{
+	json_int_t bytes = json_integer_value(json_object_get(reply->value, "actual"));
+
+	if (bytes > 0)
+		vm->balloon_kib = ((uint64_t)bytes + 1023) / 1024;
 	return JOB_DONE;
 }
 
@@ -135,7 +153,15 @@ step(struct job *job, int step, const void *body)
 {
 	struct vm_op *op = vm_op_of(job);
 
-	return step == ADOPT_OPENED ? opened(op->vm, body) : begin(adopt_of(op));
+	switch ((enum adopt_step)step) {
+	case ADOPT_BEGIN:
+		break;
+	case ADOPT_OPENED:
+		return opened(op, body);
+	case ADOPT_BALLOON:
+		return ballooned(op->vm, body);
+	}
+	return begin(adopt_of(op));
 }
 
 static void
@@ -148,9 +174,13 @@ static void
 fail(struct vm *vm, const struct rpc_error *error)
 {
 	const struct domain *domain = vm->domain;
+	struct happening lost = {.kind = HAPPENED_CONTROL_ERROR};
 	struct loop *loop = vm->vms->loop;
 
 	log_debug("dom=%s: %s", log_quote(domain_def_now(domain)->name), log_quote(error->message));
+	if (vm->started && !vm->control_lost)
+		vm_happened(vm, &lost);
+	vm->control_lost = true;
 	monitor_close(&vm->monitor);
 	/* It never ran, and nobody is there who would make it. */
 	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)

@@ -6,6 +6,7 @@
  * Reference" (qemu-qmp-ref) has them; what follows from each is what libvirt 9.0 makes of it.
  */
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/take.h"
@@ -76,49 +77,175 @@ on_shutdown(struct vm *vm, const json_t *data)
 	vm_tell(vm, EVENT_SHUTDOWN, detail);
 }
 
+static const char *
+text_of(const json_t *data, const char *key)
+{
+	const char *text = json_string_value(json_object_get(data, key));
+
+	return text ? text : "";
+}
+
+/* The place of a word in a list, 0 when it is not there. */
+static unsigned
+place_of(const char *word, const char *const *list, unsigned n)
+{
+	while (--n > 0)
+		if (strcmp(list[n], word) == 0)
+			break;
+	return n;
+}
+
+/* The disk whose node it is: libvirt-NUMBER-format, counted from the last. */
+static const struct domain_disk *
+find_disk(const struct vm *vm, const char *node)
+{
+	const struct domain_def *live = vm->domain->live;
+	unsigned number;
+	int end = 0;
+
+	if (sscanf(node, "libvirt-%u-%n", &number, &end) != 1 || end == 0 || number == 0 ||
+		number > live->n_disks)
+		return NULL;
+	return &live->disks[live->n_disks - number];
+}
+
 static void
 on_io_error(struct vm *vm, const json_t *data)
 {
-	const char *action = json_string_value(json_object_get(data, "action"));
+	static const char *const actions[] = {[IO_ERROR_NONE] = "ignore",
+		[IO_ERROR_PAUSE] = "stop",
+		[IO_ERROR_REPORT] = "report"};
+	static char none[] = "", enospc[] = "enospc";
+	const struct domain_disk *disk = find_disk(vm, text_of(data, "node-name"));
+	struct happening what = {.kind = HAPPENED_IO_ERROR,
+		.io_error = {
+			.path = disk ? disk->source : none,
+			.alias = disk ? disk->device.alias : none,
+			.action = place_of(text_of(data, "action"), actions, 3),
+			.reason = json_is_true(json_object_get(data, "nospace")) ? enospc : none,
+		}};
 
-	if (action && strcmp(action, "stop") == 0)
+	if (what.io_error.action == IO_ERROR_PAUSE)
 		vm->pausing = DOMAIN_PAUSED_IOERROR;
+	vm_happened(vm, &what);
+	what.kind = HAPPENED_IO_ERROR_REASON;
+	vm_happened(vm, &what);
 }
 
 static void
 on_watchdog(struct vm *vm, const json_t *data)
 {
-	const char *action = json_string_value(json_object_get(data, "action"));
+	static const char *const actions[] = {[WATCHDOG_NONE] = "none",
+		[WATCHDOG_PAUSE] = "pause",
+		[WATCHDOG_RESET] = "reset",
+		[WATCHDOG_POWEROFF] = "poweroff",
+		[WATCHDOG_SHUTDOWN] = "shutdown",
+		[WATCHDOG_DEBUG] = "debug",
+		[WATCHDOG_INJECT_NMI] = "inject-nmi"};
+	struct happening what = {.kind = HAPPENED_WATCHDOG,
+		.watchdog = place_of(
+			text_of(data, "action"), actions, sizeof(actions) / sizeof(actions[0]))};
 
-	if (action && strcmp(action, "pause") == 0)
+	if (what.watchdog == WATCHDOG_PAUSE)
 		vm->pausing = DOMAIN_PAUSED_WATCHDOG;
+	vm_happened(vm, &what);
 }
 
 static void
 on_balloon(struct vm *vm, const json_t *data)
 {
 	json_int_t bytes = json_integer_value(json_object_get(data, "actual"));
+	struct happening what = {.kind = HAPPENED_BALLOON_CHANGE};
 
-	if (bytes > 0)
-		vm->balloon_kib = (uint64_t)bytes / 1024;
+	if (bytes <= 0)
+		return;
+	vm->balloon_kib = what.balloon_kib = ((uint64_t)bytes + 1023) / 1024;
+	vm_happened(vm, &what);
+}
+
+static void
+on_reset(struct vm *vm, const json_t *data)
+{
+	struct happening what = {.kind = HAPPENED_REBOOT};
+
+	(void)data;
+	if (vm->started)
+		vm_happened(vm, &what);
+}
+
+static void
+on_rtc_change(struct vm *vm, const json_t *data)
+{
+	struct happening what = {.kind = HAPPENED_RTC_CHANGE,
+		.rtc_offset = json_integer_value(json_object_get(data, "offset"))};
+
+	vm_happened(vm, &what);
+}
+
+static void
+suspended(struct vm *vm, enum happening_kind kind, enum event_pmsuspended detail)
+{
+	struct happening what = {.kind = kind};
+
+	vm_happened(vm, &what);
+	if (!vm->started || vm->domain->state != DOMAIN_STATE_RUNNING)
+		return;
+	vm_set_state(vm, DOMAIN_STATE_PMSUSPENDED, 0);
+	vm_tell(vm, EVENT_PMSUSPENDED, (int32_t)detail);
+}
+
+static void
+on_suspend(struct vm *vm, const json_t *data)
+{
+	(void)data;
+	suspended(vm, HAPPENED_PMSUSPEND, EVENT_PMSUSPENDED_MEMORY);
+}
+
+static void
+on_suspend_disk(struct vm *vm, const json_t *data)
+{
+	(void)data;
+	suspended(vm, HAPPENED_PMSUSPEND_DISK, EVENT_PMSUSPENDED_DISK);
+}
+
+static void
+on_wakeup(struct vm *vm, const json_t *data)
+{
+	struct happening what = {.kind = HAPPENED_PMWAKEUP};
+
+	(void)data;
+	vm_happened(vm, &what);
+	if (vm->domain->state != DOMAIN_STATE_PMSUSPENDED)
+		return;
+	vm_set_state(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_WAKEUP);
+	vm_tell(vm, EVENT_STARTED, EVENT_STARTED_WAKEUP);
 }
 
 struct event {
 	const char *name;
 	void (*fn)(struct vm *vm, const json_t *data);
-	bool changes; /* the state: its note is written, and clients are told */
+	bool changes; /* the state: its note is written, and none may be missed */
 };
 
+/* A device that tells something of its own has a row here, and a kind in happening.h. */
 static const struct event events[] = {
 	{"STOP", on_stop, true},
 	{"RESUME", on_resume, true},
 	{"SHUTDOWN", on_shutdown, true},
+	{"SUSPEND", on_suspend, true},
+	{"SUSPEND_DISK", on_suspend_disk, true},
+	{"WAKEUP", on_wakeup, true},
+	{"RESET", on_reset, false},
 	{"BLOCK_IO_ERROR", on_io_error, false},
 	{"WATCHDOG", on_watchdog, false},
 	{"BALLOON_CHANGE", on_balloon, false},
+	{"RTC_CHANGE", on_rtc_change, false},
 };
 
-/* What a guest can do takes it longer; a QEMU that it has taken over would have us do no more. */
+/*
+ * What a guest can do takes it longer; a QEMU that it has taken over would have us do no more. Of
+ * what is no change of the state, the rest of a second is not told.
+ */
 static bool
 changes_too_often(struct vm *vm)
 {
@@ -141,9 +268,9 @@ vm_monitor_event(struct monitor *monitor, const char *name, const json_t *data)
 		event++;
 	if (event == end)
 		return;
-	/* It is reached again soon, and says then how it is. */
-	if (event->changes && changes_too_often(vm))
-		monitor_lose(monitor, "QEMU changes its state too often");
-	else
+	if (!changes_too_often(vm))
 		event->fn(vm, data);
+	else if (event->changes)
+		/* It is reached again soon, and says then how it is. */
+		monitor_lose(monitor, "QEMU changes its state too often");
 }

@@ -147,11 +147,21 @@ step(struct job *job, int step, const void *body)
 
 /* --- the kinds ---------------------------------------------------------------------------- */
 
+/* It wakes itself, or is reset or destroyed. */
+static int
+pmsuspended(struct rpc_error *error)
+{
+	return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+		"Requested operation is not valid: domain is pmsuspended");
+}
+
 static int
 check_suspend(struct vm *vm, struct rpc_error *error)
 {
 	if (!vm->started || vm->stopping)
 		return not_running(error);
+	if (vm->domain->state == DOMAIN_STATE_PMSUSPENDED)
+		return pmsuspended(error);
 	if (vm->domain->state == DOMAIN_STATE_PAUSED)
 		return RPC_DONE;
 	vm->pausing = DOMAIN_PAUSED_USER;
@@ -164,6 +174,8 @@ check_resume(struct vm *vm, struct rpc_error *error)
 {
 	if (!vm->started || vm->stopping)
 		return not_running(error);
+	if (vm->domain->state == DOMAIN_STATE_PMSUSPENDED)
+		return pmsuspended(error);
 	if (vm->domain->state == DOMAIN_STATE_RUNNING)
 		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
 			"Requested operation is not valid: domain is already running");

@@ -31,7 +31,7 @@ static const struct {
 	uint64_t min, max;
 } keys[N_KEYS] = {
 	[KEY_ID] = {"id", 1, INT32_MAX},
-	[KEY_STATE] = {"state", DOMAIN_STATE_RUNNING, DOMAIN_STATE_SHUTDOWN},
+	[KEY_STATE] = {"state", DOMAIN_STATE_RUNNING, DOMAIN_STATE_PMSUSPENDED},
 	[KEY_REASON] = {"reason", 0, REASON_MAX},
 	[KEY_LANDLOCK] = {"landlock", 0, INT32_MAX}, /* or landlock_unknown */
 	[KEY_SINCE] = {"since", 0, INT64_MAX},
@@ -75,12 +75,18 @@ read_values(const char *text, size_t size, uint64_t values[static N_KEYS])
 	return result == KEYVAL_END && seen == (1u << N_KEYS) - 1;
 }
 
+static bool
+is_state_of_running(uint64_t state)
+{
+	return state <= DOMAIN_STATE_SHUTDOWN || state == DOMAIN_STATE_PMSUSPENDED;
+}
+
 int
 vm_status_parse(const char *text, size_t size, struct vm_status *ret)
 {
 	uint64_t values[N_KEYS];
 
-	if (!read_values(text, size, values))
+	if (!read_values(text, size, values) || !is_state_of_running(values[KEY_STATE]))
 		return VM_STATUS_E_BAD;
 	*ret = (struct vm_status){
 		.id = (int32_t)values[KEY_ID],

@@ -70,9 +70,18 @@ vm_new(struct vms *vms, struct domain *domain)
 /* --- how it is ---------------------------------------------------------------------------- */
 
 void
+vm_happened(struct vm *vm, const struct happening *what)
+{
+	vm->vms->tell(vm->vms, vm->domain, what);
+}
+
+void
 vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail)
 {
-	vm->vms->tell(vm->vms, vm->domain, event, detail);
+	struct happening what = {
+		.kind = HAPPENED_LIFECYCLE, .lifecycle = {.event = event, .detail = detail}};
+
+	vm_happened(vm, &what);
 }
 
 void

@@ -17,7 +17,7 @@
 #include "protocol/ipc/ipc.h"
 #include "worker/domain/def.h"
 #include "worker/store/domains.h"
-#include "worker/store/lifecycle.h"
+#include "worker/store/happening.h"
 #include "worker/vm/console.h"
 #include "worker/vm/log.h"
 #include "worker/vm/monitor.h"
@@ -34,7 +34,7 @@ enum vm_lease {
 
 enum {
 	VM_END_PATIENCE_S = 30, /* for a process that was sent SIGKILL */
-	VM_CHANGES_MAX = 64     /* of its state in a second, beside those that clients ask for */
+	VM_CHANGES_MAX = 64     /* told by QEMU in a second, beside those that clients ask for */
 };
 
 /* Why a VM ends, as clients are told. */
@@ -69,7 +69,8 @@ struct vm {
 	bool rebooting;     /* when the guest has shut down, it is reset */
 	bool resetting;     /* that goes on now */
 	int32_t pausing;    /* enum domain_paused: the reason of the pause that comes next */
-	unsigned n_changes; /* of its state since changes_since, that QEMU told of */
+	bool control_lost;  /* clients were told that its monitor does not answer */
+	unsigned n_changes; /* since changes_since, that QEMU told of */
 	uint64_t changes_since;
 	uint64_t balloon_kib; /* memory that it has; 0: all */
 	struct vm_waiters waiters;
@@ -112,7 +113,9 @@ int vm_open_monitor(struct vm *vm);
 void vm_open_consoles(struct vm *vm);
 /** Its state has changed: shown to clients at once, kept for the next worker. */
 void vm_set_state(struct vm *vm, enum domain_state state, int32_t reason);
-/** A lifecycle event of its domain. */
+/** Tell clients what has happened to its domain. */
+void vm_happened(struct vm *vm, const struct happening *what);
+/** The same of a lifecycle event. */
 void vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail);
 
 /** Memory that the guest has now, in KiB: usage.c. */

@@ -17,7 +17,7 @@
 #include "worker/job/job.h"
 #include "worker/store/domains.h"
 #include "worker/store/home.h"
-#include "worker/store/lifecycle.h"
+#include "worker/store/happening.h"
 #include "worker/vm/op.h"
 #include "worker/vm/vm.h"
 
@@ -33,8 +33,7 @@ struct vms {
 	const struct domain_env *env;
 
 	/* Tell whoever wants to know what has happened to a domain. */
-	void (*tell)(struct vms *vms, const struct domain *domain, enum event_lifecycle event,
-		int32_t detail);
+	void (*tell)(struct vms *vms, const struct domain *domain, const struct happening *what);
 
 	uint64_t port_min; /* the lowest port of the host that a VM may be reached by */
 
