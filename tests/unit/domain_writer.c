@@ -23,7 +23,7 @@ comes_back(const char *text)
 	writer_element(&w, "content", text);
 	writer_end(&w, "root");
 	xml = writer_take(&w);
-	if (!xml || xml_read(xml, strlen(xml), &error, &document))
+	if (!xml || xml_read("domain_definition", xml, strlen(xml), &error, &document))
 		return false;
 	root = xmlDocGetRootElement(document);
 	value = xml_attr(root, "value");

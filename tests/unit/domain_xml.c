@@ -16,7 +16,7 @@ static struct rpc_error error;
 static int
 read_text(const char *text, xmlDoc **ret_document)
 {
-	return xml_read(text, strlen(text), &error, ret_document);
+	return xml_read("domain_definition", text, strlen(text), &error, ret_document);
 }
 
 /* head, middle n times, tail; the caller frees it. */

@@ -78,7 +78,7 @@ domain_def_parse(const char *xml, size_t size, unsigned flags, const struct doma
 	domain_def_auto struct domain_def *def = NULL;
 	xml_doc_auto xmlDoc *document = NULL;
 	struct domain_parse p = {.env = env, .flags = flags, .error = error};
-	int r = xml_read(xml, size, error, &document);
+	int r = xml_read("domain_definition", xml, size, error, &document);
 
 	if (r)
 		return r;

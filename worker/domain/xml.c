@@ -27,12 +27,13 @@ static char mark_read, mark_whole;
 /* --- parsing ------------------------------------------------------------------------------ */
 
 struct diagnosis {
+	const char *what;
 	struct rpc_error *error;
 	bool out_of_memory;
 };
 
 /*
- * The first fatal error, as libvirt words it: "(domain_definition):LINE: REASON", the line
+ * The first fatal error, as libvirt words it: "(WHAT):LINE: REASON", the line
  * itself, and dashes up to the place. (virxml.c of libvirt 9.0, catchXMLError)
  */
 static void
@@ -67,16 +68,17 @@ diagnose(void *context, xmlError *found)
 	dashes[column] = '\0';
 	end = line + strcspn(line, "\r\n");
 	(void)domain_refuse(diagnosis->error, VIR_ERR_XML_DETAIL, VIR_FROM_DOMAIN,
-		"(domain_definition):%d: %s%.*s\n%s^", found->line,
+		"(%s):%d: %s%.*s\n%s^", diagnosis->what, found->line,
 		found->message ? found->message : "not well-formed\n",
 		(int)(end - line > 2 * COLUMN_MAX ? 2 * COLUMN_MAX : end - line), line, dashes);
 }
 
 int
-xml_read(const char *text, size_t size, struct rpc_error *error, xmlDoc **ret_document)
+xml_read(const char *what, const char *text, size_t size, struct rpc_error *error,
+	xmlDoc **ret_document)
 {
 	const int options = XML_PARSE_NONET | XML_PARSE_IGNORE_ENC;
-	struct diagnosis diagnosis = {.error = error};
+	struct diagnosis diagnosis = {.what = what, .error = error};
 	xml_doc_auto xmlDoc *document = NULL;
 	const char *excess = scan_document(text, size);
 	xmlParserCtxt *parser;
@@ -84,11 +86,11 @@ xml_read(const char *text, size_t size, struct rpc_error *error, xmlDoc **ret_do
 
 	error->message[0] = '\0';
 	if (excess)
-		return domain_refuse(error, VIR_ERR_XML_DETAIL, VIR_FROM_DOMAIN,
-			"(domain_definition): %s", excess);
+		return domain_refuse(
+			error, VIR_ERR_XML_DETAIL, VIR_FROM_DOMAIN, "(%s): %s", what, excess);
 	if (size == 0)
 		return domain_refuse(error, VIR_ERR_XML_DETAIL, VIR_FROM_DOMAIN,
-			"(domain_definition):1: Document is empty");
+			"(%s):1: Document is empty", what);
 	parser = xmlNewParserCtxt();
 	if (!parser)
 		return -ENOMEM;
@@ -102,7 +104,7 @@ xml_read(const char *text, size_t size, struct rpc_error *error, xmlDoc **ret_do
 	if (!document || !well_formed || document->intSubset || !xmlDocGetRootElement(document)) {
 		if (!error->message[0])
 			(void)domain_refuse(error, VIR_ERR_XML_DETAIL, VIR_FROM_DOMAIN,
-				"(domain_definition): the document is not well-formed");
+				"(%s): the document is not well-formed", what);
 		return DOMAIN_E_REFUSED;
 	}
 	*ret_document = take_ptr(document);

@@ -28,10 +28,11 @@ struct xml_word {
 };
 
 /**
- * Parse a text. ret_document is freed with xmlFreeDoc() or xml_doc_auto. A text that is not
+ * Parse a text; what it is stands in the errors: "domain_definition". ret_document is freed with xmlFreeDoc() or xml_doc_auto. A text that is not
  * well-formed is refused with libvirt's own text: place, reason, line, and a mark below it.
  */
-int xml_read(const char *text, size_t size, struct rpc_error *error, xmlDoc **ret_document);
+int xml_read(const char *what, const char *text, size_t size, struct rpc_error *error,
+	xmlDoc **ret_document);
 
 static inline void
 xml_cleanup_doc(xmlDoc **document)

@@ -273,6 +273,19 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 }
 
 int
+domains_update(struct domains *domains, struct domain *domain, struct domain_def *def,
+	struct rpc_error *error)
+{
+	int r = write_definition(domains, def, error);
+
+	if (r != RPC_DONE)
+		return r;
+	(void)domain_def_free(domain->config);
+	domain->config = def;
+	return RPC_DONE;
+}
+
+int
 domains_undefine(struct domains *domains, struct domain *domain, struct rpc_error *error)
 {
 	const char *name = domain_def_now(domain)->name;

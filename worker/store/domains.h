@@ -111,6 +111,12 @@ void domains_forget(struct domains *domains, struct domain *domain);
 int domains_define(struct domains *domains, const char *xml, struct rpc_error *error,
 	struct domain **ret, bool *ret_new);
 /**
+ * Keep this definition (of the same name and UUID) in the place of the domain's; taken over when
+ * RPC_DONE is returned. Returns as above.
+ */
+int domains_update(struct domains *domains, struct domain *domain, struct domain_def *def,
+	struct rpc_error *error);
+/**
  * Forget a domain's definition and remove its files; one that runs becomes transient, any other is
  * freed. Returns as above.
  */
