@@ -78,6 +78,38 @@ EDITOR=true edit a
 EDITOR={sed}memory edit a
 EDITOR={sed}name edit a
 dumpxml a
+desc a some new words
+desc a
+desc a --title --new-desc new-title
+desc a --title
+desc a --title --new-desc two lines --config
+desc a --live --new-desc x
+desc a --live --config --new-desc x
+EDITOR={sed}words desc a --edit
+desc a
+EDITOR=true desc a --edit
+EDITOR={sed}words desc a --edit --title
+list --all --title
+desc a --title --new-desc=
+desc a --title
+metadata a urn:x --set <x><y/></x> --key k
+metadata a urn:x
+metadata a urn:z --set <z/>
+metadata a urn:z --set <z --key k
+metadata a urn:z --set text --key k
+metadata a urn:z --set <z/> --key 1k
+metadata a urn:z --set <z>t</z> --key k --live
+metadata a urn:z --set <z>t</z> --key k --config
+EDITOR={sed}z metadata a urn:z --edit --key k
+metadata a urn:z
+dumpxml a
+metadata a urn:z --remove
+metadata a urn:z --remove
+metadata a urn:z
+metadata a urn:x --remove
+dumpxml a
+desc nobody x
+metadata nobody urn:x --remove
 define {b}
 define {same_name}
 define {same_uuid}
@@ -186,11 +218,52 @@ undefine a
 destroy a
 domstate a
 list --all
+create {a} --paused
+list --all
+domstate a --reason
+create {a}
+create {both}
+create {same_name}
+autostart a
+undefine a
+desc a live words
+desc a
+desc a --config
+desc a --config x
+resume a
+define {a}
+desc a
+desc a --config
+create {a}
+undefine a
+desc a --config
+destroy a
+domstate a
+define {again}
+create {both}
+create {a} --validate
+desc a --title
+desc a --title --config
+dumpxml a --xpath //currentMemory
+destroy a
+desc a --title
+create {a} --paused --autodestroy
+domstate a
+start a --autodestroy
+domstate a --reason
+start a --autodestroy --paused
+domstate a
+create {torn}
+create {nothing}
+create /nonexistent
+undefine a
 define {disk}
 start disk
 domstate disk --reason
 list --all
 undefine disk
+create {disk}
+list --all
 start 12
 destroy 12
 destroy {u}3
@@ -220,6 +293,9 @@ reset a
 suspend a
 resume a
 destroy a
+create {b}
+desc a words
+metadata a urn:x --remove
 """.strip().splitlines()
 
 
@@ -240,7 +316,8 @@ FILES = {
         "<target dev='vda' bus='virtio'/></disk></devices></domain>"), "torn": "<domain", "nothing": "<domain/>",
 }
 # What an editor does to a definition.
-EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<name>a</<name>aa</"}
+EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<name>a</<name>aa</", "words": "s/new/newer/",
+         "z": "s/t/u/"}
 
 
 def prepare():

@@ -37,7 +37,8 @@ static bool
 same(const struct vm_status *a, const struct vm_status *b)
 {
 	return a->id == b->id && a->state == b->state && a->reason == b->reason &&
-	       a->landlock == b->landlock && a->since == b->since;
+	       a->landlock == b->landlock && a->since == b->since &&
+	       a->autodestroy == b->autodestroy;
 }
 
 static const struct vm_status good = {.id = 7,
@@ -51,10 +52,10 @@ test_status(void)
 {
 	const struct vm_status cases[] = {
 		good,
-		{1, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP, -1, 0},
-		{INT32_MAX, DOMAIN_STATE_SHUTDOWN, 13, 0, INT64_MAX},
-		{2, DOMAIN_STATE_PAUSED, 0, INT32_MAX, 1},
-		{3, DOMAIN_STATE_PMSUSPENDED, 0, 7, 1},
+		{1, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP, -1, 0, false},
+		{INT32_MAX, DOMAIN_STATE_SHUTDOWN, 13, 0, INT64_MAX, false},
+		{2, DOMAIN_STATE_PAUSED, 0, INT32_MAX, 1, false},
+		{3, DOMAIN_STATE_PMSUSPENDED, 0, 7, 1, true},
 	};
 	struct vm_status got;
 
@@ -73,22 +74,23 @@ test_text_of_status(void)
 
 	CHECK(vm_status_write(uuid, &good) == 0);
 	CHECK(rundir_read(uuid, "vm", &text, &size) == 0);
-	CHECK_STR(text, "id = 7\nstate = 1\nreason = 1\nlandlock = 6\nsince = 1700000000\n");
+	CHECK_STR(text, "id = 7\nstate = 1\nreason = 1\nlandlock = 6\nsince = "
+			"1700000000\nautodestroy = 0\n");
 }
 
 static void
 test_out_of_range(void)
 {
 	const struct vm_status cases[] = {
-		{0, 1, 1, 1, 1},
-		{-1, 1, 1, 1, 1},
-		{1, 0, 1, 1, 1},
-		{1, 5, 1, 1, 1},
-		{1, -1, 1, 1, 1},
-		{1, 1, -1, 1, 1},
-		{1, 1, 14, 1, 1},
-		{1, 1, 1, -2, 1},
-		{1, 1, 1, 1, UINT64_MAX},
+		{0, 1, 1, 1, 1, false},
+		{-1, 1, 1, 1, 1, false},
+		{1, 0, 1, 1, 1, false},
+		{1, 5, 1, 1, 1, false},
+		{1, -1, 1, 1, 1, false},
+		{1, 1, -1, 1, 1, false},
+		{1, 1, 14, 1, 1, false},
+		{1, 1, 1, -2, 1, false},
+		{1, 1, 1, 1, UINT64_MAX, false},
 	};
 	struct vm_status got;
 
@@ -111,7 +113,8 @@ read_text(const char *text, size_t size)
 	return r;
 }
 
-#define LINES "id = 1\nstate = 3\nreason = 1\nlandlock = unknown\n"
+#define OWNED "autodestroy = 1\n"
+#define LINES OWNED "id = 1\nstate = 3\nreason = 1\nlandlock = unknown\n"
 
 static void
 test_strict(void)
@@ -121,7 +124,10 @@ test_strict(void)
 		"\n",
 		"garbage",
 		LINES,
-		"id = 1\n",
+		LINES "since = 5\nautodestroy = 1\n",
+		"id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
+		"id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\nautodestroy = 2\n",
+		OWNED "id = 1\n",
 		LINES "since = -5\n",
 		LINES "since = yes\n",
 		LINES "since =\n",
@@ -130,16 +136,16 @@ test_strict(void)
 		LINES "since = 5\ncolour = red\n",
 		LINES "since = 5\nrubbish\n",
 		LINES "since = 5\n= 1\n",
-		"id = 01\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n",
-		"id = -1\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n",
-		"id = 2147483648\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
-		"id = unknown\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
-		"id = 1\nstate = 3\nreason = 1\nlandlock = -1\nsince = 5\n",
-		"id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 9223372036854775808\n",
-		"id = 1\nstate = 5\nreason = 1\nlandlock = 1\nsince = 5\n",
-		"id = 1\nstate = 6\nreason = 1\nlandlock = 1\nsince = 5\n",
-		"id = 1\nstate = 8\nreason = 1\nlandlock = 1\nsince = 5\n",
-		"id = 1\nstate = 3\nreason = 99999999999999999999\nlandlock = 1\nsince = 5\n",
+		OWNED "id = 01\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n",
+		OWNED "id = -1\nstate = 3\nreason = 1\nlandlock = unknown\nsince = 5\n",
+		OWNED "id = 2147483648\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
+		OWNED "id = unknown\nstate = 3\nreason = 1\nlandlock = 1\nsince = 5\n",
+		OWNED "id = 1\nstate = 3\nreason = 1\nlandlock = -1\nsince = 5\n",
+		OWNED "id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 9223372036854775808\n",
+		OWNED "id = 1\nstate = 5\nreason = 1\nlandlock = 1\nsince = 5\n",
+		OWNED "id = 1\nstate = 6\nreason = 1\nlandlock = 1\nsince = 5\n",
+		OWNED "id = 1\nstate = 8\nreason = 1\nlandlock = 1\nsince = 5\n",
+		OWNED "id = 1\nstate = 3\nreason = 99999999999999999999\nlandlock = 1\nsince = 5\n",
 	};
 
 	CHECK(read_text(LINES "since = 5\n", strlen(LINES "since = 5\n")) == 0);

@@ -265,7 +265,7 @@ write_elements(FILE *out, const xmlDoc *old, const xmlDoc *new, const char *uri)
 	return r;
 }
 
-/* <metadata> after the change; NULL when nothing is in it. */
+/* <metadata> after the change; NULL when there is none. */
 static int
 change_element(const struct domain_def *def, const struct domain_metadata *change,
 	struct rpc_error *error, char **ret_xml)
@@ -289,9 +289,12 @@ change_element(const struct domain_def *def, const struct domain_metadata *chang
 	if (fclose(out) != 0 || r < 0)
 		return -ENOMEM;
 	*ret_xml = NULL;
-	if (size > 0 && asprintf(ret_xml, "<metadata>%s\n  </metadata>", elements) < 0)
-		return -ENOMEM;
-	return 0;
+	/* As in libvirt: what was there once is there. */
+	if (size == 0)
+		r = old ? asprintf(ret_xml, "<metadata/>") : 0;
+	else
+		r = asprintf(ret_xml, "<metadata>%s\n  </metadata>", elements);
+	return r < 0 ? -ENOMEM : 0;
 }
 
 static int

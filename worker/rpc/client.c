@@ -22,6 +22,7 @@
 #include "worker/rpc/descriptors.h"
 #include "worker/rpc/dispatch.h"
 #include "worker/rpc/server.h"
+#include "worker/vm/vms.h"
 
 /* What may wait in either direction. A reader never holds more than one unfinished packet beside
  * what came with one receive; replies stop being made at CLIENT_OUTPUT_ENOUGH, and the last one,
@@ -400,6 +401,7 @@ client_end(struct client *client)
 		call->client = NULL;
 	}
 	client_streams_fini(&client->streams);
+	vms_disown(&client->owned);
 	if (client->touched)
 		LIST_REMOVE(client, touched_entry);
 	timer_stop(&client->pulse);

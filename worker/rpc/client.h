@@ -27,6 +27,7 @@
 #include "worker/rpc/inflow.h"
 #include "worker/rpc/stream.h"
 #include "worker/rpc/subscription.h"
+#include "worker/vm/vm.h"
 
 struct descriptors;
 struct server;
@@ -63,6 +64,7 @@ struct client {
 
 	struct client_streams streams;
 	struct subscriptions subscriptions;
+	struct vm_owned owned; /* that end with the connection */
 };
 
 LIST_HEAD(clients, client);

@@ -15,10 +15,15 @@
 #include "worker/vm/vms.h"
 
 /*
- * virDomainCreateFlags: PAUSED; those that change nothing where there is no managed save and no
- * NVRAM: BYPASS_CACHE, FORCE_BOOT, RESET_NVRAM. AUTODESTROY is not here yet.
+ * virDomainCreateFlags. BYPASS_CACHE, FORCE_BOOT and RESET_NVRAM change nothing where there is no
+ * managed save and no NVRAM; every definition is validated.
  */
-enum { CREATE_PAUSED = 0x1, CREATE_SUPPORTED = 0x1 | 0x4 | 0x8 | 0x20 };
+enum {
+	CREATE_PAUSED = 0x1,
+	CREATE_AUTODESTROY = 0x2,
+	CREATE_SUPPORTED = 0x1 | 0x2 | 0x4 | 0x8 | 0x20, /* of what is defined */
+	CREATE_XML_SUPPORTED = 0x1 | 0x2 | 0x10 | 0x20
+};
 
 /* virDomainDestroyFlagsValues */
 enum { DESTROY_GRACEFUL = 1 };
@@ -33,16 +38,23 @@ answer(void *arg, enum rpc_handled handled, const struct rpc_error *error)
 	call_answer(call, handled);
 }
 
+static struct vm_start
+how_to_start(struct rpc_call *call, uint32_t flags)
+{
+	return (struct vm_start){.paused = flags & CREATE_PAUSED,
+		.owner = flags & CREATE_AUTODESTROY ? &call->client->owned : NULL};
+}
+
 static int
-start(struct rpc_call *call, const struct rpc_domain *dom, unsigned flags, vm_done_fn *done,
+start(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags, vm_done_fn *done,
 	void *arg)
 {
+	const struct vm_start how = how_to_start(call, flags);
 	struct domain *domain = call_find_domain(call, dom);
 
 	if (!domain)
 		return RPC_FAILED;
-	return vms_start(
-		&call->client->server->estate->vms, domain, flags, &call->error, done, arg);
+	return vms_start(&call->client->server->estate->vms, domain, &how, &call->error, done, arg);
 }
 
 int
@@ -56,18 +68,31 @@ struct created {
 	struct rpc_call *call;
 	struct domains *domains;
 	uint8_t uuid[16];
+	struct rpc_domain *ret;
 };
 
 static void
 answer_created(void *arg, enum rpc_handled handled, const struct rpc_error *error)
 {
 	const struct created *created = arg;
-	struct rpc_domain_create_with_flags_ret *ret = created->call->ret;
 	const struct domain *domain = domains_find_uuid(created->domains, created->uuid);
 
 	if (handled == RPC_DONE && domain)
-		ret->dom = call_domain_ret(domain);
+		*created->ret = call_domain_ret(domain);
 	answer(created->call, handled, error);
+}
+
+static struct created *
+new_created(struct rpc_call *call, struct rpc_domain *ret)
+{
+	struct created *created = rpc_arena_array(&call->arena, 1, sizeof(*created));
+
+	if (created)
+		*created =
+			(struct created){.call = call, .domains = call_domains(call), .ret = ret};
+	else
+		(void)call_out_of_memory(call);
+	return created;
 }
 
 int
@@ -77,16 +102,34 @@ rpc_domain_create_with_flags(struct rpc_call *call,
 {
 	struct created *created;
 
-	(void)ret;
 	if (call_check_flags(call, args->flags, CREATE_SUPPORTED) != RPC_DONE)
 		return RPC_FAILED;
-	created = rpc_arena_array(&call->arena, 1, sizeof(*created));
+	created = new_created(call, &ret->dom);
 	if (!created)
-		return call_out_of_memory(call);
-	*created = (struct created){.call = call, .domains = call_domains(call)};
+		return RPC_FAILED;
 	memcpy(created->uuid, args->dom.uuid, sizeof(created->uuid));
-	return start(call, &args->dom, args->flags & CREATE_PAUSED ? VM_START_PAUSED : 0,
-		answer_created, created);
+	return start(call, &args->dom, args->flags, answer_created, created);
+}
+
+int
+rpc_domain_create_xml(struct rpc_call *call, const struct rpc_domain_create_xml_args *args,
+	struct rpc_domain_create_xml_ret *ret)
+{
+	const struct vm_start how = how_to_start(call, args->flags);
+	struct created *created;
+	struct domain *domain;
+	int r;
+
+	if (call_check_flags(call, args->flags, CREATE_XML_SUPPORTED) != RPC_DONE)
+		return RPC_FAILED;
+	created = new_created(call, &ret->dom);
+	if (!created)
+		return RPC_FAILED;
+	r = vms_create(&call->client->server->estate->vms, args->xml_desc, &how, &call->error,
+		answer_created, created, &domain);
+	if (r == RPC_LATER)
+		memcpy(created->uuid, domain_def_now(domain)->uuid, sizeof(created->uuid));
+	return r;
 }
 
 int

@@ -14,6 +14,7 @@
 #include "lib/take.h"
 #include "lib/uuid.h"
 #include "protocol/rpc/procedure.h"
+#include "worker/domain/alias.h"
 #include "worker/store/definitions.h"
 
 /* FNV-1a: she who picks names that collide slows herself down. */
@@ -246,6 +247,7 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 	if (r != 0)
 		return RPC_FAILED;
 	domain = domains_find_uuid(domains, def->uuid);
+	*ret_new = !domain || !domain->config;
 	r = check_clash(domains, def, domain, error);
 	if (r == RPC_DONE && !domain)
 		r = check_number(domains, error);
@@ -255,7 +257,6 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 		r = write_definition(domains, def, error);
 	if (r != RPC_DONE)
 		return r;
-	*ret_new = !domain;
 	if (domain) {
 		(void)domain_def_free(domain->config);
 		domain->config = take_ptr(def);
@@ -302,6 +303,38 @@ domains_undefine(struct domains *domains, struct domain *domain, struct rpc_erro
 			"cannot remove the definition of domain '%s' from ~/.qemud/domains", name);
 	}
 	domains_forget(domains, domain);
+	return RPC_DONE;
+}
+
+int
+domains_begin(
+	struct domains *domains, const char *xml, struct rpc_error *error, struct domain **ret)
+{
+	domain_def_auto struct domain_def *def = NULL;
+	struct domain *domain = NULL;
+	int r = domain_def_parse(xml, strlen(xml), 0, domains->env, error, &def);
+
+	if (r > 0)
+		return RPC_FAILED;
+	if (r == 0)
+		r = domain_alias_assign(def);
+	if (r == 0) {
+		domain = domains_find_uuid(domains, def->uuid);
+		if (check_clash(domains, def, domain, error) != RPC_DONE)
+			return RPC_FAILED;
+		if (domain && domain->vm)
+			return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+				"Requested operation is not valid: domain '%s' is already active",
+				def->name);
+		if (domain)
+			domain->live = def;
+		else
+			domain = add(domains, NULL, def);
+	}
+	if (!domain)
+		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+	(void)take_ptr(def);
+	*ret = domain;
 	return RPC_DONE;
 }
 

@@ -126,6 +126,13 @@ int domains_set_autostart(
 	struct domains *domains, struct domain *domain, bool autostart, struct rpc_error *error);
 
 /**
+ * A domain that is about to run as XML says, without being kept: the one that is defined with its
+ * name and UUID and does not run, or a new one, transient. Its `live` is set, until
+ * domains_settle(). Returns as above.
+ */
+int domains_begin(
+	struct domains *domains, const char *xml, struct rpc_error *error, struct domain **ret);
+/**
  * A domain without a definition on disk, that runs as live (taken over). The caller has seen that
  * its name and UUID are free. Returns NULL without memory: live is the caller's then.
  */

@@ -98,7 +98,7 @@ opened(struct vm_op *op, const char *status)
 		 * reboot. */
 		vm_restart(vm);
 	/* What it said of its memory was told to somebody else. */
-	if (vm->stopping || domain->live->memballoon.model != DOMAIN_MEMBALLOON_VIRTIO)
+	if (vm->stopping || !domain->live->memballoon.virtio)
 		return JOB_DONE;
 	ticket = vm_op_await(op, ADOPT_BALLOON, LOOP_S(OPEN_S));
 	return monitor_ask(&vm->monitor, "query-balloon", NULL, ticket) < 0 ? JOB_DONE : JOB_WAIT;

@@ -319,6 +319,28 @@ ask_to_quit(struct vm *vm, struct rpc_error *error)
 	return RPC_DONE;
 }
 
+/* Now; whatever is done to it fails. */
+static void
+end_now(struct vm *vm)
+{
+	vm_stop(vm, VM_END_DESTROYED);
+	vm_op_fail(vm, -ECANCELED);
+}
+
+void
+vms_disown(struct vm_owned *owned)
+{
+	struct vm *vm;
+
+	while ((vm = LIST_FIRST(owned)) != NULL) {
+		LIST_REMOVE(vm, owned);
+		vm->owner = NULL;
+		log_info("dom=%s ends with the connection that started it",
+			log_quote(domain_def_now(vm->domain)->name));
+		end_now(vm);
+	}
+}
+
 int
 vms_destroy(
 	struct domain *domain, bool graceful, struct rpc_error *error, vm_done_fn *done, void *arg)
@@ -333,9 +355,7 @@ vms_destroy(
 		return RPC_FAILED;
 	if (vm_wait_end(vm, NULL, done, arg) < 0)
 		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
-	if (!graceful) {
-		vm_stop(vm, VM_END_DESTROYED);
-		vm_op_fail(vm, -ECANCELED);
-	}
+	if (!graceful)
+		end_now(vm);
 	return RPC_LATER;
 }

@@ -49,7 +49,7 @@ enum start_step {
 
 struct start {
 	struct vm_op op;
-	unsigned flags;
+	bool paused;
 	vm_done_fn *done;
 	void *arg;
 	struct qemu_command command;
@@ -374,7 +374,7 @@ opened(struct start *start)
 	r = set_balloon(vm);
 	if (r < 0)
 		return failed(start, r);
-	if (start->flags & VM_START_PAUSED) {
+	if (start->paused) {
 		started(vm, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_USER);
 		vm_tell(vm, EVENT_SUSPENDED, EVENT_SUSPENDED_PAUSED);
 		return JOB_DONE;
@@ -454,33 +454,62 @@ over(void *arg, enum rpc_handled handled, const struct rpc_error *error)
 static const struct job_ops start_ops = {
 	.name = "start", .step = step, .explain = explain, .done = vm_op_done};
 
-int
-vms_start(struct vms *vms, struct domain *domain, unsigned flags, struct rpc_error *error,
-	vm_done_fn *done, void *arg)
+/* As if nothing had been begun. */
+static int
+give_up(struct vms *vms, struct domain *domain, struct rpc_error *error)
 {
-	free_auto struct start *start = NULL;
-	struct vm *vm;
+	domains_settle(vms->domains, domain);
+	return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+}
+
+/* The domain's `live` is what is started. */
+static int
+start_live(struct vms *vms, struct domain *domain, const struct vm_start *how,
+	struct rpc_error *error, vm_done_fn *done, void *arg)
+{
+	struct start *start = calloc(1, sizeof(*start));
+	struct vm *vm = start ? vm_new(vms, domain) : NULL;
+
+	if (!vm) {
+		free(start);
+		return give_up(vms, domain, error);
+	}
+	if (how->owner) {
+		vm->autodestroy = true;
+		vm->owner = how->owner;
+		LIST_INSERT_HEAD(how->owner, vm, owned);
+	}
+	start->paused = how->paused;
+	start->done = done;
+	start->arg = arg;
+	start->op.release = release;
+	vm_files_init(&start->files);
+	vm_op_put(vm, &start->op, &start_ops, false, over, start);
+	return RPC_LATER;
+}
+
+int
+vms_start(struct vms *vms, struct domain *domain, const struct vm_start *how,
+	struct rpc_error *error, vm_done_fn *done, void *arg)
+{
 	int r;
 
 	if (domain->vm)
 		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
 			"Requested operation is not valid: domain is already running");
 	r = domain_def_live(domain->config, vms->env, &domain->live);
-	start = r == 0 ? calloc(1, sizeof(*start)) : NULL;
-	vm = start ? vm_new(vms, domain) : NULL;
-	if (!vm) {
-		domains_settle(vms->domains, domain);
-		return r == -EINVAL ? rpc_error_set(error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-					      "internal error: the definition cannot be read back")
-				    : rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE,
-					      "out of memory");
-	}
-	start->flags = flags;
-	start->done = done;
-	start->arg = arg;
-	start->op.release = release;
-	vm_files_init(&start->files);
-	vm_op_put(vm, &start->op, &start_ops, false, over, start);
-	(void)take_ptr(start);
-	return RPC_LATER;
+	if (r == -EINVAL)
+		return rpc_error_set(error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: the definition cannot be read back");
+	return r == 0 ? start_live(vms, domain, how, error, done, arg)
+		      : give_up(vms, domain, error);
+}
+
+int
+vms_create(struct vms *vms, const char *xml, const struct vm_start *how, struct rpc_error *error,
+	vm_done_fn *done, void *arg, struct domain **ret_domain)
+{
+	if (domains_begin(vms->domains, xml, error, ret_domain) != RPC_DONE)
+		return RPC_FAILED;
+	return start_live(vms, *ret_domain, how, error, done, arg);
 }

@@ -22,7 +22,7 @@
 static const char kind_status[] = "vm", kind_def[] = "xml";
 static const char landlock_unknown[] = "unknown";
 
-enum key { KEY_ID, KEY_STATE, KEY_REASON, KEY_LANDLOCK, KEY_SINCE, N_KEYS };
+enum key { KEY_ID, KEY_STATE, KEY_REASON, KEY_LANDLOCK, KEY_SINCE, KEY_AUTODESTROY, N_KEYS };
 
 enum { REASON_MAX = 13 }; /* the highest of virDomainPausedReason */
 
@@ -35,6 +35,7 @@ static const struct {
 	[KEY_REASON] = {"reason", 0, REASON_MAX},
 	[KEY_LANDLOCK] = {"landlock", 0, INT32_MAX}, /* or landlock_unknown */
 	[KEY_SINCE] = {"since", 0, INT64_MAX},
+	[KEY_AUTODESTROY] = {"autodestroy", 0, 1},
 };
 
 static enum key
@@ -94,6 +95,7 @@ vm_status_parse(const char *text, size_t size, struct vm_status *ret)
 		.reason = (int32_t)values[KEY_REASON],
 		.landlock = values[KEY_LANDLOCK] == UINT64_MAX ? -1 : (int)values[KEY_LANDLOCK],
 		.since = values[KEY_SINCE],
+		.autodestroy = values[KEY_AUTODESTROY] == 1,
 	};
 	return 0;
 }
@@ -108,9 +110,10 @@ vm_status_format(const struct vm_status *status, char out[static VM_STATUS_TEXT_
 	(void)snprintf(landlock, sizeof(landlock), "%d", status->landlock);
 	n = snprintf(out, VM_STATUS_TEXT_MAX,
 		"id = %" PRId32 "\nstate = %" PRId32 "\nreason = %" PRId32
-		"\nlandlock = %s\nsince = %" PRIu64 "\n",
+		"\nlandlock = %s\nsince = %" PRIu64 "\nautodestroy = %d\n",
 		status->id, status->state, status->reason,
-		status->landlock == -1 ? landlock_unknown : landlock, status->since);
+		status->landlock == -1 ? landlock_unknown : landlock, status->since,
+		status->autodestroy);
 	return vm_status_parse(out, (size_t)n, &again) == 0 ? n : -EINVAL;
 }
 

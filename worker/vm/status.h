@@ -9,6 +9,7 @@
 #ifndef WORKER_VM_STATUS_H
 #define WORKER_VM_STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct vm_status {
 	int32_t state, reason; /* as last known: a pause's reason is nowhere else */
 	int landlock;          /* the level that the box enforces; -1: not known yet */
 	uint64_t since;        /* CLOCK_REALTIME seconds of the start */
+	bool autodestroy; /* it ends with the connection that started it, thus with its worker */
 };
 
 enum { VM_STATUS_TEXT_MAX = 256 };

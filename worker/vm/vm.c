@@ -94,6 +94,7 @@ vm_set_state(struct vm *vm, enum domain_state state, int32_t reason)
 		.reason = reason,
 		.landlock = vm->landlock,
 		.since = vm->since,
+		.autodestroy = vm->autodestroy,
 	};
 	int r = vm_status_write(vm->uuid, &status);
 
@@ -352,6 +353,8 @@ release(struct vm *vm)
 	domains_settle(vms->domains, vm->domain);
 	vm->domain = NULL;
 	LIST_REMOVE(vm, entry);
+	if (vm->owner)
+		LIST_REMOVE(vm, owned);
 	loop_defer(vms->loop, &vm->freeing, free_vm);
 	if (--vms->n == 0 && vms->occupied)
 		vms->occupied(vms, false);

@@ -53,19 +53,25 @@ struct vm_waiter {
 
 TAILQ_HEAD(vm_waiters, vm_waiter);
 
+/* Those that end with the connection that started them. Zeroed is empty. */
+LIST_HEAD(vm_owned, vm);
+
 struct vm {
 	LIST_ENTRY(vm) entry;
 	struct vms *vms;
 	struct domain *domain; /* whose `vm` this is */
 	uint8_t uuid[16];
 	enum vm_lease lease;
-	int seed_sock;      /* owned; -1 but while the op that asked for the lease takes it */
-	uint32_t pid;       /* of its QEMU as the host sees it; 0: not known */
-	uint64_t since;     /* seconds since 1970 */
-	int landlock;       /* that its box enforces; -1: not known */
-	bool started;       /* clients were told that it runs */
-	bool stopping;      /* all of it was told to end */
-	enum vm_end end;    /* why it is ended; 0: nobody ended it */
+	int seed_sock;          /* owned; -1 but while the op that asked for the lease takes it */
+	uint32_t pid;           /* of its QEMU as the host sees it; 0: not known */
+	uint64_t since;         /* seconds since 1970 */
+	int landlock;           /* that its box enforces; -1: not known */
+	bool started;           /* clients were told that it runs */
+	bool stopping;          /* all of it was told to end */
+	enum vm_end end;        /* why it is ended; 0: nobody ended it */
+	bool autodestroy;       /* it ends with its owner */
+	struct vm_owned *owner; /* borrowed; NULL: there is none any more, or never was */
+	LIST_ENTRY(vm) owned;
 	bool rebooting;     /* when the guest has shut down, it is reset */
 	bool resetting;     /* that goes on now */
 	int32_t pausing;    /* enum domain_paused: the reason of the pause that comes next */

@@ -214,11 +214,15 @@ adopt(struct vms *vms, const struct ipc_lease_found *found)
 		domain->reason = status.reason;
 		vm->since = status.since;
 		vm->landlock = status.landlock;
+		vm->autodestroy = status.autodestroy;
 	}
 	vm->started = true;
 	vms->n_adopting++;
 	if (vm_adopt(vm, reached, vms) < 0)
 		vms->n_adopting--;
+	/* The connection that it was to end with has ended with the worker that served it. */
+	if (vm->autodestroy)
+		vm_stop(vm, VM_END_DESTROYED);
 	return 0;
 }
 

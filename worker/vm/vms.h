@@ -66,14 +66,20 @@ void vms_lease_found(struct vms *vms, int err, const struct ipc_lease_found *fou
 void vms_lease_gone(struct vms *vms, uint32_t id);
 void vms_net_ready(struct vms *vms, uint64_t cookie, int err, int fd);
 
-enum vm_start_flags { VM_START_PAUSED = 1 };
+struct vm_start {
+	bool paused;            /* it is not let go */
+	struct vm_owned *owner; /* it ends with this; NULL: with nobody */
+};
 
 /*
  * What clients ask for. Each returns RPC_LATER, and done is called from the loop; or RPC_DONE or
  * RPC_FAILED with the error, and done is not called. Errors and their texts are libvirt's.
  */
-int vms_start(struct vms *vms, struct domain *domain, unsigned flags, struct rpc_error *error,
-	vm_done_fn *done, void *arg);
+int vms_start(struct vms *vms, struct domain *domain, const struct vm_start *how,
+	struct rpc_error *error, vm_done_fn *done, void *arg);
+/* A machine that is not kept (domains_begin()); *ret_domain is what it is, with RPC_LATER. */
+int vms_create(struct vms *vms, const char *xml, const struct vm_start *how,
+	struct rpc_error *error, vm_done_fn *done, void *arg, struct domain **ret_domain);
 int vms_suspend(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_resume(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_reset(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
@@ -83,6 +89,9 @@ int vms_reboot(struct domain *domain, struct rpc_error *error, vm_done_fn *done,
 /** graceful: QEMU is asked to end, and not forced. */
 int vms_destroy(
 	struct domain *domain, bool graceful, struct rpc_error *error, vm_done_fn *done, void *arg);
+
+/** The connection that owns them has ended: so do they. */
+void vms_disown(struct vm_owned *owned);
 
 /** Begin to keep the logs in their bounds, as long as something runs. */
 void vms_watch_logs(struct vms *vms);
