@@ -224,6 +224,9 @@ domstate a --reason
 create {a}
 create {both}
 create {same_name}
+create {b}
+destroy b
+list --all
 autostart a
 undefine a
 desc a live words
@@ -316,8 +319,8 @@ FILES = {
         "<target dev='vda' bus='virtio'/></disk></devices></domain>"), "torn": "<domain", "nothing": "<domain/>",
 }
 # What an editor does to a definition.
-EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<name>a</<name>aa</", "words": "s/new/newer/",
-         "z": "s/t/u/"}
+EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<name>a</<name>aa</",
+         "words": "s/new/newer/", "z": "s/t/u/"}
 
 
 def prepare():

@@ -359,6 +359,6 @@ domain_metadata_change(const struct domain_def *def, const struct domain_metadat
 	}
 	/* What is kept can be read again. */
 	if (r == 0)
-		r = domain_def_format(&changed, flags, 0, &xml);
+		r = domain_def_format(&changed, flags | DOMAIN_DEF_SECURE, 0, &xml);
 	return r ? r : domain_def_parse(xml, strlen(xml), flags, env, error, ret_def);
 }

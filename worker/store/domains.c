@@ -14,7 +14,6 @@
 #include "lib/take.h"
 #include "lib/uuid.h"
 #include "protocol/rpc/procedure.h"
-#include "worker/domain/alias.h"
 #include "worker/store/definitions.h"
 
 /* FNV-1a: she who picks names that collide slows herself down. */
@@ -76,6 +75,7 @@ add(struct domains *domains, struct domain_def *config, struct domain_def *live)
 		return NULL;
 	domain->config = config;
 	domain->live = live;
+	domain->was_defined = config;
 	domain->id = -1;
 	domain->state = DOMAIN_STATE_SHUTOFF;
 	domain->reason = DOMAIN_SHUTOFF_UNKNOWN;
@@ -247,7 +247,7 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 	if (r != 0)
 		return RPC_FAILED;
 	domain = domains_find_uuid(domains, def->uuid);
-	*ret_new = !domain || !domain->config;
+	*ret_new = !domain || !domain->was_defined;
 	r = check_clash(domains, def, domain, error);
 	if (r == RPC_DONE && !domain)
 		r = check_number(domains, error);
@@ -260,6 +260,7 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 	if (domain) {
 		(void)domain_def_free(domain->config);
 		domain->config = take_ptr(def);
+		domain->was_defined = true;
 	} else {
 		domain = add(domains, def, NULL);
 		if (!domain) {
@@ -307,33 +308,42 @@ domains_undefine(struct domains *domains, struct domain *domain, struct rpc_erro
 }
 
 int
+domains_not_live(struct rpc_error *error, int err)
+{
+	if (err == -EINVAL)
+		return rpc_error_set(error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: the definition cannot be read back");
+	return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
+}
+
+int
 domains_begin(
 	struct domains *domains, const char *xml, struct rpc_error *error, struct domain **ret)
 {
-	domain_def_auto struct domain_def *def = NULL;
-	struct domain *domain = NULL;
+	domain_def_auto struct domain_def *def = NULL, *live = NULL;
+	struct domain *domain;
 	int r = domain_def_parse(xml, strlen(xml), 0, domains->env, error, &def);
 
 	if (r > 0)
 		return RPC_FAILED;
 	if (r == 0)
-		r = domain_alias_assign(def);
-	if (r == 0) {
-		domain = domains_find_uuid(domains, def->uuid);
-		if (check_clash(domains, def, domain, error) != RPC_DONE)
-			return RPC_FAILED;
-		if (domain && domain->vm)
-			return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-				"Requested operation is not valid: domain '%s' is already active",
-				def->name);
-		if (domain)
-			domain->live = def;
-		else
-			domain = add(domains, NULL, def);
-	}
+		r = domain_def_live(def, domains->env, &live);
+	if (r < 0)
+		return domains_not_live(error, r);
+	domain = domains_find_uuid(domains, live->uuid);
+	if (check_clash(domains, live, domain, error) != RPC_DONE)
+		return RPC_FAILED;
+	if (domain && domain->vm)
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+			"Requested operation is not valid: domain '%s' is already active",
+			live->name);
+	if (domain)
+		domain->live = live;
+	else
+		domain = add(domains, NULL, live);
 	if (!domain)
-		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
-	(void)take_ptr(def);
+		return domains_not_live(error, -ENOMEM);
+	(void)take_ptr(live);
 	*ret = domain;
 	return RPC_DONE;
 }

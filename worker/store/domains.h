@@ -64,7 +64,8 @@ struct domain {
 	enum domain_state state;
 	int32_t reason; /* of the state, as libvirt numbers them */
 	bool autostart;
-	struct vm *vm; /* borrowed; NULL: there is nothing of it, nor about to be */
+	bool was_defined; /* it has a definition on disk, or had */
+	struct vm *vm;    /* borrowed; NULL: there is nothing of it, nor about to be */
 };
 
 TAILQ_HEAD(domain_queue, domain);
@@ -132,6 +133,8 @@ int domains_set_autostart(
  */
 int domains_begin(
 	struct domains *domains, const char *xml, struct rpc_error *error, struct domain **ret);
+/** Why there is no `live`, by what domain_def_live() returned. Returns RPC_FAILED. */
+int domains_not_live(struct rpc_error *error, int err);
 /**
  * A domain without a definition on disk, that runs as live (taken over). The caller has seen that
  * its name and UUID are free. Returns NULL without memory: live is the caller's then.

@@ -454,14 +454,6 @@ over(void *arg, enum rpc_handled handled, const struct rpc_error *error)
 static const struct job_ops start_ops = {
 	.name = "start", .step = step, .explain = explain, .done = vm_op_done};
 
-/* As if nothing had been begun. */
-static int
-give_up(struct vms *vms, struct domain *domain, struct rpc_error *error)
-{
-	domains_settle(vms->domains, domain);
-	return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
-}
-
 /* The domain's `live` is what is started. */
 static int
 start_live(struct vms *vms, struct domain *domain, const struct vm_start *how,
@@ -472,7 +464,8 @@ start_live(struct vms *vms, struct domain *domain, const struct vm_start *how,
 
 	if (!vm) {
 		free(start);
-		return give_up(vms, domain, error);
+		domains_settle(vms->domains, domain);
+		return domains_not_live(error, -ENOMEM);
 	}
 	if (how->owner) {
 		vm->autodestroy = true;
@@ -498,11 +491,7 @@ vms_start(struct vms *vms, struct domain *domain, const struct vm_start *how,
 		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
 			"Requested operation is not valid: domain is already running");
 	r = domain_def_live(domain->config, vms->env, &domain->live);
-	if (r == -EINVAL)
-		return rpc_error_set(error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-			"internal error: the definition cannot be read back");
-	return r == 0 ? start_live(vms, domain, how, error, done, arg)
-		      : give_up(vms, domain, error);
+	return r == 0 ? start_live(vms, domain, how, error, done, arg) : domains_not_live(error, r);
 }
 
 int
