@@ -259,6 +259,35 @@ test_autodestroy(void)
 	}
 }
 
+/* Who says that she closes is answered when it has ended. */
+static void
+test_autodestroy_close(void)
+{
+	int owner = owned(false);
+	struct rpc_header header = send_call(owner, RPC_PROC_CONNECT_CLOSE, NULL);
+
+	rig_turn(0);
+	CHECK(stage.n_stops == 1 && is_silent(owner));
+	CHECK(farm_domain(VM)->live != NULL);
+	broker_ends(ID);
+	CHECK(!farm_domain(VM)->live);
+	CHECK(read_reply(owner, &header, NULL) == 0);
+	CHECK_STR(told(), "stopped 1");
+	fd_close(&owner);
+	/* She does not wait for the answer. */
+	qemu_ends();
+	owner = rig_open(VERBS_ALL);
+	(void)ask(owner, RPC_PROC_DOMAIN_CREATE_WITH_FLAGS, AUTODESTROY);
+	go_to(AT_RUN);
+	(void)told();
+	(void)send_call(owner, RPC_PROC_CONNECT_CLOSE, NULL);
+	close_now(&owner);
+	broker_ends(ID);
+	CHECK_STR(told(), "stopped 1");
+	check_nothing_left(DOMAIN_SHUTOFF_DESTROYED);
+	stage_close();
+}
+
 /* The connection ends while it starts, at any step. */
 static void
 test_autodestroy_early(void)
@@ -329,6 +358,7 @@ main(void)
 	TEST("clashes, flags and definitions are refused in libvirt's words", test_refused);
 	TEST("nothing is left of one that fails", test_fails);
 	TEST("one that ends with its connection", test_autodestroy);
+	TEST("who closes it is answered when that has ended", test_autodestroy_close);
 	TEST("also when that is while it starts", test_autodestroy_early);
 	TEST("one that has ended before is another", test_autodestroy_over);
 	TEST("the next worker ends it", test_autodestroy_adopted);

@@ -401,7 +401,7 @@ client_end(struct client *client)
 		call->client = NULL;
 	}
 	client_streams_fini(&client->streams);
-	vms_disown(&client->owned);
+	(void)vms_disown(&client->owned, NULL, NULL);
 	if (client->touched)
 		LIST_REMOVE(client, touched_entry);
 	timer_stop(&client->pulse);

@@ -111,10 +111,41 @@ rpc_connect_open(struct rpc_call *call, const struct rpc_connect_open_args *args
 	return r;
 }
 
+/* A CONNECT_CLOSE that is answered when all that ends with the connection has ended. */
+struct closing {
+	struct rpc_call *call;
+	unsigned n; /* that have not */
+};
+
+static void
+one_has_ended(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+{
+	struct closing *closing = arg;
+	struct rpc_call *call = closing->call;
+
+	/* Or will not: who closes a connection waits for it no longer. */
+	(void)handled;
+	(void)error;
+	if (--closing->n > 0)
+		return;
+	if (call->client)
+		call->client->closing = true;
+	call_answer(call, RPC_DONE);
+}
+
 int
 rpc_connect_close(struct rpc_call *call)
 {
-	call->client->closing = true;
+	struct client *client = call->client;
+	struct closing *closing = rpc_arena_array(&call->arena, 1, sizeof(*closing));
+
+	if (!closing)
+		return call_out_of_memory(call);
+	closing->call = call;
+	closing->n = vms_disown(&client->owned, one_has_ended, closing);
+	if (closing->n > 0)
+		return RPC_LATER;
+	client->closing = true;
 	return RPC_DONE;
 }
 

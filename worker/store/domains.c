@@ -149,6 +149,7 @@ domains_reconfigure(struct domains *domains, struct domain *domain, struct domai
 
 	LIST_REMOVE(domain, by_name);
 	domain->config = def;
+	domain->was_defined = true;
 	LIST_INSERT_HEAD(
 		&domains->by_name[bucket_of_name(domain_def_now(domain)->name)], domain, by_name);
 	(void)domain_def_free(old);
@@ -278,10 +279,9 @@ int
 domains_update(struct domains *domains, struct domain *domain, struct domain_def *def,
 	struct rpc_error *error)
 {
-	int r = write_definition(domains, def, error);
-
-	if (r != RPC_DONE)
-		return r;
+	if (check_file(domains, def, false, error) != RPC_DONE ||
+		write_definition(domains, def, error) != RPC_DONE)
+		return RPC_FAILED;
 	(void)domain_def_free(domain->config);
 	domain->config = def;
 	return RPC_DONE;
@@ -337,6 +337,8 @@ domains_begin(
 		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
 			"Requested operation is not valid: domain '%s' is already active",
 			live->name);
+	if (!domain && check_number(domains, error) != RPC_DONE)
+		return RPC_FAILED;
 	if (domain)
 		domain->live = live;
 	else

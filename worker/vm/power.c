@@ -327,18 +327,21 @@ end_now(struct vm *vm)
 	vm_op_fail(vm, -ECANCELED);
 }
 
-void
-vms_disown(struct vm_owned *owned)
+unsigned
+vms_disown(struct vm_owned *owned, vm_done_fn *done, void *arg)
 {
 	struct vm *vm;
+	unsigned n = 0;
 
 	while ((vm = LIST_FIRST(owned)) != NULL) {
 		LIST_REMOVE(vm, owned);
 		vm->owner = NULL;
 		log_info("dom=%s ends with the connection that started it",
 			log_quote(domain_def_now(vm->domain)->name));
+		n += done && vm_wait_end(vm, NULL, done, arg) == 0;
 		end_now(vm);
 	}
+	return n;
 }
 
 int

@@ -90,8 +90,11 @@ int vms_reboot(struct domain *domain, struct rpc_error *error, vm_done_fn *done,
 int vms_destroy(
 	struct domain *domain, bool graceful, struct rpc_error *error, vm_done_fn *done, void *arg);
 
-/** The connection that owns them has ended: so do they. */
-void vms_disown(struct vm_owned *owned);
+/**
+ * The connection that owns them has ended: so do they. done (NULL: nobody wants to know) is called
+ * for each of them that has ended, from the loop. Returns how often it will be.
+ */
+unsigned vms_disown(struct vm_owned *owned, vm_done_fn *done, void *arg);
 
 /** Begin to keep the logs in their bounds, as long as something runs. */
 void vms_watch_logs(struct vms *vms);
