@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: virsh's commands about definitions, and about machines that run, print, and exit with, the
 # same as with libvirt's own daemon; on a read-only connection too.
-# test: timeout=240
+# test: timeout=300
 import os
+import re
+import subprocess
 
 import host
 import libvirtd
@@ -273,6 +275,117 @@ destroy {u}3
 undefine 12
 list --all
 """.strip().splitlines()
+# About a machine with disks that is paused, one that runs without any, and one that does neither; what
+# no two runs have in common is left out (VARYING).
+STATISTICS = """
+define {s}
+define {t}
+define {lost}
+domstats s
+domstats lost
+domstats s --block --backing
+domstats s --vcpu --enforce
+domblkinfo s vda
+domblkinfo s --all
+domblkinfo s --all --human
+domblkinfo s vdz
+domblkinfo lost vda
+domblkinfo lost --all
+domblkinfo t --all
+domblklist s
+domblklist s --details
+domblklist s --inactive
+domblkstat s
+domblkstat s vda
+domiflist s
+domifstat s vnet0
+dommemstat s
+vcpuinfo s
+vcpuinfo s --pretty
+vcpupin s
+vcpucount s
+vcpucount s --maximum --config
+vcpucount s --current --config
+vcpucount s --current --live
+vcpucount s --guest
+cpu-stats s
+start s --paused
+start t
+domstats
+domstats --raw
+domstats --enforce
+domstats --nowait
+domstats --state --cpu-total --balloon --vcpu --interface --block
+domstats --list-active --state
+domstats --list-inactive --state
+domstats --list-persistent --state
+domstats --list-transient --state
+domstats --list-running --state
+domstats --list-paused --state
+domstats --list-shutoff --state
+domstats --list-other --state
+domstats s t --state
+domstats s --perf
+domstats s --perf --enforce
+domstats s --memory --enforce
+domstats s --dirtyrate --enforce
+domstats s --block --backing
+domstats nobody
+dommemstat s
+dommemstat t
+domblkstat s
+domblkstat s vda
+domblkstat s vdb --human
+domblkstat s /tmp/definitions/raw.img
+domblkstat s vdz
+domblkstat t
+domblkinfo s vda
+domblkinfo s vdb
+domblkinfo s --all
+domblkinfo s vdz
+domblklist s --details
+domiflist s
+domifstat s vnet0
+vcpuinfo s
+vcpuinfo t --pretty
+vcpupin t
+vcpupin t --live
+vcpucount s
+vcpucount s --maximum --live
+vcpucount s --current --live
+vcpucount s --guest
+cpu-stats s
+destroy s
+destroy t
+undefine s
+undefine t
+undefine lost
+nodecpustats
+nodecpustats --cpu 0
+nodecpustats --cpu 4095
+nodecpustats --percent
+nodememstats
+nodememstats --cell 0
+nodememstats --cell 63
+freecell
+freecell --all
+freecell --cellno 0
+freecell --cellno 63
+nodecpumap
+maxvcpus
+maxvcpus --type qemu
+maxvcpus --type nonsense
+cpu-models nonsense
+domcapabilities --machine nonsense
+domcapabilities --virttype nonsense
+domcapabilities --arch aarch64
+""".strip().splitlines()
+# Times, and memory that is free or used now; all of what vcpuinfo and the node's statistics count.
+VARYING = [(r"((?:cpu|vcpu\.\d+)\.(?:time|user|system|delay|wait)|balloon\.rss)=\d+", r"\1=N"),
+           (r"(?m)^rss \d+", "rss N"), (r"(?m)^((?:CPU|CPU time):\s+)[\d.]+s?$", r"\1N"),
+           (r"(?m)^CPU time:.*\n", ""),  # which virsh leaves out where it is 0
+           (r"(?m)^((?:user|system|idle|iowait|usage|free *|buffers|cached *|Total|[ 0-9]+):) +[\d.]+",
+            r"\1 N")]
 READ_ONLY = """
 list --all
 dominfo a
@@ -314,6 +427,14 @@ FILES = {
                     "<metadata><x:y xmlns:x='urn:x' z='1'><x:w/></x:y></metadata>"),
     "again": definition("a", 0, "<title>Another</title>"), "b": definition("b", 1),
     "same_name": definition("b", 2), "same_uuid": definition("c", 1), "both": definition("a", 1),
+    "s": definition("s", 5).replace("</domain>", "<devices>" + "".join(
+        f"<disk type='file' device='disk'><driver name='qemu' type='{kind}'/><source "
+        f"file='{FOLDER}/{kind}.img'/><target dev='{target}' bus='virtio'/><readonly/></disk>"
+        for kind, target in (("raw", "vda"), ("qcow2", "vdb"))) + "</devices></domain>"),
+    "t": definition("t", 6).replace("</domain>", "<devices><memballoon model='none'/></devices></domain>"),
+    "lost": definition("lost", 7).replace("</domain>", "<devices><disk type='file' device='disk'>"
+        "<driver name='qemu' type='raw'/><source file='/nonexistent/disk'/><target dev='vda' bus='virtio'/>"
+        "</disk></devices></domain>"),
     "number": definition("12", 3), "disk": definition("disk", 4).replace(
         "</domain>", "<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/nonexistent/disk'/>"
         "<target dev='vda' bus='virtio'/></disk></devices></domain>"), "torn": "<domain", "nothing": "<domain/>",
@@ -323,8 +444,20 @@ EDITS = {"title": "s/Another/Edited/", "memory": "s/65536/much/", "name": "s/<na
          "words": "s/new/newer/", "z": "s/t/u/"}
 
 
+def steady(answer):
+    """Without what varies, and domains in the order of their names: libvirtd has none."""
+    status, said, errors = answer
+    for pattern, steadily in VARYING:
+        said = re.sub(pattern, steadily, said)
+    return status, sorted(said.split("\n\n")) if "Domain: " in said else said, errors
+
+
 def prepare():
     os.mkdir(FOLDER)
+    with open(f"{FOLDER}/raw.img", "wb") as file:
+        file.write(b"something" * 1000)
+        file.truncate(1 << 20)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{FOLDER}/qcow2.img", "8M"], check=True)
     for name, text in FILES.items():
         with open(f"{FOLDER}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
@@ -342,10 +475,10 @@ def run(uri, options, command):
     return (result.returncode, result.stdout, result.stderr)
 
 
-def compare(commands, options, uris):
+def compare(commands, options, uris, same=lambda answer: answer):
     for command in commands:
         command = command.format(**PLACES)
-        theirs, ours = (run(uri, options, command) for uri in uris)
+        theirs, ours = (same(run(uri, options, command)) for uri in uris)
         tap.equal(ours, theirs, f"virsh {command}")
 
 
@@ -368,6 +501,11 @@ WATCHERS = [vm.Watcher("alice", uri) for uri in (libvirtd.URI, host.URI_RO)]
 def _():
     compare(["undefine a", *RUNNING, "define {again}", "define {same_uuid}"], [],
             (libvirtd.URI, host.URI))
+
+
+@tap.test(f"{len(STATISTICS)} commands about statistics")
+def _():
+    compare(STATISTICS, [], (libvirtd.URI, host.URI), steady)
 
 
 @tap.test("their events are those of libvirtd, in its order")

@@ -186,7 +186,7 @@ qemu_is_left_alone(void)
 static inline void
 qemu_answers(const char *value)
 {
-	char text[512];
+	char text[4096];
 
 	(void)snprintf(text, sizeof(text), "{\"return\":%s,\"id\":%" JSON_INTEGER_FORMAT "}\n",
 		value, qemu.id);

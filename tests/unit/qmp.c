@@ -184,6 +184,21 @@ conversation(void)
 	ended_with(QMP_END_CLOSED);
 }
 
+/* As a balloon's statistics, where the guest has not said one. */
+static void
+large_numbers(void)
+{
+	begin();
+	say(GREETING);
+	CHECK(qmp_command(&talk.qmp, "qom-get", NULL, 5) == 0);
+	CHECK(qmp_command(&talk.qmp, "qom-get", NULL, 6) == 0);
+	say("{\"return\": {\"a\": 18446744073709551615, \"b\": 3}, \"id\": 0}\n");
+	say("{\"return\": 99999999999999999999999, \"id\": 1}\n");
+	CHECK_STR(talk.told, "greeting 7;reply 5 ok;reply 6 ok;");
+	finish();
+	CHECK(talk.n_ends == 0);
+}
+
 static void
 asked_from_inside(void)
 {
@@ -262,7 +277,10 @@ not_qmp(void)
 		{"{\"return\": {}, \"id\": 0}}\n", QMP_END_JSON},
 		{"{\"return\": {}, \"id\": 0, \"id\": 0}\n", QMP_END_JSON},
 		{"{\"return\": \"\xff\", \"id\": 0}\n", QMP_END_JSON},
-		{"{\"return\": 99999999999999999999999, \"id\": 0}\n", QMP_END_JSON},
+		{"{\"return\": 1e999, \"id\": 0}\n", QMP_END_JSON},
+		{"{\"return\": 18446744073709551615, \"id\": -1}\n", QMP_END_ANSWER},
+		{"{\"return\": 18446744073709551615, \"id\": 1}\n", QMP_END_ANSWER},
+		{"{\"return\": 1, \"id\": 18446744073709551615}\n", QMP_END_ANSWER},
 		{"{}\n", QMP_END_ANSWER},
 		{GREETING, QMP_END_ANSWER},
 		{"{\"return\": {}}\n", QMP_END_ANSWER},
@@ -616,6 +634,7 @@ main(void)
 	if (loop_init(&loop) < 0)
 		abort();
 	TEST("greeting, commands, answers and events", conversation);
+	TEST("numbers beyond what an integer holds", large_numbers);
 	TEST("commands sent from inside an answer", asked_from_inside);
 	TEST("one byte a write", byte_by_byte);
 	TEST("an end at each byte: what was whole is told", cut_at_every_byte);

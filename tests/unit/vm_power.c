@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "tests/unit/vm_stage.h"
+#include "worker/vm/usage.h"
 
 #define RESTART "<on_poweroff>restart</on_poweroff>"
 
@@ -203,7 +204,7 @@ static void
 test_processor_time(void)
 {
 	struct timespec before, now;
-	struct vm nobody = {.pid = 0}, gone = {.pid = UINT32_MAX};
+	struct usage usage;
 	uint64_t ns;
 
 	CHECK(prctl(PR_SET_NAME, ") R 1 1 1 (x)") == 0);
@@ -213,12 +214,14 @@ test_processor_time(void)
 		CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
 	while (now.tv_sec * 1000 + now.tv_nsec / 1000000 <
 		before.tv_sec * 1000 + before.tv_nsec / 1000000 + 50);
-	ns = vm_cpu_ns(the_vm());
+	CHECK(usage_read(the_vm()->pid, &usage) == 0);
+	ns = usage.user_ns + usage.system_ns;
 	CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
 	/* Counted in ticks of a hundredth of a second, of user's and of system's time. */
 	CHECK(ns > LOOP_MS(20));
 	CHECK(ns <= (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + LOOP_MS(20));
-	CHECK(vm_cpu_ns(&nobody) == 0 && vm_cpu_ns(&gone) == 0);
+	CHECK(usage_read(0, &usage) == -ESRCH && usage.user_ns == 0 && usage.rss_kib == 0);
+	CHECK(usage_read(UINT32_MAX, &usage) == -ESRCH && usage.system_ns == 0);
 	CHECK(prctl(PR_SET_NAME, "vm_power") == 0);
 	stage_close();
 }

@@ -46,6 +46,15 @@ domain_device_next(const struct domain_def *def, struct domain_cursor *cursor)
 	return NULL;
 }
 
+const struct domain_choice *
+domain_devices_choices(const char *element)
+{
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (strcmp(kinds[i]->element, element) == 0)
+			return kinds[i]->choices;
+	return NULL;
+}
+
 /* Only the emulator that the environment vouches for is ever run. */
 static int
 parse_emulator(struct domain_parse *p, xmlNode *devices)

@@ -21,6 +21,9 @@ struct domain_cursor {
 struct domain_device *domain_device_next(
 	const struct domain_def *def, struct domain_cursor *cursor);
 
+/** What a kind of device may be told to be (kind.h); NULL: there is none, or nothing to choose. */
+const struct domain_choice *domain_devices_choices(const char *element);
+
 /** <devices>: all devices, and those that the machine has by itself. */
 int domain_devices_parse(struct domain_parse *p, xmlNode *domain);
 

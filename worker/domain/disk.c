@@ -240,8 +240,12 @@ name(const struct domain_def *def, size_t i, char **ret)
 	return asprintf(ret, "virtio-disk%u", def->disks[i].index) < 0 ? -ENOMEM : 0;
 }
 
+static const struct domain_choice choices[] = {
+	{.name = "diskDevice", .words = devices}, {.name = "bus", .words = buses}, {.name = NULL}};
+
 const struct domain_kind domain_disk_kind = {
 	.element = "disk",
+	.choices = choices,
 	DOMAIN_KIND_LIST(disks, domain_disk),
 	.max = DOMAIN_DISKS_MAX,
 	.parse = parse,

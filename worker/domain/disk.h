@@ -8,6 +8,7 @@
 #define WORKER_DOMAIN_DISK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "worker/domain/kind.h"
@@ -26,6 +27,16 @@ struct domain_disk {
 	bool readonly;  /* the guest cannot write */
 	char *serial;   /* may be NULL; letters, digits, blanks and .+_- */
 };
+
+/**
+ * The number of the disk with that index among n: libvirt counts from the last. Its nodes in QEMU are
+ * libvirt-NUMBER-format and libvirt-NUMBER-storage.
+ */
+static inline unsigned
+domain_disk_number(size_t n, size_t i)
+{
+	return (unsigned)(n - i);
+}
 
 /* <disk>: put into the list by its target. */
 extern const struct domain_kind domain_disk_kind;

@@ -406,8 +406,11 @@ fini(void *device)
 	free(graphics->password);
 }
 
+static const struct domain_choice choices[] = {{.name = "type", .words = types}, {.name = NULL}};
+
 const struct domain_kind domain_graphics_kind = {
 	.element = "graphics",
+	.choices = choices,
 	DOMAIN_KIND_LIST(graphics, domain_graphics),
 	.max = DOMAIN_GRAPHICS_MAX,
 	.parse = parse,

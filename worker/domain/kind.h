@@ -14,9 +14,20 @@
 
 struct domain_def;
 struct rpc_error;
+struct xml_word;
+
+/* Words that its parser knows, under the name that libvirt's domain capabilities give them. */
+struct domain_choice {
+	const char *name; /* "bus" */
+	const struct xml_word *words;
+	/* Where the parser has no such list: the i-th of them, or NULL; words is NULL then. */
+	const char *(*word)(size_t i);
+};
 
 struct domain_kind {
 	const char *element; /* "disk" */
+	/* Told in the domain capabilities, in libvirt's order; ends with a NULL name; or NULL. */
+	const struct domain_choice *choices;
 	/* Its place in struct domain_def: see DOMAIN_KIND_LIST. */
 	size_t list, count, size;
 	unsigned max; /* how many a definition may have */

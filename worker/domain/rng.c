@@ -130,8 +130,12 @@ fini(void *device)
 	free(rng->source);
 }
 
+static const struct domain_choice choices[] = {{.name = "model", .words = models},
+	{.name = "backendModel", .words = backends}, {.name = NULL}};
+
 const struct domain_kind domain_rng_kind = {
 	.element = "rng",
+	.choices = choices,
 	DOMAIN_KIND_LIST(rngs, domain_rng),
 	.max = DOMAIN_RNGS_MAX,
 	.parse = parse,

@@ -383,8 +383,18 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	writer_end(w, "video");
 }
 
+static const char *
+model_name(size_t i)
+{
+	return i < N_MODELS ? models[i].name : NULL;
+}
+
+static const struct domain_choice choices[] = {
+	{.name = "modelType", .word = model_name}, {.name = NULL}};
+
 const struct domain_kind domain_video_kind = {
 	.element = "video",
+	.choices = choices,
 	DOMAIN_KIND_LIST(videos, domain_video),
 	.max = DOMAIN_VIDEOS_MAX,
 	.parse = parse,

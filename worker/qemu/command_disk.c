@@ -67,8 +67,7 @@ add_disk(struct command_line *line, size_t i)
 	uint32_t order = boot_index(line->def, i);
 	char node[32];
 
-	/* libvirt counts from the last. */
-	(void)snprintf(node, sizeof(node), "libvirt-%zu", line->def->n_disks - i);
+	(void)snprintf(node, sizeof(node), "libvirt-%u", domain_disk_number(line->def->n_disks, i));
 	add_blockdevs(line, i, node);
 	command_pci_add(line, "virtio-blk-pci", &disk->device,
 		json_pack("{so so* so*}", "drive", json_sprintf("%s-format", node), "bootindex",

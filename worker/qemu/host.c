@@ -170,6 +170,15 @@ add_cpu(void *arg, unsigned id)
 }
 
 static int
+see_cpu(void *arg, unsigned id)
+{
+	const struct reading *reading = arg;
+
+	reading->host->n_present = id + 1;
+	return 0;
+}
+
+static int
 read_cpus(struct reading *reading)
 {
 	struct host *host = reading->host;
@@ -188,6 +197,10 @@ read_cpus(struct reading *reading)
 	cpus = r == 0 ? reallocarray(host->cpus, host->n_cpus, sizeof(*cpus)) : NULL;
 	if (cpus)
 		host->cpus = cpus;
+	if (r == 0 && read_text(reading->root_fd, text, "sys/devices/system/cpu/present") == 0)
+		r = each_of(text, HOST_CPUS_MAX, see_cpu, reading);
+	if (r == 0 && host->n_present <= host->cpus[host->n_cpus - 1].id)
+		host->n_present = host->cpus[host->n_cpus - 1].id + 1;
 	return r;
 }
 
@@ -385,4 +398,12 @@ host_fini(struct host *host)
 	free(take_ptr(host->cpus));
 	free(take_ptr(host->nodes));
 	host->n_cpus = host->n_nodes = 0;
+}
+
+void
+host_map(const struct host *host, uint8_t *map, size_t size)
+{
+	for (size_t i = 0; i < host->n_cpus; i++)
+		if (host->cpus[i].id / 8 < size)
+			map[host->cpus[i].id / 8] |= (uint8_t)(1U << host->cpus[i].id % 8);
 }

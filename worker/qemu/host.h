@@ -45,6 +45,7 @@ struct host {
 	uint64_t memory_kib;
 	struct host_cpu *cpus; /* by id */
 	size_t n_cpus;
+	unsigned n_present;      /* the last processor's id, online or not, and one */
 	struct host_node *nodes; /* by id */
 	size_t n_nodes;
 	/*
@@ -61,6 +62,8 @@ struct host {
  * negative errno of a file that every Linux has.
  */
 int host_read(int root_fd, struct host *ret);
+/** Set a bit for each processor that is online, the lowest first; those beyond size bytes are left out. */
+void host_map(const struct host *host, uint8_t *map, size_t size);
 /** Free what it holds; nothing happens when it is zeroed. */
 void host_fini(struct host *host);
 

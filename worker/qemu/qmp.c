@@ -145,6 +145,27 @@ too_many_values(const char *line, size_t size)
 	return n > QMP_VALUES_MAX;
 }
 
+/*
+ * A number beyond what an integer holds makes all of its message's numbers real ones; the id, which
+ * is ours, is an integer still.
+ */
+static json_t *
+load(const char *line, size_t size)
+{
+	const double exact = 1LL << 53;
+	json_error_t error;
+	json_t *message = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
+	double id;
+
+	if (message || json_error_code(&error) != json_error_numeric_overflow)
+		return message;
+	message = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+	id = json_real_value(json_object_get(message, "id"));
+	if (json_object_get(message, "id") && id >= 0 && id < exact)
+		(void)json_object_set_new(message, "id", json_integer((json_int_t)id));
+	return message;
+}
+
 static void
 take_line(struct qmp *qmp, const char *line, size_t size)
 {
@@ -155,7 +176,7 @@ take_line(struct qmp *qmp, const char *line, size_t size)
 		end(qmp, QMP_END_LONG);
 		return;
 	}
-	message = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+	message = load(line, size);
 	if (!json_is_object(message)) {
 		end(qmp, QMP_END_JSON);
 		return;

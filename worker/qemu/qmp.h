@@ -28,7 +28,10 @@ enum {
 
 struct qmp;
 
-/* An answer. Borrowed: gone when the callback returns. */
+/*
+ * An answer. Borrowed: gone when the callback returns. Where it has an integer beyond 64 bits with a
+ * sign, all of its numbers are real ones.
+ */
 struct qmp_reply {
 	json_t *value;           /* "return", or NULL when it failed */
 	const char *error_class; /* NULL when it did not */

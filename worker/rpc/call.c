@@ -80,3 +80,13 @@ call_check_flags(struct rpc_call *call, uint32_t flags, uint32_t supported)
 		"unsupported flags (0x%x) in function %s", flags & ~supported,
 		call->procedure->api);
 }
+
+int
+call_check_nparams(struct rpc_call *call, int32_t nparams, int32_t max)
+{
+	if (nparams >= 0 && nparams <= max)
+		return RPC_DONE;
+	return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
+		nparams < 0 ? "internal error: nparams must be non-negative"
+			    : "internal error: nparams too large");
+}

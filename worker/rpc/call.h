@@ -34,6 +34,9 @@ struct rpc_call {
 
 LIST_HEAD(rpc_calls, rpc_call);
 
+/* virTypedParameterFlags: a flag of all procedures with parameters. */
+enum { TYPED_PARAM_STRING_OKAY = 0x4 };
+
 /** A call without content, or NULL. */
 struct rpc_call *call_new(void);
 /** Make a call ready for the next packet. */
@@ -55,5 +58,7 @@ int call_out_of_memory(struct rpc_call *call);
 int call_not_open(struct rpc_call *call);
 /** RPC_DONE when flags has no bit beyond those supported. */
 int call_check_flags(struct rpc_call *call, uint32_t flags, uint32_t supported);
+/** RPC_DONE when a client wants that many parameters of max at most; 0 asks how many there are. */
+int call_check_nparams(struct rpc_call *call, int32_t nparams, int32_t max);
 
 #endif

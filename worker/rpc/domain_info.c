@@ -6,6 +6,7 @@
  */
 #include "protocol/rpc/handlers.h"
 #include "worker/rpc/domain_find.h"
+#include "worker/vm/usage.h"
 #include "worker/vm/vm.h"
 
 int
@@ -14,15 +15,18 @@ rpc_domain_get_info(struct rpc_call *call, const struct rpc_domain_get_info_args
 {
 	const struct domain *domain = call_find_domain(call, &args->dom);
 	const struct domain_def *def;
+	struct usage usage;
 
 	if (!domain)
 		return RPC_FAILED;
 	def = domain_def_now(domain);
+	/* What cannot be told is 0. */
+	(void)usage_read(domain->vm ? domain->vm->pid : 0, &usage);
 	ret->state = (uint8_t)domain->state;
 	ret->maxMem = def->memory_kib;
 	ret->memory = domain->vm ? vm_memory_kib(domain->vm) : def->current_memory_kib;
 	ret->nrVirtCpu = (uint16_t)def->current_vcpus;
-	ret->cpuTime = domain->vm ? vm_cpu_ns(domain->vm) : 0;
+	ret->cpuTime = usage.user_ns + usage.system_ns;
 	return RPC_DONE;
 }
 

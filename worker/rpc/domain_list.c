@@ -7,66 +7,10 @@
 #include <inttypes.h>
 
 #include "protocol/rpc/handlers.h"
+#include "worker/rpc/domain_filter.h"
 #include "worker/rpc/domain_find.h"
 
-/* virConnectListAllDomainsFlags: pairs and groups; in a group any, of all groups each must hold. */
-enum domain_filter {
-	LIST_ACTIVE = 0x1,
-	LIST_INACTIVE = 0x2,
-	LIST_PERSISTENT = 0x4,
-	LIST_TRANSIENT = 0x8,
-	LIST_RUNNING = 0x10,
-	LIST_PAUSED = 0x20,
-	LIST_SHUTOFF = 0x40,
-	LIST_OTHER = 0x80,
-	LIST_NO_MANAGEDSAVE = 0x200,
-	LIST_AUTOSTART = 0x400,
-	LIST_NO_AUTOSTART = 0x800,
-	LIST_NO_SNAPSHOT = 0x2000,
-	LIST_NO_CHECKPOINT = 0x8000,
-	LIST_ALL = 0xffff
-};
-
 enum { DOMAINS_LISTED_MAX = 16384 /* REMOTE_DOMAIN_LIST_MAX */ };
-
-static const uint32_t filter_groups[] = {0x3, 0xc, 0xf0, 0x300, 0xc00, 0x3000, 0xc000};
-
-/* What holds for a domain, one bit of each group. */
-static uint32_t
-traits_of(const struct domain *domain)
-{
-	uint32_t traits = LIST_NO_MANAGEDSAVE | LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
-
-	traits |= domain->config ? LIST_PERSISTENT : LIST_TRANSIENT;
-	traits |= domain_is_active(domain) ? LIST_ACTIVE : LIST_INACTIVE;
-	traits |= domain->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART;
-	switch (domain->state) {
-	case DOMAIN_STATE_RUNNING:
-		return traits | LIST_RUNNING;
-	case DOMAIN_STATE_PAUSED:
-		return traits | LIST_PAUSED;
-	case DOMAIN_STATE_SHUTOFF:
-		return traits | LIST_SHUTOFF;
-	case DOMAIN_STATE_SHUTDOWN:
-	case DOMAIN_STATE_PMSUSPENDED:
-		break;
-	}
-	return traits | LIST_OTHER;
-}
-
-static bool
-is_wanted(const struct domain *domain, uint32_t flags)
-{
-	uint32_t traits = traits_of(domain);
-
-	for (size_t i = 0; i < sizeof(filter_groups) / sizeof(filter_groups[0]); i++) {
-		uint32_t asked = flags & filter_groups[i];
-
-		if (asked && !(asked & traits))
-			return false;
-	}
-	return true;
-}
 
 int
 rpc_connect_list_all_domains(struct rpc_call *call,
@@ -77,7 +21,7 @@ rpc_connect_list_all_domains(struct rpc_call *call,
 	const struct domain *domain;
 	uint32_t n = 0;
 
-	if (call_check_flags(call, args->flags, LIST_ALL) != RPC_DONE)
+	if (call_check_flags(call, args->flags, DOMAIN_FILTER_ALL) != RPC_DONE)
 		return RPC_FAILED;
 	if (args->need_results) {
 		ret->domains = rpc_arena_array(&call->arena, domains->n, sizeof(*ret->domains));
@@ -85,7 +29,7 @@ rpc_connect_list_all_domains(struct rpc_call *call,
 			return call_out_of_memory(call);
 	}
 	TAILQ_FOREACH (domain, &domains->all, entry) {
-		if (!is_wanted(domain, args->flags))
+		if (!domain_filter_passes(domain, args->flags))
 			continue;
 		if (args->need_results)
 			ret->domains[n] = call_domain_ret(domain);

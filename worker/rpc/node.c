@@ -55,6 +55,28 @@ rpc_node_get_info(struct rpc_call *call, struct rpc_node_get_info_ret *ret)
 	return RPC_DONE;
 }
 
+/* The processors; the map says which of them are online. */
+int
+rpc_node_get_cpu_map(struct rpc_call *call, const struct rpc_node_get_cpu_map_args *args,
+	struct rpc_node_get_cpu_map_ret *ret)
+{
+	const struct host *host = &call_estate(call)->host;
+
+	if (call_check_flags(call, args->flags, 0) != RPC_DONE)
+		return RPC_FAILED;
+	if (args->need_map) {
+		ret->n_cpumap = (host->n_present + 7) / 8;
+		ret->cpumap = rpc_arena_array(&call->arena, ret->n_cpumap, 1);
+		if (!ret->cpumap)
+			return call_out_of_memory(call);
+		host_map(host, ret->cpumap, ret->n_cpumap);
+	}
+	if (args->need_online)
+		ret->online = (uint32_t)host->n_cpus;
+	ret->ret = (int32_t)host->n_present;
+	return RPC_DONE;
+}
+
 /* The driver of security labels: none. Its NUL is counted, as libvirtd does. */
 int
 rpc_node_get_security_model(struct rpc_call *call, struct rpc_node_get_security_model_ret *ret)

@@ -28,7 +28,7 @@
 #include "protocol/rpc/procedure.h"
 #include "worker/vm/rundir.h"
 
-enum { FILE_E_KIND = 1, BUFFER = 32 * 1024 };
+enum { BUFFER = 32 * 1024 };
 
 /* statfs(2): file systems whose files are not what somebody has stored there. */
 static const unsigned long kernels[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
@@ -54,12 +54,8 @@ is_fit(const struct stat *st, bool device_too)
 	return S_ISREG(st->st_mode) || (device_too && S_ISBLK(st->st_mode));
 }
 
-/*
- * Open without waiting. Returns 0, a negative errno, or FILE_E_KIND when there is something else
- * than a file, or, where they are wanted too, a block device.
- */
-static int
-open_file(const char *path, int access, bool device_too, int *ret_fd, struct stat *ret_st)
+int
+vm_file_open(const char *path, int access, bool device_too, int *ret_fd, struct stat *ret_st)
 {
 	struct open_how how = {.flags = (unsigned)(access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
 		.resolve = RESOLVE_NO_MAGICLINKS};
@@ -70,15 +66,15 @@ open_file(const char *path, int access, bool device_too, int *ret_fd, struct sta
 	if (stat(path, ret_st) < 0)
 		return -errno;
 	if (!is_fit(ret_st, device_too))
-		return FILE_E_KIND;
+		return VM_FILE_E_KIND;
 	fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	/* stat() found no circle of links: one of them is a descriptor's in /proc. */
 	if (fd < 0 && errno == ELOOP)
-		return FILE_E_KIND;
+		return VM_FILE_E_KIND;
 	if (fd < 0 || fstat(fd, ret_st) < 0)
 		return -errno;
 	if (!is_fit(ret_st, device_too) || is_kernels(fd))
-		return FILE_E_KIND;
+		return VM_FILE_E_KIND;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
 		return -errno;
@@ -93,9 +89,9 @@ open_disk(const struct domain_def *live, unsigned index, struct rpc_error *error
 {
 	const struct domain_disk *disk = &live->disks[index];
 	struct stat st;
-	int r = open_file(disk->source, disk->readonly ? O_RDONLY : O_RDWR, true, ret_fd, &st);
+	int r = vm_file_open(disk->source, disk->readonly ? O_RDONLY : O_RDWR, true, ret_fd, &st);
 
-	if (r == FILE_E_KIND)
+	if (r == VM_FILE_E_KIND)
 		return rpc_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_STORAGE,
 			"unsupported configuration: '%s' of disk '%s' is neither a regular file "
 			"nor "
@@ -225,9 +221,9 @@ begin_copy(struct vm_files *files, const struct copy *copy, struct rpc_error *er
 {
 	char why[100];
 	struct stat st;
-	int r = open_file(copy->path, O_RDONLY, false, &files->source_fd, &st);
+	int r = vm_file_open(copy->path, O_RDONLY, false, &files->source_fd, &st);
 
-	if (r == FILE_E_KIND)
+	if (r == VM_FILE_E_KIND)
 		return refuse_copy(copy, error, "is not a regular file: give the file itself");
 	if (r < 0)
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,

@@ -105,6 +105,13 @@ vm_set_state(struct vm *vm, enum domain_state state, int32_t reason)
 			log_quote(domain_def_now(domain)->name), strerror(-r));
 }
 
+uint64_t
+vm_memory_kib(const struct vm *vm)
+{
+	/* A guest has all until its driver says that it has given some back. */
+	return vm->balloon_kib ? vm->balloon_kib : domain_def_now(vm->domain)->memory_kib;
+}
+
 /* --- its end ------------------------------------------------------------------------------ */
 
 static void
@@ -186,6 +193,7 @@ ended(struct deferred *deferred)
 	domain->id = -1;
 	domain->state = DOMAIN_STATE_SHUTOFF;
 	domain->reason = ends[end].reason;
+	inquiries_fail(vm, -EPIPE);
 	if (vm->started) {
 		log_info("dom=%s has ended: %s", log_quote(domain_def_now(domain)->name),
 			ends[end].name);
@@ -283,6 +291,7 @@ monitor_lost(struct monitor *monitor, const char *why)
 		timer_set(loop, &vm->retry, loop_now(loop) + LOOP_MS(MONITOR_AGAIN_MS),
 			vm_reach_again);
 	vm_op_wake(vm, -EPIPE, NULL);
+	inquiries_fail(vm, -EPIPE);
 }
 
 static void
@@ -296,7 +305,10 @@ monitor_reply(struct monitor *monitor, uint64_t cookie, const struct qmp_reply *
 {
 	struct vm *vm = container_of(monitor, struct vm, monitor);
 
-	job_wake(vm->vms->jobs, cookie, 0, reply);
+	if (cookie & INQUIRY_COOKIE)
+		inquiry_reply(vm, cookie, reply);
+	else
+		job_wake(vm->vms->jobs, cookie, 0, reply);
 }
 
 int
@@ -369,6 +381,7 @@ vm_abandon(struct vm *vm)
 		"operation aborted: qemud is being restarted; the domain is left as it is");
 	vm->stopping = true; /* so that nothing is begun for it */
 	vm_op_fail_all(vm, -ESHUTDOWN);
+	inquiries_fail(vm, -ESHUTDOWN);
 	while (!TAILQ_EMPTY(&vm->waiters)) {
 		TAILQ_FIRST(&vm->waiters)->error = leaving;
 		free_waiter(TAILQ_FIRST(&vm->waiters), RPC_FAILED);

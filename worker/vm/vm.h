@@ -19,6 +19,7 @@
 #include "worker/store/domains.h"
 #include "worker/store/happening.h"
 #include "worker/vm/console.h"
+#include "worker/vm/inquiry.h"
 #include "worker/vm/log.h"
 #include "worker/vm/monitor.h"
 #include "worker/vm/network.h"
@@ -85,6 +86,7 @@ struct vm {
 	struct deferred next_op;
 
 	struct monitor monitor;
+	struct inquiries inquiries;
 	struct timer retry; /* of a monitor that was lost, or of a word to the broker */
 	struct vm_log log, console_log;
 	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
@@ -124,10 +126,8 @@ void vm_happened(struct vm *vm, const struct happening *what);
 /** The same of a lifecycle event. */
 void vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail);
 
-/** Memory that the guest has now, in KiB: usage.c. */
+/** Memory that the guest has now, in KiB. */
 uint64_t vm_memory_kib(const struct vm *vm);
-/** Processor time that its QEMU has used, in nanoseconds; 0 when that cannot be told. */
-uint64_t vm_cpu_ns(const struct vm *vm);
 
 /** The timer's call that reaches it again. */
 timer_fn vm_reach_again;

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * block_stats.h: what QEMU says of a drive: what went through it, and how large its medium is.
+ *
+ * Runs in the worker, as the user. Pure. QEMU is not trusted: what is missing, of another type or
+ * negative counts as 0.
+ */
+#ifndef WORKER_QEMU_BLOCK_STATS_H
+#define WORKER_QEMU_BLOCK_STATS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Since its QEMU began; in bytes, in operations, and in nanoseconds that they took. */
+struct block_stats {
+	uint64_t rd_bytes, rd_operations, rd_total_times;
+	uint64_t wr_bytes, wr_operations, wr_total_times;
+	uint64_t flush_operations, flush_total_times;
+	uint64_t highest; /* end of what was written farthest into the image file, in bytes */
+};
+
+/* The medium, in bytes. */
+struct block_size {
+	uint64_t capacity; /* as the guest sees it */
+	uint64_t physical; /* that its file takes up */
+};
+
+/**
+ * Of the device with that alias. stats: QEMU's answer to query-blockstats. Returns false, and *ret
+ * is zeroed, when it says nothing of it.
+ */
+bool block_stats_read(const json_t *stats, const char *alias, struct block_stats *ret);
+/** Of the same device's medium, with the answer to query-named-block-nodes; likewise. */
+bool block_size_read(
+	const json_t *stats, const json_t *nodes, const char *alias, struct block_size *ret);
+
+#endif

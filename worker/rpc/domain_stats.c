@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain_stats.c: the procedure that tells the statistics of many domains at once.
+ *
+ * Runs in the worker. The QEMUs of all are asked side by side; the reply goes when the last has
+ * answered, or has had its time. A domain whose QEMU does not answer has a row with what is known
+ * without it.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/take.h"
+#include "protocol/rpc/handlers.h"
+#include "worker/rpc/domain_filter.h"
+#include "worker/rpc/domain_find.h"
+#include "worker/rpc/stats_groups.h"
+#include "worker/vm/vm.h"
+
+/* virConnectGetAllDomainStatsFlags, those beside the filters of a list. BACKING asks for the images
+ * behind images, which no disk can have here. */
+enum stats_flag {
+	STATS_FILTERS = 0xff,
+	STATS_NOWAIT = 1 << 29,
+	STATS_BACKING = 1 << 30,
+};
+#define STATS_ENFORCE (UINT32_C(1) << 31)
+
+enum { RECORDS_MAX = 16384 /* REMOTE_DOMAIN_LIST_MAX */ };
+
+/* All in the arena of the call. */
+struct row {
+	struct inquiry inquiry;
+	struct all *all;
+	uint8_t uuid[16];
+};
+
+struct all {
+	struct rpc_call *call;
+	struct domains *domains; /* the call has none when its client has gone */
+	uint32_t groups;
+	bool no_wait;
+	bool failed;        /* the reply does not fit, or there is no memory */
+	uint32_t n_waiting; /* rows whose QEMU has not answered */
+	struct row *rows;
+	struct rpc_domain_stats_record *records;
+	uint32_t n_records;
+};
+
+static void
+fill(struct all *all, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	struct rpc_domain_stats_record *record = &all->records[all->n_records];
+	struct params params = {.arena = &all->call->arena, .failed = all->failed};
+
+	stats_groups_add(&params, domain, all->groups, answers);
+	/* Borrowed from the domain, which may go before the reply does. */
+	record->dom = call_domain_ret(domain);
+	record->dom.name = params.failed ? NULL : rpc_arena_strdup(params.arena, record->dom.name);
+	all->failed = record->dom.name == NULL;
+	record->params = params.list;
+	record->n_params = params.n;
+	all->n_records++;
+}
+
+static int
+finish(struct all *all)
+{
+	struct rpc_connect_get_all_domain_stats_ret *ret = all->call->ret;
+
+	if (all->failed)
+		return call_out_of_memory(all->call);
+	ret->retStats = all->records;
+	ret->n_retStats = all->n_records;
+	return RPC_DONE;
+}
+
+static void
+answered(struct inquiry *inquiry, int err, const struct inquiry_answers *answers)
+{
+	struct row *row = container_of(inquiry, struct row, inquiry);
+	struct all *all = row->all;
+	const struct domain *domain = domains_find_uuid(all->domains, row->uuid);
+
+	/* A domain that has gone meanwhile has no row. */
+	if (domain)
+		fill(all, domain, err == 0 ? answers : NULL);
+	if (--all->n_waiting == 0)
+		call_answer(all->call, finish(all) == RPC_DONE ? RPC_DONE : RPC_FAILED);
+}
+
+static void
+add(struct all *all, struct row *row, const struct domain *domain)
+{
+	unsigned questions = stats_groups_questions(domain, all->groups);
+
+	row->all = all;
+	memcpy(row->uuid, domain_def_now(domain)->uuid, sizeof(row->uuid));
+	if (questions && domain->vm &&
+		inquiry_start(domain->vm, &row->inquiry, questions, all->no_wait, answered) == 0)
+		all->n_waiting++;
+	else
+		fill(all, domain, NULL);
+}
+
+/* The domain with that place in what the call names: those it lists, or all. */
+struct chosen {
+	const struct rpc_connect_get_all_domain_stats_args *args;
+	const struct domains *domains;
+	uint32_t i;
+	const struct domain *last;
+};
+
+/* The next one that passes the filters; those that are not there are passed over. NULL: no more. */
+static const struct domain *
+next_domain(struct chosen *chosen)
+{
+	const struct rpc_connect_get_all_domain_stats_args *args = chosen->args;
+
+	for (;;) {
+		const struct domain *domain;
+
+		if (args->n_doms > 0 && chosen->i == args->n_doms)
+			return NULL;
+		if (args->n_doms > 0)
+			domain = domains_find_uuid(chosen->domains, args->doms[chosen->i++].uuid);
+		else
+			domain = chosen->last = chosen->last ? TAILQ_NEXT(chosen->last, entry)
+							     : TAILQ_FIRST(&chosen->domains->all);
+		if (!domain && args->n_doms == 0)
+			return NULL;
+		if (domain && domain_filter_passes(domain, args->flags & STATS_FILTERS))
+			return domain;
+	}
+}
+
+static uint32_t
+count(const struct rpc_connect_get_all_domain_stats_args *args, const struct domains *domains)
+{
+	struct chosen chosen = {.args = args, .domains = domains};
+	uint32_t n = 0;
+
+	while (next_domain(&chosen))
+		n++;
+	return n;
+}
+
+/* Which groups are told; 0 as in the call: all. */
+static int
+choose_groups(struct rpc_call *call, const struct rpc_connect_get_all_domain_stats_args *args,
+	uint32_t *ret)
+{
+	uint32_t others = args->stats & ~(uint32_t)STATS_SUPPORTED;
+
+	if (others && args->flags & STATS_ENFORCE)
+		return rpc_error_set(&call->error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_QEMU,
+			"argument unsupported: Stats types bits 0x%" PRIx32
+			" are not supported by this daemon or QEMU",
+			others);
+	*ret = args->stats ? args->stats & STATS_SUPPORTED : STATS_SUPPORTED;
+	return RPC_DONE;
+}
+
+int
+rpc_connect_get_all_domain_stats(struct rpc_call *call,
+	const struct rpc_connect_get_all_domain_stats_args *args,
+	struct rpc_connect_get_all_domain_stats_ret *ret)
+{
+	struct chosen chosen = {.args = args, .domains = call_domains(call)};
+	struct all *all = rpc_arena_new(&call->arena, struct all);
+	const struct domain *domain;
+	uint32_t n, i = 0;
+
+	(void)ret;
+	if (call_check_flags(call, args->flags,
+		    STATS_FILTERS | STATS_NOWAIT | STATS_BACKING | STATS_ENFORCE) != RPC_DONE)
+		return RPC_FAILED;
+	n = count(args, chosen.domains);
+	if (n > RECORDS_MAX)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
+			"internal error: Number of domain stats records is %" PRIu32
+			", which exceeds max limit: %d",
+			n, RECORDS_MAX);
+	if (!all)
+		return call_out_of_memory(call);
+	*all = (struct all){.call = call,
+		.domains = call_domains(call),
+		.no_wait = args->flags & STATS_NOWAIT,
+		.rows = rpc_arena_array(&call->arena, n, sizeof(*all->rows)),
+		.records = rpc_arena_array(&call->arena, n, sizeof(*all->records))};
+	if (!all->rows || !all->records)
+		return call_out_of_memory(call);
+	if (choose_groups(call, args, &all->groups) != RPC_DONE)
+		return RPC_FAILED;
+	while ((domain = next_domain(&chosen)))
+		add(all, &all->rows[i++], domain);
+	return all->n_waiting > 0 ? RPC_LATER : finish(all);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stats_groups.c: the groups of a domain's statistics; see stats_groups.h.
+ *
+ * Runs in the worker. Names, types and order are libvirt 9.0.0's (measured: virsh domstats, and the
+ * wire).
+ */
+#include "worker/rpc/stats_groups.h"
+
+#include <stdlib.h>
+
+#include "lib/take.h"
+#include "worker/qemu/block_stats.h"
+#include "worker/qemu/guest_memory.h"
+#include "worker/vm/image.h"
+#include "worker/vm/traffic.h"
+#include "worker/vm/usage.h"
+#include "worker/vm/vm.h"
+
+/* --- state, cpu-total, balloon ------------------------------------------------------------ */
+
+static void
+add_state(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	(void)answers;
+	params_int(params, (int32_t)domain->state, "state.state");
+	params_int(params, domain->reason, "state.reason");
+}
+
+static struct usage
+usage_of(const struct domain *domain)
+{
+	struct usage usage;
+
+	/* What cannot be told is 0. */
+	(void)usage_read(domain->vm ? domain->vm->pid : 0, &usage);
+	return usage;
+}
+
+static void
+add_cpu(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	struct usage usage = usage_of(domain);
+
+	(void)answers;
+	params_ullong(params, usage.user_ns + usage.system_ns, "cpu.time");
+	params_ullong(params, usage.user_ns, "cpu.user");
+	params_ullong(params, usage.system_ns, "cpu.system");
+	if (!domain_is_active(domain))
+		return;
+	/* A definition has no monitors of caches. */
+	params_uint(params, 0, "cpu.cache.monitor.count");
+	/* Only KVM polls before it halts. */
+	if (domain->live->type == DOMAIN_TYPE_QEMU) {
+		params_ullong(params, 0, "cpu.haltpoll.success.time");
+		params_ullong(params, 0, "cpu.haltpoll.fail.time");
+	}
+}
+
+static const json_t *
+guest_stats(const struct inquiry_answers *answers)
+{
+	return answers ? answers->values[INQUIRY_GUEST_STATS] : NULL;
+}
+
+static void
+add_balloon(
+	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	const struct domain_def *def = domain_def_now(domain);
+	bool has_balloon = def->memballoon.virtio != 0;
+	uint64_t value, current = has_balloon ? def->current_memory_kib : def->memory_kib;
+
+	if (domain->vm)
+		current = vm_memory_kib(domain->vm);
+	params_ullong(params, current, "balloon.current");
+	params_ullong(params, def->memory_kib, "balloon.maximum");
+	if (!domain_is_active(domain))
+		return;
+	for (size_t i = 0; has_balloon && i < GUEST_MEMORY_STATS; i++)
+		if ((answers || !def->memballoon.stats_period_s) &&
+			guest_memory_read(guest_stats(answers), i, &value))
+			params_ullong(params, value, "balloon.%s", guest_memory_stats[i].name);
+	params_ullong(params, usage_of(domain).rss_kib, "balloon.rss");
+}
+
+/* --- vcpu --------------------------------------------------------------------------------- */
+
+enum { VCPU_RUNNING = 1 /* virVcpuState */ };
+
+static void
+add_vcpu(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	const struct domain_def *def = domain_def_now(domain);
+	free_auto struct vcpu_usage *vcpus = NULL;
+	uint32_t n = def->current_vcpus;
+
+	(void)answers;
+	params_uint(params, n, "vcpu.current");
+	params_uint(params, def->vcpus, "vcpu.maximum");
+	if (!domain->vm)
+		return;
+	vcpus = calloc(n, sizeof(*vcpus));
+	if (!vcpus) {
+		params->failed = true;
+		return;
+	}
+	usage_vcpus(domain->vm->pid, vcpus, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct vcpu_usage *vcpu = &vcpus[i];
+
+		if (!vcpu->tid)
+			continue;
+		params_int(params, VCPU_RUNNING, "vcpu.%u.state", i);
+		params_ullong(
+			params, vcpu->usage.user_ns + vcpu->usage.system_ns, "vcpu.%u.time", i);
+		params_ullong(params, vcpu->wait_ns, "vcpu.%u.wait", i);
+		params_ullong(params, vcpu->delay_ns, "vcpu.%u.delay", i);
+	}
+}
+
+/* --- interface ---------------------------------------------------------------------------- */
+
+static void
+add_interface(
+	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	size_t n = domain->vm ? traffic_count(domain->vm) : 0;
+
+	(void)answers;
+	if (!domain_is_active(domain))
+		return;
+	params_uint(params, (uint32_t)n, "net.count");
+	for (size_t i = 0; i < n; i++) {
+		struct traffic traffic;
+
+		if (!traffic_read(domain->vm, i, &traffic))
+			continue;
+		params_string(params, traffic.name, "net.%zu.name", i);
+		params_ullong(params, traffic.rx_bytes, "net.%zu.rx.bytes", i);
+		params_ullong(params, traffic.rx_packets, "net.%zu.rx.pkts", i);
+		params_ullong(params, traffic.rx_errs, "net.%zu.rx.errs", i);
+		params_ullong(params, traffic.rx_drop, "net.%zu.rx.drop", i);
+		params_ullong(params, traffic.tx_bytes, "net.%zu.tx.bytes", i);
+		params_ullong(params, traffic.tx_packets, "net.%zu.tx.pkts", i);
+		params_ullong(params, traffic.tx_errs, "net.%zu.tx.errs", i);
+		params_ullong(params, traffic.tx_drop, "net.%zu.tx.drop", i);
+	}
+}
+
+/* --- block -------------------------------------------------------------------------------- */
+
+static void
+add_counters(struct params *params, size_t i, const struct block_stats *stats)
+{
+	params_ullong(params, stats->rd_operations, "block.%zu.rd.reqs", i);
+	params_ullong(params, stats->rd_bytes, "block.%zu.rd.bytes", i);
+	params_ullong(params, stats->rd_total_times, "block.%zu.rd.times", i);
+	params_ullong(params, stats->wr_operations, "block.%zu.wr.reqs", i);
+	params_ullong(params, stats->wr_bytes, "block.%zu.wr.bytes", i);
+	params_ullong(params, stats->wr_total_times, "block.%zu.wr.times", i);
+	params_ullong(params, stats->flush_operations, "block.%zu.fl.reqs", i);
+	params_ullong(params, stats->flush_total_times, "block.%zu.fl.times", i);
+}
+
+/* The file itself; what it does not say is left out. */
+static void
+add_image(struct params *params, size_t i, const struct domain_disk *disk)
+{
+	struct image image;
+
+	if (image_read(disk, &image) != 0)
+		return;
+	if (image.allocation)
+		params_ullong(params, image.allocation, "block.%zu.allocation", i);
+	if (image.capacity)
+		params_ullong(params, image.capacity, "block.%zu.capacity", i);
+	if (image.physical)
+		params_ullong(params, image.physical, "block.%zu.physical", i);
+}
+
+static void
+add_drive(struct params *params, size_t i, const struct domain_disk *disk,
+	const struct inquiry_answers *answers)
+{
+	const json_t *all = answers ? answers->values[INQUIRY_BLOCK_STATS] : NULL;
+	const json_t *nodes = answers ? answers->values[INQUIRY_BLOCK_NODES] : NULL;
+	const char *alias = disk->device.alias;
+	struct block_stats stats;
+	struct block_size size;
+
+	if (!alias || !block_stats_read(all, alias, &stats))
+		return;
+	add_counters(params, i, &stats);
+	if (!disk->source || !block_size_read(all, nodes, alias, &size))
+		return;
+	params_ullong(params, stats.highest, "block.%zu.allocation", i);
+	if (size.capacity)
+		params_ullong(params, size.capacity, "block.%zu.capacity", i);
+	if (size.physical)
+		params_ullong(params, size.physical, "block.%zu.physical", i);
+}
+
+static void
+add_block(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	const struct domain_def *def = domain_def_now(domain);
+	bool active = domain_is_active(domain);
+
+	params_uint(params, (uint32_t)def->n_disks, "block.count");
+	for (size_t i = 0; i < def->n_disks && !params->failed; i++) {
+		const struct domain_disk *disk = &def->disks[i];
+
+		params_string(params, disk->target, "block.%zu.name", i);
+		if (disk->source)
+			params_string(params, disk->source, "block.%zu.path", i);
+		if (disk->source && active)
+			params_uint(params, domain_disk_number(def->n_disks, i),
+				"block.%zu.backingIndex", i);
+		if (active)
+			add_drive(params, i, disk, answers);
+		else if (disk->source)
+			add_image(params, i, disk);
+	}
+}
+
+/* --- perf, memory, dirtyrate --------------------------------------------------------------- */
+
+/* Nothing here can be made to count perf's events, or has monitors of memory bandwidth. */
+static void
+add_nothing(
+	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	(void)params;
+	(void)domain;
+	(void)answers;
+}
+
+/* Nothing here begins to measure how fast a guest writes to its memory. */
+static void
+add_dirtyrate(
+	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+{
+	enum { UNSTARTED = 0 /* virDomainDirtyRateStatus */ };
+
+	(void)answers;
+	if (!domain_is_active(domain))
+		return;
+	params_int(params, UNSTARTED, "dirtyrate.calc_status");
+	params_llong(params, 0, "dirtyrate.calc_start_time");
+	params_int(params, 0, "dirtyrate.calc_period");
+	params_string(params, "page-sampling", "dirtyrate.calc_mode");
+}
+
+/* --- all of them -------------------------------------------------------------------------- */
+
+static const struct {
+	uint32_t group;
+	void (*add)(struct params *params, const struct domain *domain,
+		const struct inquiry_answers *answers);
+} groups_in_order[] = {
+	{STATS_STATE, add_state},
+	{STATS_CPU_TOTAL, add_cpu},
+	{STATS_BALLOON, add_balloon},
+	{STATS_VCPU, add_vcpu},
+	{STATS_INTERFACE, add_interface},
+	{STATS_BLOCK, add_block},
+	{STATS_PERF, add_nothing},
+	{STATS_MEMORY, add_nothing},
+	{STATS_DIRTYRATE, add_dirtyrate},
+};
+
+unsigned
+stats_groups_questions(const struct domain *domain, uint32_t groups)
+{
+	const struct domain_def *def = domain_def_now(domain);
+	unsigned questions = 0;
+
+	if (groups & STATS_BLOCK && def->n_disks > 0)
+		questions |= 1U << INQUIRY_BLOCK_STATS | 1U << INQUIRY_BLOCK_NODES;
+	/* A guest that is not asked for statistics has none. */
+	if (groups & STATS_BALLOON && def->memballoon.stats_period_s > 0)
+		questions |= 1U << INQUIRY_GUEST_STATS;
+	return questions;
+}
+
+void
+stats_groups_add(struct params *params, const struct domain *domain, uint32_t groups,
+	const struct inquiry_answers *answers)
+{
+	for (size_t i = 0; i < sizeof(groups_in_order) / sizeof(groups_in_order[0]); i++)
+		if (groups & groups_in_order[i].group && !params->failed)
+			groups_in_order[i].add(params, domain, answers);
+}
