@@ -77,7 +77,7 @@ PROMISES = {
 DEV_NULL, PIPE, SOCKET = "/dev/null", "pipe", "socket"
 EPOLL, SIGNALS, PIDFD = "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon_inode:[pidfd]"
 EVENT = "anon_inode:[eventfd]"
-STARTED = ("box", "resolve", "view", "worker")
+STARTED = ("box", "net", "resolve", "view", "worker")
 DESCRIPTORS = {
     # besides its clients: its own folders, opened before it takes any
     "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(

@@ -272,6 +272,10 @@ ended(struct net_link *link, const char *why)
 		down(port, false, "the relay has ended%s%s; the interface has to be plugged again",
 			why ? ": " : "", why ? why : "");
 	}
+	/* One that ends before it has said a word may do so again and again. */
+	if (++network->n_failed > 1)
+		timer_set(network->loop, &network->retry,
+			loop_now(network->loop) + patience(network->n_failed), relay_again);
 	drive(network);
 }
 

@@ -72,8 +72,8 @@ struct vm_network {
 	struct net_link link;
 	struct timer retry; /* of the relay */
 	unsigned n_failed;
-	int asking; /* what the open ask of the relay is about: enum net_ask_type, of asking_port */
-	unsigned asking_port;
+	enum net_ask_type asking; /* what the open ask of the relay is about; 0: there is none */
+	unsigned asking_port;     /* and which port */
 	struct vm_port ports[NET_PORTS_MAX];
 };
 
