@@ -237,14 +237,20 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, title, TEXT, 0, UNSEEN), /* for people */
 	FIELD(domain_def, description, TEXT, 0, UNSEEN),
 	FIELD(domain_def, metadata, TEXT, 0, UNSEEN),
+	FIELD(domain_def, has_genid, NUMBER, 1, FOLLOWED),
+	FIELD(domain_def, genid, NUMBER, 0xab, UNSEEN), /* there is none here */
 	FIELD(domain_def, memory_kib, NUMBER, 131072, FOLLOWED),
 	FIELD(domain_def, current_memory_kib, NUMBER, 32768, UNSEEN), /* told by QMP */
+	FIELD(domain_def, dump_core, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_def, backing, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, vcpus, NUMBER, 8, FOLLOWED),
 	FIELD(domain_def, current_vcpus, NUMBER, 3, FOLLOWED),
+	FIELD(domain_def, iothreads, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, sysinfo, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, os, INSIDE, 0, FOLLOWED),
-	FIELD(domain_def, acpi, NUMBER, 0, FOLLOWED),
-	FIELD(domain_def, apic, NUMBER, 1, UNSEEN), /* every PC has one, as in libvirt */
+	FIELD(domain_def, features, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, cpu, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, numa, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, clock, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, on_poweroff, NUMBER, DOMAIN_RESTART, FOLLOWED),
 	FIELD(domain_def, on_reboot, NUMBER, DOMAIN_DESTROY, FOLLOWED),
@@ -252,7 +258,8 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, on_lock_failure, NUMBER, DOMAIN_LOCK_PAUSE, UNSEEN), /* no locks */
 	FIELD(domain_def, suspend_to_mem, NUMBER, DOMAIN_ON, FOLLOWED),
 	FIELD(domain_def, suspend_to_disk, NUMBER, DOMAIN_OFF, FOLLOWED),
-	FIELD(domain_def, emulator, TEXT, 0, UNSEEN), /* the plan's program */
+	FIELD(domain_def, seclabel_none, NUMBER, 1, UNSEEN), /* there is none */
+	FIELD(domain_def, emulator, TEXT, 0, UNSEEN),        /* the plan's program */
 	FIELD(domain_def, disks, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_disks, NUMBER, 1, FOLLOWED),
 	FIELD(domain_def, controllers, INSIDE, 0, FOLLOWED),
@@ -287,6 +294,75 @@ static const struct field os_fields[] = {
 	FIELD(domain_os, cmdline, TEXT, 0, FOLLOWED),
 	FIELD(domain_os, boot, NUMBER, DOMAIN_BOOT_NETWORK, FOLLOWED),
 	FIELD(domain_os, n_boot, NUMBER, 0, FOLLOWED),
+	FIELD(domain_os, boot_menu, NUMBER, DOMAIN_OFF, FOLLOWED),
+	FIELD(domain_os, has_menu_timeout, NUMBER, 0, FOLLOWED),
+	FIELD(domain_os, menu_timeout_ms, NUMBER, 5, FOLLOWED),
+	FIELD(domain_os, bios_serial, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_os, has_reboot_timeout, NUMBER, 0, FOLLOWED),
+	FIELD(domain_os, reboot_timeout_ms, NUMBER, 5, FOLLOWED),
+	FIELD(domain_os, smbios, NUMBER, DOMAIN_SMBIOS_EMULATE, FOLLOWED),
+};
+static const struct field sysinfo_fields[] = {
+	FIELD(domain_sysinfo, has_smbios, NUMBER, 0, UNSEEN), /* <os> says whether it is used */
+	FIELD(domain_sysinfo, smbios, TEXT, 0, FOLLOWED),
+	FIELD(domain_sysinfo, oem, TEXT, 0, FOLLOWED),
+	FIELD(domain_sysinfo, n_oem, NUMBER, 0, FOLLOWED),
+	FIELD(domain_sysinfo, fwcfgs, INSIDE, 0, FOLLOWED),
+	FIELD(domain_sysinfo, n_fwcfgs, NUMBER, 0, FOLLOWED),
+};
+static const struct field fwcfg_fields[] = {
+	FIELD(domain_fwcfg, name, TEXT, 0, FOLLOWED),
+	FIELD(domain_fwcfg, value, TEXT, 0, FOLLOWED),
+};
+static const struct field backing_fields[] = {
+	FIELD(domain_backing, nosharepages, NUMBER, 1, FOLLOWED),
+	FIELD(domain_backing, source, NUMBER, DOMAIN_MEMORY_MEMFD, FOLLOWED),
+	FIELD(domain_backing, access, NUMBER, DOMAIN_MEMORY_SHARED, FOLLOWED),
+	FIELD(domain_backing, allocation, NUMBER, DOMAIN_MEMORY_IMMEDIATE, FOLLOWED),
+	FIELD(domain_backing, threads, NUMBER, 5, FOLLOWED),
+	FIELD(domain_backing, discard, NUMBER, 1, UNSEEN), /* nothing keeps it */
+};
+static const struct field iothreads_fields[] = {
+	FIELD(domain_iothreads, threads, INSIDE, 0, FOLLOWED),
+	FIELD(domain_iothreads, n, NUMBER, 0, FOLLOWED),
+	FIELD(domain_iothreads, listed, NUMBER, 0, UNSEEN), /* how it was written */
+	FIELD(domain_iothreads, main, INSIDE, 0, FOLLOWED),
+};
+static const struct field iothread_fields[] = {
+	FIELD(domain_iothread, id, NUMBER, 9, FOLLOWED),
+	FIELD(domain_iothread, pool, INSIDE, 0, FOLLOWED),
+};
+static const struct field pool_fields[] = {
+	FIELD(domain_pool, min, NUMBER, 5, FOLLOWED),
+	FIELD(domain_pool, max, NUMBER, 50, FOLLOWED),
+	FIELD(domain_pool, has_min, NUMBER, 0, FOLLOWED),
+};
+static const struct field features_fields[] = {
+	FIELD(domain_features, states, NUMBER, 0, FOLLOWED), /* the others: see below */
+	FIELD(domain_features, apic_eoi, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_features, has_tseg, NUMBER, 0, FOLLOWED),
+	FIELD(domain_features, tseg_mib, NUMBER, 5, FOLLOWED),
+	FIELD(domain_features, hyperv_mode, NUMBER, DOMAIN_HYPERV_PASSTHROUGH, FOLLOWED),
+	FIELD(domain_features, hyperv, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_features, spinlock_retries, NUMBER, 5, FOLLOWED),
+	FIELD(domain_features, stimer_direct, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_features, hyperv_vendor, NUMBER, 'x', FOLLOWED),
+	FIELD(domain_features, has_kvm, NUMBER, 1, UNSEEN), /* how it was written */
+	FIELD(domain_features, kvm, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_features, dirty_ring_size, NUMBER, 5, UNSEEN), /* see below: only with KVM */
+	FIELD(domain_features, ioapic, NUMBER, DOMAIN_IOAPIC_QEMU, FOLLOWED),
+	FIELD(domain_features, tb_cache_mib, NUMBER, 5, FOLLOWED),
+};
+static const struct field numa_fields[] = {
+	FIELD(domain_numa, cells, INSIDE, 0, FOLLOWED),
+	FIELD(domain_numa, n_cells, NUMBER, 0, FOLLOWED),
+};
+static const struct field cell_fields[] = {
+	FIELD(domain_cell, cpus, NUMBER, 5, FOLLOWED),
+	FIELD(domain_cell, memory_kib, NUMBER, 131072, FOLLOWED),
+	FIELD(domain_cell, access, NUMBER, DOMAIN_MEMORY_SHARED, FOLLOWED),
+	FIELD(domain_cell, discard, NUMBER, DOMAIN_ON, UNSEEN), /* nothing keeps it */
+	FIELD(domain_cell, distances, NUMBER, 5, FOLLOWED),
 };
 static const struct field cpu_fields[] = {
 	FIELD(domain_cpu, mode, NUMBER, DOMAIN_CPU_HOST_MODEL, FOLLOWED),
@@ -294,7 +370,23 @@ static const struct field cpu_fields[] = {
 	FIELD(domain_cpu, match, NUMBER, DOMAIN_CPU_MINIMUM, FOLLOWED),
 	FIELD(domain_cpu, model, TEXT, 0, FOLLOWED),
 	FIELD(domain_cpu, fallback, NUMBER, DOMAIN_CPU_FORBID, UNSEEN), /* QEMU knows all models */
-	FIELD(domain_cpu, migratable, NUMBER, DOMAIN_OFF, UNSEEN),      /* see the CPUs below */
+	FIELD(domain_cpu, vendor, TEXT, 0, UNSEEN), /* what the host's must be, with KVM */
+	FIELD(domain_cpu, vendor_id, NUMBER, 'x', FOLLOWED),
+	FIELD(domain_cpu, migratable, NUMBER, DOMAIN_OFF, UNSEEN), /* see the CPUs below */
+	FIELD(domain_cpu, sockets, NUMBER, 5, FOLLOWED),
+	FIELD(domain_cpu, dies, NUMBER, 5, FOLLOWED),
+	FIELD(domain_cpu, cores, NUMBER, 5, FOLLOWED),
+	FIELD(domain_cpu, threads, NUMBER, 5, FOLLOWED),
+	FIELD(domain_cpu, cache, NUMBER, DOMAIN_CACHE_DISABLE, FOLLOWED),
+	FIELD(domain_cpu, cache_level, NUMBER, 2, UNSEEN), /* it is the third */
+	FIELD(domain_cpu, address, NUMBER, DOMAIN_ADDRESS_PASSTHROUGH, FOLLOWED),
+	FIELD(domain_cpu, address_bits, NUMBER, 41, FOLLOWED),
+	FIELD(domain_cpu, features, INSIDE, 0, FOLLOWED),
+	FIELD(domain_cpu, n_features, NUMBER, 0, FOLLOWED),
+};
+static const struct field cpu_feature_fields[] = {
+	FIELD(domain_cpu_feature, name, TEXT, 0, FOLLOWED),
+	FIELD(domain_cpu_feature, policy, NUMBER, DOMAIN_CPU_DISABLE, FOLLOWED),
 };
 static const struct field clock_fields[] = {
 	FIELD(domain_clock, offset, NUMBER, DOMAIN_CLOCK_VARIABLE, FOLLOWED),
@@ -471,6 +563,24 @@ static const char everything[] =
 	"<watchdog model='i6300esb'/><panic><address type='isa' iobase='0x505'/></panic>"
 	"</devices></domain>";
 
+static const char machine[] =
+	"<domain type='qemu'><name>a</name><vcpu>4</vcpu><iothreads>1</iothreads><iothreadids>"
+	"<iothread id='3' thread_pool_min='1' thread_pool_max='2'/></iothreadids><defaultiothread "
+	"thread_pool_max='8'/><sysinfo type='smbios'><bios><entry name='vendor'>a</entry></bios>"
+	"<oemStrings><entry>b</entry></oemStrings></sysinfo><sysinfo type='fwcfg'>"
+	"<entry name='opt/a'>c</entry></sysinfo>"
+	"<os><type machine='q35'>hvm</type><kernel>/k</kernel><initrd>/i</initrd>"
+	"<cmdline>quiet</cmdline><boot dev='hd'/><bootmenu enable='yes' timeout='7'/>"
+	"<bios useserial='no' rebootTimeout='7'/><smbios mode='sysinfo'/></os>"
+	"<features><acpi/><hyperv><spinlocks state='on' retries='5000'/><stimer state='on'/>"
+	"<vendor_id state='on' value='a'/></hyperv><smm><tseg>1</tseg></smm><tcg><tb-cache>1"
+	"</tb-cache></tcg></features><cpu check='none'>"
+	"<model vendor_id='abcdefghijkl'>Nehalem</model>"
+	"<topology sockets='4' cores='1' threads='1'/><cache mode='emulate' level='3'/>"
+	"<maxphysaddr mode='emulate' bits='40'/><feature name='vmx'/>"
+	"<numa><cell memory='65536' cpus='0-3'/></numa></cpu><devices><disk type='file'><driver "
+	"name='qemu' type='raw'/><source file='/x'/><target dev='vda'/></disk></devices></domain>";
+
 static const char screens[] =
 	"<domain type='qemu'><name>a</name><memory>65536</memory><os><type machine='q35'>hvm</type>"
 	"</os><devices><input type='tablet'/><input type='mouse' bus='virtio'/>"
@@ -542,14 +652,68 @@ check_place(const struct domain_def *def, struct domain_device *device, bool boo
 }
 
 static void
+every_field_of_machine(void)
+{
+	domain_def_auto struct domain_def *def = live_def(machine, strlen(machine));
+
+	CHECK_FIELDS(def, &def->os, os_fields);
+	CHECK_FIELDS(def, &def->sysinfo, sysinfo_fields);
+	CHECK_FIELDS(def, &def->sysinfo.fwcfgs[0], fwcfg_fields);
+	CHECK_FIELDS(def, &def->backing, backing_fields);
+	CHECK_FIELDS(def, &def->iothreads, iothreads_fields);
+	CHECK_FIELDS(def, &def->iothreads.threads[0], iothread_fields);
+	CHECK_FIELDS(def, &def->iothreads.threads[0].pool, pool_fields);
+	CHECK_FIELDS(def, &def->features, features_fields);
+	CHECK_FIELDS(def, &def->cpu, cpu_fields);
+	CHECK_FIELDS(def, &def->cpu.features[0], cpu_feature_fields);
+	CHECK_FIELDS(def, &def->numa, numa_fields);
+	CHECK_FIELDS(def, &def->numa.cells[0], cell_fields);
+}
+
+/* Those that are on or off: which argument follows each. */
+static void
+every_feature(void)
+{
+	static const char xml[] = SMALL("kvm", "", "<features><kvm/></features>");
+	domain_def_auto struct domain_def *def = live_def(xml, strlen(xml));
+	struct domain_features *features = &def->features;
+	free_auto char *before = text_for(def);
+
+	for (unsigned i = 0; i < DOMAIN_FEATURE_N; i++) {
+		bool seen = i != DOMAIN_FEATURE_APIC && i != DOMAIN_FEATURE_PAE &&
+			    i != DOMAIN_FEATURE_HAP;
+		free_auto char *after = NULL;
+
+		features->states[i] = DOMAIN_ON;
+		after = text_for(def);
+		CHECK((strcmp(before, after) != 0) == seen);
+		features->states[i] = 0;
+	}
+	for (unsigned i = 0; i < DOMAIN_HYPERV_N; i++) {
+		free_auto char *after = NULL;
+
+		features->hyperv[i] = DOMAIN_ON;
+		after = text_for(def);
+		CHECK(strstr(after, ",hv-"));
+		features->hyperv[i] = 0;
+	}
+	for (unsigned i = 0; i < DOMAIN_KVM_N; i++) {
+		free_auto char *after = NULL;
+
+		features->kvm[i] = i == DOMAIN_KVM_PV_IPI ? DOMAIN_OFF : DOMAIN_ON;
+		after = text_for(def);
+		CHECK(strcmp(before, after) != 0);
+		features->kvm[i] = 0;
+	}
+}
+
+static void
 every_field(void)
 {
 	domain_def_auto struct domain_def *def = live_def(everything, strlen(everything));
 	struct domain_controller *port = &def->controllers[def->n_controllers - 1];
 
 	CHECK_FIELDS(def, def, def_fields);
-	CHECK_FIELDS(def, &def->os, os_fields);
-	CHECK_FIELDS(def, &def->cpu, cpu_fields);
 	CHECK_FIELDS(def, &def->clock, clock_fields);
 	CHECK_FIELDS(def, &def->clock.timers[0], timer_fields);
 	CHECK_FIELDS(def, &def->disks[0], disk_fields);
@@ -780,6 +944,8 @@ main(void)
 		golden);
 	TEST("every field is on the command line, or is one that QEMU is not told", every_field);
 	TEST("the same of what belongs to a screen, but for its password", every_field_of_screens);
+	TEST("the same of the machine's own fields", every_field_of_machine);
+	TEST("the same of features", every_feature);
 	TEST("CPUs, actions and counts are given in QEMU's words", meant);
 	TEST("texts with commas, quotes, newlines and percent signs arrive as they are", any_text);
 	TEST("the largest definition has room", largest);

@@ -349,20 +349,30 @@ vm_quit(struct vm *vm)
 
 /* --- is it what the definition says? ------------------------------------------------------ */
 
+/* Of each cell a whole number. */
+static uint64_t
+mib_of(const struct domain_def *def)
+{
+	uint64_t mib = 0;
+
+	for (size_t i = 0; i < def->numa.n_cells; i++)
+		mib += (def->numa.cells[i].memory_kib + 1023) / 1024;
+	return mib ? mib : (def->memory_kib + 1023) / 1024;
+}
+
 static void
 check_identity(const struct vm *vm)
 {
 	json_auto json_t *name = ask(vm, "query-name", NULL), *uuid = ask(vm, "query-uuid", NULL);
 	json_auto json_t *memory = ask(vm, "query-memory-size-summary", NULL);
 	json_auto json_t *cpus = ask(vm, "query-cpus-fast", NULL);
-	uint64_t mib = (vm->def->memory_kib + 1023) / 1024;
 	char text[UUID_TEXT_SIZE];
 
 	CHECK_STR(json_string_value(json_object_get(name, "name")), vm->def->name);
 	CHECK_STR(
 		json_string_value(json_object_get(uuid, "UUID")), uuid_format(vm->def->uuid, text));
 	CHECK(json_integer_value(json_object_get(memory, "base-memory")) ==
-		(json_int_t)(mib << 20));
+		(json_int_t)(mib_of(vm->def) << 20));
 	CHECK(json_array_size(cpus) == vm->def->current_vcpus);
 }
 

@@ -10,36 +10,39 @@
 #include <stdlib.h>
 
 #include "worker/domain/alias.h"
-#include "worker/domain/cpu.h"
 #include "worker/domain/devices.h"
-#include "worker/domain/features.h"
 #include "worker/domain/identity.h"
 #include "worker/domain/lifecycle.h"
-#include "worker/domain/memory.h"
-#include "worker/domain/os.h"
+#include "worker/domain/parse.h"
 #include "worker/domain/pci.h"
+#include "worker/domain/seclabel.h"
 #include "worker/domain/usb.h"
-#include "worker/domain/vcpu.h"
 #include "worker/domain/writer.h"
 
-/* The machine (os) comes before what depends on it. */
+/* What others depend on comes before them: the machine (os), the number of vCPUs, NUMA. */
 static int (*const parsers[])(struct domain_parse *p, xmlNode *domain) = {
 	domain_identity_parse,
-	domain_memory_parse,
 	domain_os_parse,
 	domain_vcpu_parse,
+	domain_numa_parse,
+	domain_memory_parse,
+	domain_iothreads_parse,
+	domain_sysinfo_parse,
 	domain_features_parse,
 	domain_cpu_parse,
 	domain_clock_parse,
 	domain_lifecycle_parse,
 	domain_devices_parse,
+	domain_seclabel_parse,
 };
 
-/* The order in which libvirt writes them. */
+/* The order in which libvirt writes them; <devices> come behind, then what is after them. */
 static void (*const formatters[])(struct writer *w, const struct domain_def *def) = {
 	domain_identity_format,
 	domain_memory_format,
 	domain_vcpu_format,
+	domain_iothreads_format,
+	domain_sysinfo_format,
 	domain_os_format,
 	domain_features_format,
 	domain_cpu_format,
@@ -104,6 +107,7 @@ domain_def_format(const struct domain_def *def, unsigned flags, int id, char **r
 	for (size_t i = 0; i < sizeof(formatters) / sizeof(formatters[0]); i++)
 		formatters[i](&w, def);
 	domain_devices_format(&w, def, flags);
+	domain_seclabel_format(&w, def);
 	writer_end(&w, "domain");
 	*ret_xml = writer_take(&w);
 	return *ret_xml ? 0 : -ENOMEM;
@@ -119,11 +123,11 @@ domain_def_free(struct domain_def *def)
 	free(def->title);
 	free(def->description);
 	free(def->metadata);
-	free(def->os.machine);
-	free(def->os.kernel);
-	free(def->os.initrd);
-	free(def->os.cmdline);
-	free(def->cpu.model);
+	domain_iothreads_fini(&def->iothreads);
+	domain_sysinfo_fini(&def->sysinfo);
+	domain_os_fini(&def->os);
+	domain_cpu_fini(&def->cpu);
+	domain_numa_fini(&def->numa);
 	domain_clock_fini(&def->clock);
 	free(def);
 	return NULL;

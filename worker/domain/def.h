@@ -18,55 +18,32 @@
 #include "worker/domain/audio.h"
 #include "worker/domain/clock.h"
 #include "worker/domain/controller.h"
+#include "worker/domain/cpu.h"
 #include "worker/domain/disk.h"
 #include "worker/domain/error.h"
+#include "worker/domain/features.h"
 #include "worker/domain/graphics.h"
 #include "worker/domain/input.h"
 #include "worker/domain/interface.h"
+#include "worker/domain/iothread.h"
 #include "worker/domain/memballoon.h"
+#include "worker/domain/memory.h"
+#include "worker/domain/numa.h"
+#include "worker/domain/os.h"
 #include "worker/domain/panic.h"
 #include "worker/domain/rng.h"
 #include "worker/domain/serial.h"
 #include "worker/domain/sound.h"
+#include "worker/domain/sysinfo.h"
+#include "worker/domain/vcpu.h"
 #include "worker/domain/video.h"
 #include "worker/domain/watchdog.h"
 
-#define DOMAIN_BOOT_MAX       4
-#define DOMAIN_NAME_MAX       200
-#define DOMAIN_MEMORY_MAX_KIB (UINT64_C(1) << 34) /* 16 TiB */
+#define DOMAIN_NAME_MAX 200
 
 /* In every enum 0 stands for "not said", or where a field says so for "does not apply". */
 
 enum domain_type { DOMAIN_TYPE_QEMU = 1, DOMAIN_TYPE_KVM };
-enum domain_chipset { DOMAIN_CHIPSET_I440FX = 1, DOMAIN_CHIPSET_Q35 };
-enum domain_boot { DOMAIN_BOOT_FD = 1, DOMAIN_BOOT_HD, DOMAIN_BOOT_CDROM, DOMAIN_BOOT_NETWORK };
-
-struct domain_os {
-	char *machine; /* canonical: "pc-q35-7.2" */
-	enum domain_chipset chipset;
-	char *kernel, *initrd, *cmdline; /* each may be NULL */
-	enum domain_boot boot[DOMAIN_BOOT_MAX];
-	unsigned n_boot; /* 0 if disks have boot orders of their own */
-};
-
-enum domain_cpu_mode {
-	DOMAIN_CPU_CUSTOM = 1,
-	DOMAIN_CPU_HOST_MODEL,
-	DOMAIN_CPU_HOST_PASSTHROUGH, /* only with KVM */
-};
-enum domain_cpu_match { DOMAIN_CPU_MINIMUM = 1, DOMAIN_CPU_EXACT, DOMAIN_CPU_STRICT };
-enum domain_cpu_check { DOMAIN_CPU_CHECK_NONE = 1, DOMAIN_CPU_PARTIAL, DOMAIN_CPU_FULL };
-enum domain_cpu_fallback { DOMAIN_CPU_ALLOW = 1, DOMAIN_CPU_FORBID };
-
-struct domain_cpu {
-	enum domain_cpu_mode mode;
-	enum domain_cpu_check check;
-	enum domain_cpu_match match;       /* custom only */
-	char *model;                       /* custom only: letters, digits and .+_- */
-	enum domain_cpu_fallback fallback; /* custom only */
-	enum domain_switch migratable;     /* host-passthrough only */
-};
-
 enum domain_action { DOMAIN_DESTROY = 1, DOMAIN_RESTART, DOMAIN_PRESERVE };
 enum domain_lock_action {
 	DOMAIN_LOCK_POWEROFF = 1,
@@ -81,17 +58,25 @@ struct domain_def {
 	uint8_t uuid[16];
 	char *title, *description; /* each may be NULL */
 	char *metadata;            /* the element as XML, or NULL */
+	bool has_genid;
+	uint8_t genid[16]; /* of this state of the guest */
 	uint64_t memory_kib, current_memory_kib;
+	enum domain_switch dump_core; /* is the guest's memory in a core dump? 0: not said, no */
+	struct domain_backing backing;
 	uint32_t vcpus, current_vcpus;
+	struct domain_iothreads iothreads;
+	struct domain_sysinfo sysinfo;
 	struct domain_os os;
-	bool acpi, apic;
+	struct domain_features features;
 	struct domain_cpu cpu;
+	struct domain_numa numa;
 	struct domain_clock clock;
 	enum domain_action on_poweroff, on_reboot, on_crash;
 	enum domain_lock_action on_lock_failure;
-	enum domain_switch suspend_to_mem,
-		suspend_to_disk; /* may the guest? 0: as its board does */
-	char *emulator;          /* absolute path */
+	/* May the guest? 0: as its board does. */
+	enum domain_switch suspend_to_mem, suspend_to_disk;
+	bool seclabel_none; /* <seclabel type='none'/> */
+	char *emulator;     /* absolute path */
 	struct domain_disk *disks;
 	size_t n_disks;
 	struct domain_controller *controllers; /* of one type: sorted by index */
@@ -133,6 +118,9 @@ struct domain_env {
 	const char *machine;  /* the default, by name or alias */
 	const struct domain_machine *machines;
 	size_t n_machines;
+	/* Names of CPU models, and of what they can have. */
+	const char *const *cpu_models, *const *cpu_features;
+	size_t n_cpu_models, n_cpu_features;
 	bool kvm; /* can type='kvm' run here? */
 	/* The folder for sockets of a machine that runs; NULL: none runs here. */
 	const char *run;

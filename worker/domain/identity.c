@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/uuid.h"
 #include "worker/domain/metadata.h"
 #include "worker/domain/name.h"
 
@@ -27,8 +28,8 @@ domain_type_word(enum domain_type type)
 }
 
 /* As virUUIDParse() of libvirt: dashes and blanks may stand between the bytes, or be missing. */
-static bool
-read_uuid(const char *text, uint8_t uuid[16])
+bool
+domain_uuid_read(const char *text, uint8_t uuid[static 16])
 {
 	while (isspace((unsigned char)*text))
 		text++;
@@ -72,11 +73,31 @@ parse_uuid(struct domain_parse *p, xmlNode *domain)
 
 	if (r)
 		return r;
+	p->new_uuid = !text;
 	if (!text)
 		p->env->new_uuid(p->env->arg, p->def->uuid);
-	else if (!read_uuid(text, p->def->uuid))
+	else if (!domain_uuid_read(text, p->def->uuid))
 		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
 			"malformed uuid element");
+	return 0;
+}
+
+/* Of which a machine that begins anew from an older state would have another. */
+static int
+parse_genid(struct domain_parse *p, xmlNode *domain)
+{
+	xmlNode *node = xml_child(domain, "genid");
+	free_auto char *text = NULL;
+	int r = node ? xml_text(node, &text) : 0;
+
+	if (r || !node)
+		return r;
+	p->def->has_genid = true;
+	if (!*text)
+		p->env->new_uuid(p->env->arg, p->def->genid);
+	else if (!domain_uuid_read(text, p->def->genid))
+		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
+			"malformed genid element");
 	return 0;
 }
 
@@ -95,6 +116,8 @@ domain_identity_parse(struct domain_parse *p, xmlNode *domain)
 	if (r == 0)
 		r = parse_uuid(p, domain);
 	if (r == 0)
+		r = parse_genid(p, domain);
+	if (r == 0)
 		r = xml_child_text(domain, "title", &def->title);
 	if (r == 0 && def->title && strchr(def->title, '\n'))
 		return refuse_xml(p, "Domain title can't contain newlines");
@@ -108,14 +131,12 @@ domain_identity_parse(struct domain_parse *p, xmlNode *domain)
 void
 domain_identity_format(struct writer *w, const struct domain_def *def)
 {
-	const uint8_t *u = def->uuid;
+	char text[UUID_TEXT_SIZE];
 
 	writer_element(w, "name", def->name);
-	writer_start(w, "uuid");
-	writer_end_text_f(w, "uuid",
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		u[15]);
+	writer_element(w, "uuid", uuid_format(def->uuid, text));
+	if (def->has_genid)
+		writer_element(w, "genid", uuid_format(def->genid, text));
 	if (def->title)
 		writer_element(w, "title", def->title);
 	if (def->description)

@@ -1,40 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memory.c: how much memory a virtual machine has.
+ * memory.c: how much memory there is, and what it is made of; see memory.h.
  *
- * Runs in the worker, as the user. Pure.
+ * Runs in the worker, as the user. Pure. Huge and locked pages are not read, and so refused: they
+ * would be taken from all users of the host.
  */
 #include "worker/domain/memory.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
-/* As virScaleInteger() of libvirt: "k" and "KiB" are 1024, "KB" is 1000, in any case. */
-static int
-read_unit(struct domain_parse *p, const char *unit, uint64_t *ret_scale)
-{
-	static const char powers[] = "kmgtpe";
-	const char *power;
-	uint64_t base;
+#include "worker/domain/parse.h"
+#include "worker/domain/size.h"
 
-	*ret_scale = 1;
-	if (strcasecmp(unit, "b") == 0 || strcasecmp(unit, "byte") == 0 ||
-		strcasecmp(unit, "bytes") == 0)
-		return 0;
-	power = *unit ? strchr(powers, tolower((unsigned char)*unit)) : NULL;
-	if (power && (!unit[1] || strcasecmp(unit + 1, "iB") == 0))
-		base = 1024;
-	else if (power && strcasecmp(unit + 1, "B") == 0)
-		base = 1000;
-	else
-		return domain_refuse(p->error, VIR_ERR_INVALID_ARG, VIR_FROM_NONE,
-			"unknown suffix '%.100s'", unit);
-	for (const char *c = powers; c <= power; c++)
-		*ret_scale *= base;
-	return 0;
-}
+static const struct xml_word sources[] = {
+	{"anonymous", DOMAIN_MEMORY_ANONYMOUS},
+	{"memfd", DOMAIN_MEMORY_MEMFD},
+	{NULL, 0},
+};
+static const struct xml_word accesses[] = {
+	{"shared", DOMAIN_MEMORY_SHARED},
+	{"private", DOMAIN_MEMORY_PRIVATE},
+	{NULL, 0},
+};
+static const struct xml_word allocations[] = {
+	{"immediate", DOMAIN_MEMORY_IMMEDIATE},
+	{"ondemand", DOMAIN_MEMORY_ONDEMAND},
+	{NULL, 0},
+};
+
+/* --- how much ----------------------------------------------------------------------------- */
 
 /* 0 if the element is absent. */
 static int
@@ -42,9 +36,8 @@ read_size(struct domain_parse *p, xmlNode *domain, const char *name, uint64_t *r
 {
 	xmlNode *node = xml_child(domain, name);
 	free_auto char *text = NULL;
-	uint64_t number, scale, bytes;
-	const char *unit;
-	char *end;
+	char where[32];
+	uint64_t bytes;
 	int r;
 
 	*ret_kib = 0;
@@ -53,32 +46,31 @@ read_size(struct domain_parse *p, xmlNode *domain, const char *name, uint64_t *r
 	r = xml_text(node, &text);
 	if (r)
 		return r;
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end || errno)
-		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_XML,
-			"Invalid value '%.100s' for element or attribute './%s[1]'", text, name);
-	unit = xml_attr(node, "unit");
-	if (!unit)
-		unit = "KiB";
-	r = read_unit(p, unit, &scale);
-	if (r)
-		return r;
-	if (__builtin_mul_overflow(number, scale, &bytes) || bytes > DOMAIN_MEMORY_MAX_KIB * 1024)
-		return domain_refuse(p->error, VIR_ERR_OVERFLOW, VIR_FROM_NONE,
-			"value too large: %s%s", text, unit);
-	*ret_kib = (bytes + 1023) / 1024;
-	return 0;
+	(void)snprintf(where, sizeof(where), "./%s[1]", name);
+	r = domain_size_read(p, text, where, xml_attr(node, "unit"), "KiB",
+		DOMAIN_MEMORY_MAX_KIB * 1024, &bytes);
+	if (r == 0)
+		*ret_kib = (bytes + 1023) / 1024;
+	return r;
 }
 
-int
-domain_memory_parse(struct domain_parse *p, xmlNode *domain)
+static int
+parse_sizes(struct domain_parse *p, xmlNode *domain)
 {
 	struct domain_def *def = p->def;
+	xmlNode *memory = xml_child(domain, "memory");
+	uint64_t cells = domain_numa_memory_kib(&def->numa);
+	unsigned dump_core = 0;
 	int r = read_size(p, domain, "memory", &def->memory_kib);
 
+	if (r == 0 && memory)
+		r = xml_attr_choice(memory, "dumpCore", xml_on_off, p->error, &dump_core);
 	if (r)
 		return r;
+	def->dump_core = dump_core;
+	/* What the cells have is what there is. */
+	if (cells)
+		def->memory_kib = cells;
 	if (def->memory_kib == 0)
 		return refuse_xml(p, "Memory size must be specified via <memory> or in the <numa> "
 				     "configuration");
@@ -89,16 +81,135 @@ domain_memory_parse(struct domain_parse *p, xmlNode *domain)
 }
 
 static void
-format_size(struct writer *w, const char *name, uint64_t kib)
+format_size(struct writer *w, const char *name, enum domain_switch dump_core, uint64_t kib)
 {
 	writer_start(w, name);
+	if (dump_core)
+		writer_attr(w, "dumpCore", xml_word(xml_on_off, dump_core));
 	writer_attr(w, "unit", "KiB");
 	writer_end_text_f(w, name, "%llu", (unsigned long long)kib);
+}
+
+/* --- what it is made of ------------------------------------------------------------------- */
+
+/* The word of an attribute of a child element; 0 if there is none. */
+static int
+parse_word(struct domain_parse *p, xmlNode *backing, const char *element, const char *attribute,
+	const struct xml_word *words, unsigned *ret)
+{
+	xmlNode *node = xml_child(backing, element);
+	const char *word = node ? xml_attr(node, attribute) : NULL;
+
+	*ret = word ? xml_word_value(words, word) : 0;
+	if (!word || *ret)
+		return 0;
+	return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
+		"unknown memoryBacking/%s/%s '%.100s'", element, attribute, word);
+}
+
+static int
+parse_source(struct domain_parse *p, xmlNode *backing, unsigned *ret)
+{
+	xmlNode *node = xml_child(backing, "source");
+	const char *type = node ? xml_attr(node, "type") : NULL;
+
+	if (type && xml_word_value((const struct xml_word[]){{"file", 1}, {NULL, 0}}, type))
+		return refuse_unsupported(
+			p, "memory from a file is not supported by qemud; use source type 'memfd'");
+	return parse_word(p, backing, "source", "type", sources, ret);
+}
+
+static int
+parse_backing(struct domain_parse *p, xmlNode *domain)
+{
+	xmlNode *node = xml_child(domain, "memoryBacking"), *allocation;
+	struct domain_backing *backing = &p->def->backing;
+	unsigned source, access, when;
+	int r;
+
+	if (!node)
+		return 0;
+	allocation = xml_child(node, "allocation");
+	backing->nosharepages = xml_child(node, "nosharepages") != NULL;
+	backing->discard = xml_child(node, "discard") != NULL;
+	r = parse_source(p, node, &source);
+	if (r == 0)
+		r = parse_word(p, node, "access", "mode", accesses, &access);
+	if (r == 0)
+		r = parse_word(p, node, "allocation", "mode", allocations, &when);
+	if (r == 0 && allocation)
+		r = xml_attr_number(
+			allocation, "threads", 10, 65535, 0, p->error, &backing->threads);
+	if (r)
+		return r;
+	backing->source = source;
+	backing->access = access;
+	backing->allocation = when;
+	return 0;
+}
+
+static void
+format_flag(struct writer *w, const char *name, bool is_there)
+{
+	if (is_there) {
+		writer_start(w, name);
+		writer_end(w, name);
+	}
+}
+
+static void
+format_word(struct writer *w, const char *element, const char *attribute,
+	const struct xml_word *words, unsigned value)
+{
+	if (!value)
+		return;
+	writer_start(w, element);
+	writer_attr(w, attribute, xml_word(words, value));
+	writer_end(w, element);
+}
+
+static void
+format_allocation(struct writer *w, const struct domain_backing *backing)
+{
+	if (!backing->allocation && !backing->threads)
+		return;
+	writer_start(w, "allocation");
+	if (backing->allocation)
+		writer_attr(w, "mode", xml_word(allocations, backing->allocation));
+	if (backing->threads)
+		writer_attr_f(w, "threads", "%u", backing->threads);
+	writer_end(w, "allocation");
+}
+
+static void
+format_backing(struct writer *w, const struct domain_backing *backing)
+{
+	if (!backing->nosharepages && !backing->discard && !backing->source && !backing->access &&
+		!backing->allocation && !backing->threads)
+		return;
+	writer_start(w, "memoryBacking");
+	format_flag(w, "nosharepages", backing->nosharepages);
+	format_word(w, "source", "type", sources, backing->source);
+	format_word(w, "access", "mode", accesses, backing->access);
+	format_allocation(w, backing);
+	format_flag(w, "discard", backing->discard);
+	writer_end(w, "memoryBacking");
+}
+
+/* --- both --------------------------------------------------------------------------------- */
+
+int
+domain_memory_parse(struct domain_parse *p, xmlNode *domain)
+{
+	int r = parse_sizes(p, domain);
+
+	return r ? r : parse_backing(p, domain);
 }
 
 void
 domain_memory_format(struct writer *w, const struct domain_def *def)
 {
-	format_size(w, "memory", def->memory_kib);
-	format_size(w, "currentMemory", def->current_memory_kib);
+	format_size(w, "memory", def->dump_core, def->memory_kib);
+	format_size(w, "currentMemory", 0, def->current_memory_kib);
+	format_backing(w, &def->backing);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * os.c: the machine type, direct kernel boot, and the boot order.
+ * os.c: the board, and what it begins with; see os.h.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "worker/domain/devices.h"
+#include "worker/domain/parse.h"
 #include "worker/domain/path.h"
 
 static const struct xml_word boots[] = {
@@ -112,6 +113,87 @@ parse_boot(struct domain_parse *p, xmlNode *node)
 	return 0;
 }
 
+/* --- firmware ----------------------------------------------------------------------------- */
+
+static const struct xml_word smbios_modes[] = {
+	{"emulate", DOMAIN_SMBIOS_EMULATE},
+	{"sysinfo", DOMAIN_SMBIOS_SYSINFO},
+	{NULL, 0},
+};
+
+static int
+parse_boot_menu(struct domain_parse *p, xmlNode *os_node)
+{
+	xmlNode *node = xml_child(os_node, "bootmenu");
+	struct domain_os *os = &p->def->os;
+	unsigned enable = 0;
+	int r;
+
+	if (!node)
+		return 0;
+	r = xml_attr_choice(node, "enable", xml_yes_no, p->error, &enable);
+	os->boot_menu = enable;
+	if (r || enable != DOMAIN_ON)
+		return r;
+	os->has_menu_timeout = xml_attr(node, "timeout") != NULL;
+	r = xml_attr_number(node, "timeout", 10, UINT32_MAX, 0, p->error, &os->menu_timeout_ms);
+	if (r == 0 && os->menu_timeout_ms > UINT16_MAX)
+		return refuse_unsupported(
+			p, "invalid value for boot menu timeout, must be in range [0,65535]");
+	return r;
+}
+
+static int
+parse_bios(struct domain_parse *p, xmlNode *os_node)
+{
+	xmlNode *node = xml_child(os_node, "bios");
+	const char *timeout = node ? xml_attr(node, "rebootTimeout") : NULL;
+	struct domain_os *os = &p->def->os;
+	unsigned serial = 0;
+	char *end;
+	long ms;
+	int r = node ? xml_attr_choice(node, "useserial", xml_yes_no, p->error, &serial) : 0;
+
+	os->bios_serial = serial;
+	if (r || !timeout)
+		return r;
+	errno = 0;
+	ms = strtol(timeout, &end, 10);
+	if (end == timeout || *end || errno || ms < -1 || ms > UINT16_MAX)
+		return refuse_unsupported(
+			p, "invalid value for rebootTimeout, must be in range [-1,65535]");
+	os->has_reboot_timeout = true;
+	os->reboot_timeout_ms = (int32_t)ms;
+	return 0;
+}
+
+static int
+parse_smbios(struct domain_parse *p, xmlNode *os_node)
+{
+	xmlNode *node = xml_child(os_node, "smbios");
+	const char *mode = node ? xml_attr(node, "mode") : NULL;
+
+	if (!mode)
+		return 0;
+	/* Only root may read it. */
+	if (strcmp(mode, "host") == 0)
+		return refuse_unsupported(p, "Host SMBIOS information is not available");
+	p->def->os.smbios = xml_word_value(smbios_modes, mode);
+	return p->def->os.smbios ? 0
+				 : domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED,
+					   VIR_FROM_DOMAIN, "unknown smbios mode '%.100s'", mode);
+}
+
+static int
+parse_firmware(struct domain_parse *p, xmlNode *os)
+{
+	int r = parse_boot_menu(p, os);
+
+	if (r == 0)
+		r = parse_bios(p, os);
+	return r ? r : parse_smbios(p, os);
+}
+
 int
 domain_os_parse(struct domain_parse *p, xmlNode *domain)
 {
@@ -127,6 +209,8 @@ domain_os_parse(struct domain_parse *p, xmlNode *domain)
 		r = domain_path_parse(p, node, "initrd", &os->initrd);
 	if (r == 0)
 		r = xml_child_text(node, "cmdline", &os->cmdline);
+	if (r == 0)
+		r = parse_firmware(p, node);
 	if (r == 0 && !os->kernel && (os->initrd || os->cmdline))
 		return refuse_unsupported(
 			p, "<initrd> and <cmdline> below <os> need a <kernel> beside them");
@@ -169,7 +253,34 @@ domain_os_complete(struct domain_parse *p)
 			"per-device boot elements cannot be used together with os/boot elements");
 	if (!own_orders && os->n_boot == 0)
 		os->boot[os->n_boot++] = DOMAIN_BOOT_HD;
+	if (os->bios_serial == DOMAIN_ON && p->def->n_serials == 0)
+		return refuse_xml(p, "need at least one serial port to use BIOS serial output");
 	return 0;
+}
+
+static void
+format_firmware(struct writer *w, const struct domain_os *os)
+{
+	if (os->boot_menu) {
+		writer_start(w, "bootmenu");
+		writer_attr(w, "enable", xml_word(xml_yes_no, os->boot_menu));
+		if (os->has_menu_timeout)
+			writer_attr_f(w, "timeout", "%u", os->menu_timeout_ms);
+		writer_end(w, "bootmenu");
+	}
+	if (os->bios_serial || os->has_reboot_timeout) {
+		writer_start(w, "bios");
+		if (os->bios_serial)
+			writer_attr(w, "useserial", xml_word(xml_yes_no, os->bios_serial));
+		if (os->has_reboot_timeout)
+			writer_attr_f(w, "rebootTimeout", "%d", os->reboot_timeout_ms);
+		writer_end(w, "bios");
+	}
+	if (os->smbios) {
+		writer_start(w, "smbios");
+		writer_attr(w, "mode", xml_word(smbios_modes, os->smbios));
+		writer_end(w, "smbios");
+	}
 }
 
 void
@@ -193,5 +304,15 @@ domain_os_format(struct writer *w, const struct domain_def *def)
 		writer_attr(w, "dev", xml_word(boots, os->boot[i]));
 		writer_end(w, "boot");
 	}
+	format_firmware(w, os);
 	writer_end(w, "os");
+}
+
+void
+domain_os_fini(struct domain_os *os)
+{
+	free(os->machine);
+	free(os->kernel);
+	free(os->initrd);
+	free(os->cmdline);
 }

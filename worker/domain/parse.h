@@ -20,6 +20,7 @@ struct domain_parse {
 	unsigned flags;
 	struct domain_def *def;
 	const struct domain_machine *machine; /* known once <os> is read */
+	bool new_uuid;                        /* the XML has none */
 	bool console;                         /* a <console> was read */
 	bool memballoon;                      /* a <memballoon> was read */
 	bool primary_video;                   /* a <video> that says so was read */

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "worker/domain/parse.h"
+
 static const struct xml_word placements[] = {{"static", 1}, {NULL, 0}};
 
 static int
@@ -52,6 +54,11 @@ domain_vcpu_parse(struct domain_parse *p, xmlNode *domain)
 		return refuse_unsupported(p,
 			"Maximum CPUs greater than specified machine type limit %u",
 			p->machine->max_vcpus);
+	if (def->vcpus > DOMAIN_VCPUS_MAX)
+		return refuse_unsupported(p,
+			"more than %d vCPUs require extended interrupt mode "
+			"enabled on the iommu device",
+			DOMAIN_VCPUS_MAX);
 	def->current_vcpus = def->vcpus;
 	current = xml_attr(node, "current");
 	r = current ? read_count(p, current, "current", &def->current_vcpus) : 0;

@@ -1,16 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vcpu.h: how many virtual CPUs there are.
+ * vcpu.h: how many virtual CPUs there are; sets of them.
  *
  * Runs in the worker, as the user. Pure.
  */
 #ifndef WORKER_DOMAIN_VCPU_H
 #define WORKER_DOMAIN_VCPU_H
 
-#include "worker/domain/parse.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct _xmlNode;
+struct domain_def;
+struct domain_parse;
+struct writer;
+
+/* More need an interrupt remapper on the board, as an <iommu> would be. */
+enum { DOMAIN_VCPUS_MAX = 255, DOMAIN_VCPU_SET_TEXT = 2048 };
+
+/* Some of the virtual CPUs 0 to 254. */
+struct domain_vcpu_set {
+	uint32_t words[(DOMAIN_VCPUS_MAX + 31) / 32];
+};
+
+static inline bool
+domain_vcpu_set_has(const struct domain_vcpu_set *set, uint32_t cpu)
+{
+	return set->words[cpu / 32] >> cpu % 32 & 1;
+}
+
+static inline void
+domain_vcpu_set_add(struct domain_vcpu_set *set, uint32_t cpu)
+{
+	set->words[cpu / 32] |= UINT32_C(1) << cpu % 32;
+}
+
+/**
+ * Read "0-3,^1,5": ranges, and after "^" what is taken out again. Returns 0 or DOMAIN_E_REFUSED.
+ */
+int domain_vcpu_set_parse(struct domain_parse *p, const char *text, struct domain_vcpu_set *ret);
+
+/** Write "0,2-3" with that between two ranges, of at most 6 bytes. Returns text. */
+const char *domain_vcpu_set_format(const struct domain_vcpu_set *set, const char *between,
+	char text[static DOMAIN_VCPU_SET_TEXT]);
 
 /** <vcpu>; the machine's limit must be known (domain_os_parse()). */
-int domain_vcpu_parse(struct domain_parse *p, xmlNode *domain);
+int domain_vcpu_parse(struct domain_parse *p, struct _xmlNode *domain);
 
 void domain_vcpu_format(struct writer *w, const struct domain_def *def);
 

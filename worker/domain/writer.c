@@ -133,6 +133,12 @@ writer_attr_f(struct writer *w, const char *name, const char *fmt, ...)
 	writer_attr(w, name, value);
 }
 
+void
+writer_content(struct writer *w)
+{
+	close_tag(w, ">\n");
+}
+
 static void
 end_tag(struct writer *w, const char *name)
 {

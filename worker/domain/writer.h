@@ -30,6 +30,9 @@ void writer_attr(struct writer *w, const char *name, const char *value);
 void writer_attr_f(struct writer *w, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/** The attributes of the element that was just opened are over: it is not written as <name/>. */
+void writer_content(struct writer *w);
+
 /** Close the element: <name/> if nothing stands in it. */
 void writer_end(struct writer *w, const char *name);
 

@@ -22,7 +22,9 @@
 #include "worker/qemu/command_machine.h"
 
 _Static_assert(
-	64 + 2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX + 8 * DOMAIN_DISKS_MAX +
+	64 + 2 * DOMAIN_IOTHREADS_MAX + 4 * DOMAIN_CELLS_MAX +
+			2 * DOMAIN_CELLS_MAX * DOMAIN_CELLS_MAX + 2 * DOMAIN_FWCFGS_MAX +
+			2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX + 8 * DOMAIN_DISKS_MAX +
 			4 * DOMAIN_RNGS_MAX + 4 * DOMAIN_WATCHDOGS_MAX + 2 * DOMAIN_PANICS_MAX +
 			4 * DOMAIN_GRAPHICS_MAX + 2 * DOMAIN_VIDEOS_MAX + 2 * DOMAIN_INPUTS_MAX +
 			2 * DOMAIN_AUDIOS_MAX + 2 * (1 + DOMAIN_CODECS_MAX) * DOMAIN_SOUNDS_MAX <=
@@ -42,18 +44,6 @@ add_identity(struct command_line *line)
 	command_line_add_f(line, "guest=%s,debug-threads=on", name ? name : "");
 	command_line_add(line, "-uuid");
 	command_line_add(line, uuid_format(line->def->uuid, uuid));
-}
-
-static void
-add_memory(struct command_line *line)
-{
-	uint64_t mib = (line->def->memory_kib + 1023) / 1024;
-
-	command_line_add(line, "-m");
-	command_line_add_f(line, "%llu", (unsigned long long)mib);
-	command_line_add_json(line, "-object",
-		json_pack("{ss ss sI}", "qom-type", "memory-backend-ram", "id", "pc.ram", "size",
-			(json_int_t)mib * 1024 * 1024));
 }
 
 static void
@@ -82,13 +72,6 @@ add_lifecycle(struct command_line *line)
 		def->on_reboot == DOMAIN_DESTROY ? "shutdown" : "reset",
 		def->on_poweroff == DOMAIN_DESTROY ? "poweroff" : "pause",
 		def->on_crash == DOMAIN_DESTROY ? "shutdown" : "pause");
-}
-
-static void
-add_boot(struct command_line *line)
-{
-	command_line_add(line, "-boot");
-	command_line_add(line, "strict=on");
 }
 
 /* QEMU opens these by name, and in the box only what is no file on a disk opens under this one. */
@@ -123,16 +106,18 @@ qemu_command_make(const struct domain_def *live, struct qemu_command *ret)
 	add_identity(&line);
 	command_add_board(&line);
 	command_add_cpu(&line);
-	add_memory(&line);
+	command_add_memory(&line);
+	command_add_iothreads(&line);
 	command_line_add(&line, "-display");
 	command_line_add(&line, "none");
 	command_add_clock(&line);
 	command_add_sleep(&line);
-	add_boot(&line);
+	command_add_boot(&line);
 	command_line_add(&line, "-msg");
 	command_line_add(&line, "timestamp=on");
 	add_lifecycle(&line);
 	add_monitor(&line);
+	command_add_firmware(&line);
 	command_devices_add(&line);
 	add_kernel(&line);
 	if (!line.failed)

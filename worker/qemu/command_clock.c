@@ -80,7 +80,7 @@ void
 command_add_sleep(struct command_line *line)
 {
 	/* What does it is a part of ACPI. */
-	if (!line->def->acpi)
+	if (!domain_feature_is_on(&line->def->features, DOMAIN_FEATURE_ACPI))
 		return;
 	add_disable(line, "s3", line->def->suspend_to_mem);
 	add_disable(line, "s4", line->def->suspend_to_disk);

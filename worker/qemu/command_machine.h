@@ -13,6 +13,14 @@
 void command_add_board(struct command_line *line);
 /** -cpu, -smp */
 void command_add_cpu(struct command_line *line);
+/** -m, and what it is made of; -numa. */
+void command_add_memory(struct command_line *line);
+/** Threads that disks can be given to. */
+void command_add_iothreads(struct command_line *line);
+/** -boot */
+void command_add_boot(struct command_line *line);
+/** What the firmware tells the guest. */
+void command_add_firmware(struct command_line *line);
 /** -rtc, and the timers that are devices. */
 void command_add_clock(struct command_line *line);
 /** May the guest sleep? */
