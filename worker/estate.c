@@ -161,6 +161,7 @@ load(struct estate *estate)
 		return;
 	}
 	estate->env.new_uuid = new_uuid;
+	estate->env.run = estate->run;
 	estate->state = ESTATE_LOADING;
 	folder_start(&estate->folder, estate->loop, &estate->home, &estate->domains, &folder_ops);
 }

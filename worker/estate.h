@@ -36,6 +36,7 @@ struct estate {
 	struct loop *loop;
 	struct uplink *uplink;
 	struct server *server;
+	const char *run; /* the run-time folder's path, borrowed; NULL: no sockets of screens */
 	enum estate_state state;
 	struct rpc_error error;
 	struct rpc_calls waiting; /* CONNECT_OPENs that are answered when this is decided */

@@ -277,6 +277,7 @@ set_up(struct worker *worker)
 	start_loop(&worker->loop, 0, signalled, worker);
 	server_init(&worker->server, &worker->loop, &worker->uplink, clients_occupied);
 	estate_init(&worker->estate, &worker->loop, &worker->uplink, &worker->server);
+	worker->estate.run = worker->run;
 	worker->estate.vms.occupied = vms_occupied;
 	worker->estate.vms.port_min = worker->port_min;
 	worker->server.estate = &worker->estate;

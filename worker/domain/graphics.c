@@ -309,6 +309,8 @@ domain_graphics_place(struct domain_def *live, const char *folder)
 		if (graphics->listen == DOMAIN_LISTEN_NONE || graphics->socket)
 			continue;
 		graphics->listen = DOMAIN_LISTEN_SOCKET;
+		free(graphics->address);
+		graphics->address = NULL;
 		if (asprintf(&graphics->socket, "%s/%s.vnc", folder,
 			    uuid_format(live->uuid, uuid)) < 0) {
 			graphics->socket = NULL;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/fd.h"
+#include "lib/pass.h"
 #include "lib/take.h"
 
 enum { READ_SIZE = 16 * 1024, READS_A_TURN = 2 };
@@ -56,6 +57,7 @@ free_output(struct qmp *qmp)
 {
 	free(take_ptr(qmp->output));
 	qmp->n_output = qmp->at_output = 0;
+	fd_close(&qmp->passed);
 }
 
 /* Stop talking; the end may yet be told. */
@@ -263,12 +265,32 @@ take_input(struct qmp *qmp)
 
 /* --- what we say -------------------------------------------------------------------------- */
 
+/* As send(), up to the descriptor that waits, or with it. */
+static ssize_t
+send_some(struct qmp *qmp)
+{
+	const char *data = qmp->output + qmp->at_output;
+	size_t left = qmp->n_output - qmp->at_output;
+	ssize_t n;
+
+	if (qmp->passed < 0)
+		return send(qmp->fd, data, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (qmp->at_passed > qmp->at_output)
+		return send(qmp->fd, data, qmp->at_passed - qmp->at_output,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = pass_fd(qmp->fd, data, left, qmp->passed);
+	if (n > 0)
+		fd_close(&qmp->passed);
+	if (n < 0)
+		errno = (int)-n;
+	return n < 0 ? -1 : n;
+}
+
 static void
 flush(struct qmp *qmp)
 {
 	while (qmp->at_output < qmp->n_output) {
-		ssize_t n = send(qmp->fd, qmp->output + qmp->at_output,
-			qmp->n_output - qmp->at_output, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send_some(qmp);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			io_set(&qmp->io, EPOLLIN | EPOLLOUT);
@@ -305,6 +327,7 @@ qmp_start(struct qmp *qmp, struct loop *loop, int fd, const struct qmp_ops *ops)
 	qmp->loop = loop;
 	qmp->ops = ops;
 	qmp->fd = fd;
+	qmp->passed = -1;
 	r = io_start(loop, &qmp->io, fd, EPOLLIN, 0, on_io);
 	if (r < 0)
 		fd_close(&qmp->fd);
@@ -322,6 +345,7 @@ append(struct qmp *qmp, const char *text)
 		return -ENOBUFS;
 	if (waiting > 0)
 		memmove(qmp->output, qmp->output + qmp->at_output, waiting);
+	qmp->at_passed -= qmp->passed >= 0 ? qmp->at_output : 0;
 	qmp->n_output = waiting;
 	qmp->at_output = 0;
 	output = realloc(qmp->output, qmp->n_output + size + 1);
@@ -335,14 +359,17 @@ append(struct qmp *qmp, const char *text)
 }
 
 int
-qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie)
+qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uint64_t cookie)
 {
 	AUTO(json_cleanup) json_t *taken = arguments, *message = NULL;
 	free_auto char *text = NULL;
+	fd_auto int passed = fd;
 	int r;
 
 	if (qmp->fd < 0)
 		return -EPIPE;
+	if (passed >= 0 && qmp->passed >= 0)
+		return -EBUSY;
 	if (qmp->next_id - qmp->first_id >= QMP_OPEN_MAX)
 		return -ENOBUFS;
 	message = json_pack("{s:s, s:I, s:O*}", "execute", name, "id", (json_int_t)qmp->next_id,
@@ -353,7 +380,17 @@ qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cooki
 	r = append(qmp, text);
 	if (r < 0)
 		return r;
+	if (passed >= 0) {
+		qmp->at_passed = qmp->n_output - strlen(text) - 1;
+		qmp->passed = take_fd(&passed);
+	}
 	qmp->cookies[qmp->next_id++ % QMP_OPEN_MAX] = cookie;
 	flush(qmp);
 	return 0;
+}
+
+int
+qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie)
+{
+	return qmp_command_fd(qmp, name, arguments, -1, cookie);
 }

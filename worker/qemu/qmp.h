@@ -74,6 +74,8 @@ struct qmp {
 	size_t n_input, input_room, scanned;
 	char *output;
 	size_t n_output, at_output;
+	int passed;          /* descriptor that waits to be sent, or -1; owned */
+	size_t at_passed;    /* byte of output with which it goes */
 	struct timer ending; /* set while the end has yet to be told */
 	enum qmp_end why;
 };
@@ -94,5 +96,11 @@ void qmp_stop(struct qmp *qmp);
  * nothing, -EPIPE when it is over, -ENOMEM.
  */
 int qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie);
+/**
+ * The same with a descriptor that goes with it ("getfd", "add-fd"), taken over, also on failure.
+ * QEMU keeps the last one that came: do not send another before the answer. -EBUSY: another has not
+ * been sent yet.
+ */
+int qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uint64_t cookie);
 
 #endif

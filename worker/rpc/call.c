@@ -18,6 +18,8 @@ call_new(void)
 	struct rpc_call *call = calloc(1, sizeof *call);
 
 	if (call)
+		call->reply_fd = -1;
+	if (call)
 		rpc_arena_init(&call->arena, ARENA_MAX);
 	return call;
 }
@@ -28,6 +30,7 @@ call_reset(struct rpc_call *call)
 	for (unsigned i = 0; i < call->n_fds; i++)
 		fd_close(&call->fds[i]);
 	call->n_fds = 0;
+	fd_close(&call->reply_fd);
 	call->ret = NULL;
 	rpc_arena_reset(&call->arena);
 }

@@ -30,6 +30,7 @@ struct rpc_call {
 	void *ret;              /* of the procedure's struct, zeroed; NULL for (void) */
 	unsigned n_fds;
 	int fds[RPC_FDS_MAX]; /* that came with the call; -1 when taken */
+	int reply_fd;         /* that goes with the result, if it is to be: owned; -1: none */
 };
 
 LIST_HEAD(rpc_calls, rpc_call);

@@ -17,6 +17,7 @@
 #include "lib/fd.h"
 #include "lib/foreign.h"
 #include "lib/log.h"
+#include "lib/pass.h"
 #include "lib/take.h"
 #include "protocol/rpc/frame.h"
 #include "worker/rpc/descriptors.h"
@@ -198,17 +199,29 @@ receive(struct client *client)
 static bool
 flush(struct client *client)
 {
-	size_t left = rpc_buffer_left(&client->out);
+	size_t left, size;
 	ssize_t n;
+	int fd;
 
-	if (left == 0)
-		return true;
-	n = send(client->fd, rpc_buffer_front(&client->out), left, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	rpc_buffer_drop(&client->out, (size_t)n);
-	if ((size_t)n == left)
-		rpc_buffer_fini(&client->out);
+	while ((left = rpc_buffer_left(&client->out)) > 0) {
+		const uint8_t *data = rpc_buffer_front(&client->out);
+
+		size = departing_next(&client->departing, client->sent, left, &fd);
+		n = fd >= 0 ? pass_fd(client->fd, data, size, fd)
+			    : send(client->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		/* Too many on their way, of this user's: they are read, or she is not served. */
+		if (n < 0 && fd >= 0)
+			return n == -EAGAIN;
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		if (fd >= 0)
+			departing_gone(&client->departing);
+		client->sent += (size_t)n;
+		rpc_buffer_drop(&client->out, (size_t)n);
+		if ((size_t)n < size)
+			return true;
+	}
+	rpc_buffer_fini(&client->out);
 	return true;
 }
 
@@ -408,6 +421,7 @@ client_end(struct client *client)
 	io_stop(&client->io);
 	fd_close(&client->fd);
 	descriptors_drop(&client->descriptors, UINT64_MAX);
+	departing_fini(&client->departing);
 	rpc_buffer_fini(&client->in);
 	rpc_buffer_fini(&client->out);
 	subscriptions_fini(&client->subscriptions);

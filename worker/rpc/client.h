@@ -24,6 +24,7 @@
 #include "protocol/rpc/buffer.h"
 #include "protocol/rpc/keepalive.h"
 #include "worker/rpc/call.h"
+#include "worker/rpc/departing.h"
 #include "worker/rpc/inflow.h"
 #include "worker/rpc/stream.h"
 #include "worker/rpc/subscription.h"
@@ -49,6 +50,8 @@ struct client {
 
 	struct rpc_buffer in; /* what is not a whole packet yet, or waits for its turn */
 	struct rpc_buffer out;
+	uint64_t sent; /* bytes of the stream before `out` */
+	struct departing departing;
 	uint64_t served; /* bytes of the stream before `in` */
 	size_t expected; /* length of the unfinished packet at the front of `in`; 0: not known */
 	struct inflow_claim claim;

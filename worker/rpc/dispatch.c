@@ -95,14 +95,34 @@ handle(struct rpc_call *call, const struct rpc_frame *frame)
 	return call->procedure->call(call, args, call->ret);
 }
 
+/* A result, and the descriptor that goes with it. False: there is no room. */
+static bool
+reply_result(struct client *client, struct rpc_call *call)
+{
+	struct rpc_header header = rpc_header_reply(&call->header, RPC_OK);
+	struct rpc_buffer *out = &client->out;
+	size_t before = rpc_buffer_left(out);
+	uint32_t n_fds = call->reply_fd >= 0;
+
+	if (n_fds > 0)
+		header.type = RPC_REPLY_WITH_FDS;
+	if (rpc_encode_frame(&header, n_fds, call->procedure->ret, call->ret, out) != 0)
+		return false;
+	if (n_fds == 0)
+		return true;
+	if (rpc_buffer_append(out, "", 1) == 0 &&
+		departing_put(&client->departing, client->sent + rpc_buffer_left(out) - 1,
+			take_fd(&call->reply_fd)) == 0)
+		return true;
+	rpc_buffer_cut(out, rpc_buffer_left(out) - before);
+	return false;
+}
+
 bool
 dispatch_reply(struct client *client, struct rpc_call *call, int handled)
 {
-	struct rpc_header header = rpc_header_reply(&call->header, RPC_OK);
-
 	if (handled == RPC_DONE) {
-		if (rpc_encode_frame(&header, 0, call->procedure->ret, call->ret, &client->out) ==
-			0)
+		if (reply_result(client, call))
 			return true;
 		(void)rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
 			"Unable to encode message payload");

@@ -191,8 +191,13 @@ client_streams_serve(struct client *client, const struct rpc_frame *frame)
 static int
 send_next(struct client_stream *stream, struct rpc_buffer *out)
 {
-	size_t n = rpc_buffer_left(&stream->out);
+	size_t n;
 	int r = 0;
+
+	if (stream->ops->more && rpc_buffer_left(&stream->out) == 0 &&
+		stream->rpc.state == RPC_STREAM_OPEN && !stream->ends && stream->error.code == 0)
+		stream->ops->more(stream);
+	n = rpc_buffer_left(&stream->out);
 
 	if (n > CLIENT_STREAM_PACKET_MAX)
 		n = CLIENT_STREAM_PACKET_MAX;

@@ -44,6 +44,11 @@ struct client_stream_ops {
 	size_t (*input)(struct client_stream *stream, const uint8_t *data, size_t size);
 	/* The client is done with it, knows that it failed, or has gone: let go of it, and free it. */
 	void (*close)(struct client_stream *stream);
+	/*
+	 * All that was said has gone to the client: say more, or end; or NULL: whenever there is
+	 * something, client_stream_output() says it.
+	 */
+	void (*more)(struct client_stream *stream);
 };
 
 /** Embedded in what ops->close() frees; zeroed before client_stream_open(). */

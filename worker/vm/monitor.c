@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/fd.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
 
@@ -129,10 +130,18 @@ monitor_close(struct monitor *monitor)
 }
 
 int
-monitor_ask(struct monitor *monitor, const char *command, json_t *arguments, uint64_t cookie)
+monitor_ask_fd(
+	struct monitor *monitor, const char *command, json_t *arguments, int fd, uint64_t cookie)
 {
 	if (monitor->state == MONITOR_OPEN)
-		return qmp_command(&monitor->qmp, command, arguments, cookie);
+		return qmp_command_fd(&monitor->qmp, command, arguments, fd, cookie);
 	json_decref(arguments);
+	fd_close(&fd);
 	return -ENOTCONN;
+}
+
+int
+monitor_ask(struct monitor *monitor, const char *command, json_t *arguments, uint64_t cookie)
+{
+	return monitor_ask_fd(monitor, command, arguments, -1, cookie);
 }

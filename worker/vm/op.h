@@ -34,6 +34,7 @@ struct vm_op {
 	int first_step;
 	struct timer patience; /* while it waits for its turn */
 	uint64_t ticket;       /* of the job's open wait */
+	const char *asked;     /* the command that QEMU was given last (ask.h); NULL: none */
 	vm_done_fn *done;      /* NULL: nobody wants to know */
 	void *arg;
 	void (*release)(struct vm_op *op); /* closes and frees what the op's kind added; or NULL */

@@ -9,10 +9,9 @@
 
 #include "lib/log.h"
 #include "lib/take.h"
+#include "worker/vm/ask.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
-
-enum { ANSWER_S = 30 };
 
 /* --- one command, one answer -------------------------------------------------------------- */
 
@@ -47,56 +46,12 @@ kind_of(struct job *job)
 	return container_of(vm_op_of(job), struct power, op)->kind;
 }
 
-static int
-not_running(struct rpc_error *error)
-{
-	return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-		"Requested operation is not valid: domain is not running");
-}
-
-static void
-explain(struct job *job, int step, int err)
-{
-	bool ends = vm_op_of(job)->vm->stopping && (err == -ECANCELED || err == -EPIPE);
-
-	if (ends && step == POWER_BEGIN)
-		(void)not_running(&job->error);
-	else if (ends)
-		(void)rpc_error_set(&job->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-			"operation failed: domain is not running any more");
-	else if (err == -ETIMEDOUT)
-		(void)rpc_error_set(&job->error, VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU,
-			"Timed out during operation: QEMU did not answer '%s' within %d seconds",
-			kind_of(job)->command, ANSWER_S);
-	else if (err == -ENOTCONN || err == -EPIPE)
-		(void)rpc_error_set(&job->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-			"operation failed: the monitor of the domain cannot be reached now; it is "
-			"tried again every few seconds, and destroy works");
-	else
-		(void)rpc_error_set_errno(&job->error, -err, VIR_FROM_QEMU,
-			"QEMU cannot be given the command '%s'", kind_of(job)->command);
-}
-
 /* What QEMU is to do when the guest has shut down. */
 static json_t *
 shutdown_action(const struct vm *vm, bool pause)
 {
 	pause = pause || vm->domain->live->on_poweroff == DOMAIN_RESTART;
 	return json_pack("{s:s}", "shutdown", pause ? "pause" : "poweroff");
-}
-
-/* Give QEMU a command, and enter that step with its answer. */
-static enum job_verdict
-ask(struct job *job, enum power_step next, const char *command, json_t *arguments)
-{
-	struct vm_op *op = vm_op_of(job);
-	uint64_t ticket = vm_op_await(op, (int)next, LOOP_S(ANSWER_S));
-	int r = monitor_ask(&op->vm->monitor, command, arguments, ticket);
-
-	if (r == 0)
-		return JOB_WAIT;
-	explain(job, POWER_BEGIN, r);
-	return JOB_FAILED;
 }
 
 static enum job_verdict
@@ -109,18 +64,9 @@ begin(struct job *job)
 	if (r != RPC_LATER)
 		return r == RPC_DONE ? JOB_DONE : JOB_FAILED;
 	if (kind->action == ACTION_AS_IS)
-		return ask(job, POWER_ANSWERED, kind->command, NULL);
-	return ask(job, POWER_PREPARED, "set-action",
-		shutdown_action(vm, kind->action == ACTION_PAUSE));
-}
-
-static enum job_verdict
-refused(struct job *job, const char *command, const struct qmp_reply *reply)
-{
-	(void)rpc_error_set(&job->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-		"internal error: unable to execute QEMU command '%s': %s", command,
-		log_quote(reply->error_text));
-	return JOB_FAILED;
+		return vm_ask(job, POWER_ANSWERED, kind->command, NULL, -1);
+	return vm_ask(job, POWER_PREPARED, "set-action",
+		shutdown_action(vm, kind->action == ACTION_PAUSE), -1);
 }
 
 static enum job_verdict
@@ -133,13 +79,13 @@ step(struct job *job, int step, const void *body)
 	case POWER_BEGIN:
 		return begin(job);
 	case POWER_PREPARED:
-		return reply->value ? ask(job, POWER_ANSWERED, kind->command, NULL)
-				    : refused(job, "set-action", reply);
+		return reply->value ? vm_ask(job, POWER_ANSWERED, kind->command, NULL, -1)
+				    : vm_ask_refused(job, reply);
 	case POWER_ANSWERED:
 		break;
 	}
 	if (!reply->value)
-		return refused(job, kind->command, reply);
+		return vm_ask_refused(job, reply);
 	if (kind->then)
 		kind->then(vm_op_of(job)->vm);
 	return JOB_DONE;
@@ -159,7 +105,7 @@ static int
 check_suspend(struct vm *vm, struct rpc_error *error)
 {
 	if (!vm->started || vm->stopping)
-		return not_running(error);
+		return vm_not_running(error);
 	if (vm->domain->state == DOMAIN_STATE_PMSUSPENDED)
 		return pmsuspended(error);
 	if (vm->domain->state == DOMAIN_STATE_PAUSED)
@@ -173,7 +119,7 @@ static int
 check_resume(struct vm *vm, struct rpc_error *error)
 {
 	if (!vm->started || vm->stopping)
-		return not_running(error);
+		return vm_not_running(error);
 	if (vm->domain->state == DOMAIN_STATE_PMSUSPENDED)
 		return pmsuspended(error);
 	if (vm->domain->state == DOMAIN_STATE_RUNNING)
@@ -186,7 +132,7 @@ check_resume(struct vm *vm, struct rpc_error *error)
 static int
 check_reset(struct vm *vm, struct rpc_error *error)
 {
-	return !vm->started || vm->stopping ? not_running(error) : RPC_LATER;
+	return !vm->started || vm->stopping ? vm_not_running(error) : RPC_LATER;
 }
 
 static int
@@ -209,7 +155,7 @@ check_reboot(struct vm *vm, struct rpc_error *error)
 static int
 check_restart(struct vm *vm, struct rpc_error *error)
 {
-	return vm->stopping ? not_running(error) : RPC_LATER;
+	return vm->stopping ? vm_not_running(error) : RPC_LATER;
 }
 
 /* The guest has been reset, and stands still; its next shutdown is one again. */
@@ -221,9 +167,9 @@ go_on(struct vm *vm)
 	(void)monitor_ask(&vm->monitor, "cont", NULL, 0);
 }
 
-#define POWER_OPS(name_)                                                            \
-	{                                                                           \
-		.name = name_, .step = step, .explain = explain, .done = vm_op_done \
+#define POWER_OPS(name_)                                                                   \
+	{                                                                                  \
+		.name = name_, .step = step, .explain = vm_ask_explain, .done = vm_op_done \
 	}
 
 static const struct power_kind suspend = {
@@ -252,7 +198,7 @@ put(struct vm *vm, const struct power_kind *kind, struct rpc_error *error, vm_do
 	struct power *power;
 
 	if (!vm)
-		return not_running(error);
+		return vm_not_running(error);
 	power = calloc(1, sizeof(*power));
 	if (!power)
 		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
@@ -351,7 +297,7 @@ vms_destroy(
 	struct vm *vm = domain->vm;
 
 	if (!vm)
-		return not_running(error);
+		return vm_not_running(error);
 	/* What has not been let go, or ends already, has nothing to put in order. */
 	graceful = graceful && vm->started && !vm->stopping;
 	if (graceful && ask_to_quit(vm, error) != RPC_DONE)

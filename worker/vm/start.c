@@ -250,6 +250,8 @@ begin(struct start *start)
 	if (r < 0)
 		return failed(start, r);
 	log_command(start);
+	if (vm_graphics_listen(vm, &start->op.job.error) != RPC_DONE)
+		return JOB_FAILED;
 	if (vm_files_open(&start->files, live, &start->command, &start->op.job.error) != RPC_DONE)
 		return JOB_FAILED;
 	return copy(start);
@@ -333,6 +335,7 @@ static void
 started(struct vm *vm, enum domain_state state, int32_t reason)
 {
 	vm->started = true;
+	vm_graphics_serve(vm);
 	vm_set_state(vm, state, reason);
 	vm_tell(vm, EVENT_STARTED, EVENT_STARTED_BOOTED);
 	log_info("dom=%s runs pid=%" PRIu32 " landlock=%d", log_quote(name_of(vm)), vm->pid,
@@ -372,6 +375,8 @@ opened(struct start *start)
 
 	vm_open_consoles(vm);
 	r = set_balloon(vm);
+	if (r == 0)
+		r = vm_graphics_set_password(vm);
 	if (r < 0)
 		return failed(start, r);
 	if (start->paused) {

@@ -53,6 +53,7 @@ vm_new(struct vms *vms, struct domain *domain)
 	vm->since = (uint64_t)time(NULL);
 	TAILQ_INIT(&vm->waiters);
 	TAILQ_INIT(&vm->ops);
+	vm_graphics_init(&vm->graphics);
 	vm_log_init(&vm->log);
 	vm_log_init(&vm->console_log);
 	vm_network_init(
@@ -158,12 +159,13 @@ vm_wait_end(struct vm *vm, const struct rpc_error *error, vm_done_fn *done, void
 }
 
 static void
-disconnect(struct vm *vm)
+disconnect(struct vm *vm, bool ended)
 {
 	timer_stop(&vm->retry);
 	monitor_close(&vm->monitor);
 	for (size_t i = 0; i < vm->domain->live->n_serials; i++)
 		console_close(&vm->consoles[i]);
+	vm_graphics_close(vm, ended);
 }
 
 static enum vm_end
@@ -187,7 +189,7 @@ ended(struct deferred *deferred)
 		return;
 	vm_op_fail_all(vm, -EPIPE);
 	end = why_ended(vm);
-	disconnect(vm);
+	disconnect(vm, true);
 	rundir_remove(vm->uuid);
 	vm_log_note(&vm->log, "shutting down, reason=%s", ends[end].name);
 	domain->id = -1;
@@ -386,6 +388,6 @@ vm_abandon(struct vm *vm)
 		TAILQ_FIRST(&vm->waiters)->error = leaving;
 		free_waiter(TAILQ_FIRST(&vm->waiters), RPC_FAILED);
 	}
-	disconnect(vm);
+	disconnect(vm, false);
 	release(vm);
 }

@@ -20,6 +20,7 @@
 #include "worker/store/happening.h"
 #include "worker/vm/console.h"
 #include "worker/vm/inquiry.h"
+#include "worker/vm/graphics.h"
 #include "worker/vm/log.h"
 #include "worker/vm/monitor.h"
 #include "worker/vm/network.h"
@@ -91,6 +92,7 @@ struct vm {
 	struct vm_log log, console_log;
 	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
 	struct vm_network network;                   /* of its interfaces of kind user */
+	struct vm_graphics graphics;
 	struct deferred ending; /* what is left to do when nothing of it runs */
 	struct deferred freeing;
 };

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Property: a guest's screen is seen, and its keys are pressed, by its owner's clients alone: over the
+# socket that its definition asks for, by descriptors, in pictures; also after the worker was killed.
+# test: timeout=300
+import os
+import re
+import socket
+import stat
+import struct
+import subprocess
+import time
+import zlib
+
+import host
+import proc
+import rpc
+import tap
+import vm
+
+PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
+OPEN_GRAPHICS, OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY = 249, 343, 211, 226
+
+# Says "up" on screen and serial port, then on the serial port each key that is pressed (the BIOS of a
+# PC: int 0x10 and int 0x16, ah = 0).
+BOOT_SECTOR = bytes.fromhex(
+    "31c08ed8"              # xor ax, ax; mov ds, ax
+    "b80300cd10"            # mov ax, 3; int 0x10: text, 80 columns
+    "be287c"                # mov si, text: behind the code
+    "ac84c0740d"            # next: lodsb; test al, al; jz keys
+    "b40ebb0700cd10"        # mov ah, 0xe; mov bx, 7; int 0x10
+    "baf803eeebee"          # mov dx, 0x3f8; out dx, al; jmp next
+    "b400cd16"              # keys: mov ah, 0; int 0x16
+    "baf803eeebf6"          # mov dx, 0x3f8; out dx, al; jmp keys
+) + b"up\r\n\0"
+
+
+def boot_disk(path):
+    with open(path, "wb") as file:
+        file.write(BOOT_SECTOR.ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512))
+    os.chown(path, host.UID["alice"], host.UID["alice"])
+
+
+def define(name, number, graphics, more=""):
+    disk = f"/home/alice/{name}.raw"
+    boot_disk(disk)
+    vm.define("alice", name, number,
+              devices=vm.disk(disk) + "<graphics type='vnc'" + graphics + more)
+
+
+def xml(name, *options, user="alice", uri=host.URI):
+    return host.virsh(user, "dumpxml", name, *options, uri=uri)
+
+
+def socket_of(name):
+    return re.search("<listen type='socket' socket='([^']*)'", xml(name))[1]
+
+
+def console_of(name):
+    with open(f"/home/alice/.qemud/log/{name}.console", "rb") as file:
+        return file.read().decode(errors="replace")
+
+
+def wait_for(what, find):
+    deadline = time.monotonic() + PATIENCE_S
+    while not find():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no {what}")
+        time.sleep(0.05)
+
+
+class Viewer:
+    """The first words of RFB 003.008 (RFC 6143)."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.connection.settimeout(PATIENCE_S)
+        tap.equal(self.read(12), b"RFB 003.008\n", "greeting")
+        self.connection.sendall(b"RFB 003.008\n")
+        self.types = list(self.read(self.read(1)[0]))
+
+    def read(self, size):
+        data = b""
+        while len(data) < size:
+            piece = self.connection.recv(size - len(data))
+            if not piece:
+                raise AssertionError(f"end after {data!r}")
+            data += piece
+        return data
+
+    def enter(self):
+        """Without a password; the name of what is shown, and its size."""
+        tap.equal(self.types, [1], "security types")
+        self.connection.sendall(b"\x01")
+        tap.equal(self.read(4), bytes(4), "let in")
+        self.connection.sendall(b"\x01")
+        width, height = struct.unpack(">HH", self.read(20)[:4])
+        name = self.read(struct.unpack(">I", self.read(4))[0]).decode()
+        return name, width, height
+
+    def enter_with(self, password):
+        """Whether that password is the one."""
+        tap.equal(self.types, [2], "security types")
+        self.connection.sendall(b"\x02")
+        self.connection.sendall(answer(self.read(16), password))
+        return self.read(4) == bytes(4)
+
+    def close(self):
+        self.connection.close()
+
+
+def connect(path, user="alice"):
+    connection = socket.socket(socket.AF_UNIX)
+    with host.identity(user):
+        connection.connect(path)
+    return connection
+
+
+def answer(challenge, password):
+    """What a viewer makes of a challenge: DES, with the bits of each byte of the key reversed."""
+    key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in password.encode().ljust(8, b"\0"))
+    return subprocess.run(["openssl", "enc", "-des-ecb", "-nopad", "-K", key.hex(), "-provider",
+                           "legacy", "-provider", "default"], input=challenge, capture_output=True,
+                          check=True).stdout
+
+
+def check_screen(name, connection):
+    viewer = Viewer(connection)
+    shown, width, height = viewer.enter()
+    tap.equal(shown, f"QEMU ({name})", "name")
+    tap.true(width >= 640 and height >= 350, f"{width} x {height}")
+    viewer.close()
+
+
+def open_by_reply(client, name, number, flags=0, idx=0):
+    """DOMAIN_OPEN_GRAPHICS_FD: a connected socket, or the error."""
+    serial = client.send(OPEN_GRAPHICS_FD, vm.wire(name, number) + rpc.u32(idx) + rpc.u32(flags))
+    reply = client.receive()
+    tap.equal(reply.serial, serial, "serial")
+    if reply.error:
+        return None, reply.error
+    tap.equal((reply.type, reply.payload), (5, rpc.u32(1)), "a reply with one descriptor")
+    data, fds, _, _ = socket.recv_fds(client.socket, 1, 4)
+    tap.equal((data, len(fds)), (b"\0", 1), "the byte with which it comes")
+    return socket.socket(fileno=fds[0]), None
+
+
+def open_by_call(client, name, number, end, flags=0):
+    """DOMAIN_OPEN_GRAPHICS: the client gives a socket."""
+    payload = rpc.u32(1) + vm.wire(name, number) + rpc.u32(0) + rpc.u32(flags)
+    client.send(OPEN_GRAPHICS, payload, kind=4)
+    socket.send_fds(client.socket, [b"\0"], [end.fileno()])
+    end.close()
+    return client.receive()
+
+
+def pixels(path):
+    """Width, height, and how many pixels of a picture in PNG (8 bits a colour) are not black."""
+    with open(path, "rb") as file:
+        data = file.read()
+    tap.equal(data[:8], b"\x89PNG\r\n\x1a\n", "PNG")
+    at, lines = 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        if kind == b"IHDR":
+            width, height, depth, colour = struct.unpack(">IIBB", data[at + 8:at + 18])
+        if kind == b"IDAT":
+            lines += data[at + 8:at + 8 + size]
+        at += size + 12
+    tap.equal((depth, colour), (8, 2), "RGB, 8 bits")
+    raw = zlib.decompress(lines)
+    tap.equal(len(raw), height * (1 + 3 * width), "all lines")
+    # A filter of a black picture's lines leaves nothing either.
+    return width, height, len(raw) - raw.count(b"\0")
+
+
+def kill_worker():
+    worker = host.worker_of("alice")
+    end = proc.End(worker)
+    os.kill(worker.pid, 9)
+    end.wait(10)
+
+
+broker = host.start_broker(idle_seconds=600)
+define("screen", 1, "><listen type='socket'/></graphics>")
+define("port", 2, " port='5901' listen='0.0.0.0'/>")
+define("named", 3, " socket='/home/alice/screen.sock'/>")
+define("secret", 4, " passwd='hush' sharePolicy='force-shared'><listen type='socket'/></graphics>")
+define("hidden", 5, "><listen type='none'/></graphics>")
+
+
+@tap.test("a machine with graphics starts, and shows its screen on a socket of its user's")
+def _():
+    tap.true("<listen type='socket'/>" in xml("screen"), "no path before it runs")
+    host.virsh("alice", "start", "screen")
+    path = socket_of("screen")
+    tap.equal(path, f"/run/qemud/users/{host.UID['alice']}/{vm.uuid(1)}.vnc", "path")
+    tap.true("<listen type='socket'/>" in xml("screen", "--inactive"), "no path for the next start")
+    check_screen("screen", connect(path))
+    tap.equal(host.virsh("alice", "domdisplay", "screen").strip(), f"vnc+unix://{path}", "domdisplay")
+
+
+@tap.test("pictures of a text screen, and keys that the guest gets")
+def _():
+    wait_for("words of the guest", lambda: "up" in console_of("screen"))
+    said = host.virsh("alice", "screenshot", "screen", "/home/alice/picture.png")
+    tap.true("Screenshot saved to /home/alice/picture.png, with type of image/png" in said, said)
+    width, height, light = pixels("/home/alice/picture.png")
+    tap.equal((width, height), (720, 400), "size")
+    tap.true(light > 20, f"{light} bytes that are not black")
+    host.virsh("alice", "send-key", "screen", "KEY_Q", "--holdtime", "50")
+    wait_for("q", lambda: "q" in console_of("screen"))
+    host.virsh("alice", "send-key", "screen", "--codeset", "win32", "0xa0", "0x57")
+    wait_for("W", lambda: "W" in console_of("screen"))
+    host.virsh("alice", "send-key", "screen", "--codeset", "usb", "29")
+    wait_for("z", lambda: "z" in console_of("screen"))
+
+
+@tap.test("a screen by a descriptor in the reply, and by one in the call")
+def _():
+    with host.client_as("alice").open() as client:
+        connection, _ = open_by_reply(client, "screen", 1)
+        check_screen("screen", connection)
+        # What follows on the connection is not mixed up.
+        connection, _ = open_by_reply(client, "screen", 1, flags=1)
+        check_screen("screen", connection)
+        ours, theirs = socket.socketpair()
+        reply = open_by_call(client, "screen", 1, theirs)
+        tap.true(not reply.error, f"{reply}")
+        check_screen("screen", ours)
+        for code, args in ((8, {"flags": 2}), (1, {"idx": 1})):
+            _, error = open_by_reply(client, "screen", 1, **args)
+            tap.equal(error.code, code, f"{error}")
+        _, error = open_by_reply(client, "port", 2)
+        tap.equal(error.code, 55, f"not running: {error}")
+
+
+@tap.test("the worker is killed: who looks goes on looking, and the next one lets others in")
+def _():
+    path = socket_of("screen")
+    before = Viewer(connect(path))
+    before.enter()
+    kill_worker()
+    with host.client_as("alice").open() as client:
+        connection, _ = open_by_reply(client, "screen", 1)
+        check_screen("screen", connection)
+    tap.equal(socket_of("screen"), path, "path")
+    check_screen("screen", connect(path))
+    # FramebufferUpdateRequest, of one pixel.
+    before.connection.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, 1, 1))
+    tap.equal(before.read(1), b"\0", "FramebufferUpdate")
+    before.close()
+    host.virsh("alice", "screenshot", "screen", "/home/alice/again.png")
+    tap.true(pixels("/home/alice/again.png")[2] > 20, "picture")
+    host.virsh("alice", "send-key", "screen", "KEY_X")
+    wait_for("x", lambda: "x" in console_of("screen"))
+
+
+@tap.test("a port in a definition is kept, and is a socket when it runs: nothing listens on TCP")
+def _():
+    kept = xml("port")
+    tap.true("port='5901' autoport='no' listen='0.0.0.0'" in kept, kept)
+    host.virsh("alice", "start", "port")
+    check_screen("port", connect(socket_of("port")))
+    tap.equal(xml("port", "--inactive"), kept, "for the next start")
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/{vm.qemus('alice')[0].pid}/net/{table}", encoding="ascii") as file:
+            tap.equal(len(file.readlines()), 1, f"lines of {table}")
+
+
+@tap.test("a socket at a path of the user's own: made, hers alone, and gone with the machine")
+def _():
+    path = "/home/alice/screen.sock"
+    host.virsh("alice", "start", "named")
+    tap.equal(socket_of("named"), path, "path")
+    tap.equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "mode")
+    check_screen("named", connect(path))
+    kill_worker()
+    tap.true(vm.state("alice", "named").startswith("running"), "state")
+    check_screen("named", connect(path))
+    host.virsh("alice", "destroy", "named")
+    tap.true(not os.path.lexists(path), "it is gone")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("a letter")
+    said = host.virsh_fails("alice", "start", "named")
+    tap.true("something else has that name" in said, said)
+    with open(path, encoding="ascii") as file:
+        tap.equal(file.read(), "a letter", "what was there")
+    os.remove(path)
+    # Somebody listens there; then nobody does any more.
+    with host.identity("alice"):
+        other = socket.socket(socket.AF_UNIX)
+        other.bind(path)
+        other.listen()
+    said = host.virsh_fails("alice", "start", "named")
+    tap.true("somebody listens there" in said, said)
+    other.close()
+    host.virsh("alice", "start", "named")
+    check_screen("named", connect(path))
+
+
+@tap.test("a password: asked for, hidden, not on the command line, and passed over on request")
+def _():
+    host.virsh("alice", "start", "secret")
+    path = socket_of("secret")
+    for password, good in (("hush", True), ("hash", False)):
+        viewer = Viewer(connect(path))
+        tap.equal(viewer.enter_with(password), good, f"with {password}")
+        viewer.close()
+    with host.client_as("alice").open() as client:
+        connection, _ = open_by_reply(client, "secret", 4, flags=1)
+        check_screen("secret", connection)
+        connection, _ = open_by_reply(client, "secret", 4)
+        tap.equal(Viewer(connection).types, [2], "security types without the flag")
+    for text in (xml("secret"), xml("secret", "--inactive"), xml("secret", user="alice", uri=host.URI_RO)):
+        tap.true("hush" not in text and "passwd" not in text, text)
+    for options in (["--security-info"], ["--security-info", "--inactive"]):
+        tap.true("passwd='hush'" in xml("secret", *options), "with --security-info")
+    said = host.virsh_fails("alice", "dumpxml", "secret", "--security-info", uri=host.URI_RO)
+    tap.true("forbidden" in said, said)
+    for qemu in vm.qemus("alice"):
+        with open(f"/proc/{qemu.pid}/cmdline", "rb") as file:
+            tap.true(b"hush" not in file.read(), "command line")
+    with open("/home/alice/.qemud/log/secret.log", encoding="utf-8") as file:
+        tap.true("hush" not in file.read(), "QEMU's log")
+    tap.equal(broker.log.find("hush"), [], "our own")
+    kill_worker()
+    viewer = Viewer(connect(socket_of("secret")) if vm.state("alice", "secret") else None)
+    tap.true(viewer.enter_with("hush"), "after the worker was killed")
+    viewer.close()
+
+
+@tap.test("a screen without a socket is opened by its owner's clients")
+def _():
+    host.virsh("alice", "start", "hidden")
+    tap.true("<listen type='none'/>" in xml("hidden"), "no socket")
+    with host.client_as("alice").open() as client:
+        connection, _ = open_by_reply(client, "hidden", 5)
+        check_screen("hidden", connection)
+
+
+@tap.test("nobody else sees it, nor who only looks at machines")
+def _():
+    path = socket_of("screen")
+    for user in ("bob", "qemud-view"):
+        try:
+            connect(path, user)
+        except PermissionError:
+            continue
+        tap.true(False, f"{user} connects")
+    with host.client_as("bob").open() as client:
+        tap.equal(open_by_reply(client, "screen", 1)[1].code, 42, "bob")
+    with host.client_as("alice", rpc.SOCKET_RO).open() as client:
+        wire = vm.wire("screen", 1)
+        for number, payload in ((OPEN_GRAPHICS_FD, rpc.u32(0) + rpc.u32(0)),
+                                (SCREENSHOT, rpc.u32(0) + rpc.u32(0)),
+                                (SEND_KEY, rpc.u32(0) + rpc.u32(0) + rpc.u32(1) + rpc.u32(16) + rpc.u32(0))):
+            tap.equal(client.call(number, wire + payload).error.code, 29, f"procedure {number}")
+
+
+@tap.test("many at once: all are let in, and the machine is managed meanwhile")
+def _():
+    path = socket_of("screen")
+    viewers = [connect(path) for _ in range(20)]
+    host.virsh("alice", "suspend", "screen")
+    host.virsh("alice", "resume", "screen")
+    for viewer in viewers:
+        Viewer(viewer).close()
+
+
+@tap.test("all of it ends with its machine")
+def _():
+    for name in ("screen", "port", "named", "secret", "hidden"):
+        host.virsh("alice", "destroy", name)
+    tap.equal(os.listdir(f"/run/qemud/users/{host.UID['alice']}"), [], "run-time folder")
+    said = host.virsh_fails("alice", "screenshot", "screen", "/home/alice/none.png")
+    tap.true("domain is not running" in said, said)
+
+
+host.finish()
