@@ -124,6 +124,16 @@ domid 12
 domuuid 12
 dominfo 4294967296
 list --all
+domrename a renamed
+domrename a renamed
+autostart renamed
+list --all
+domrename renamed renamed
+domrename renamed a/b
+domrename nobody a
+domrename renamed a
+list --all --autostart
+autostart a --disable
 undefine b --nvram
 define {b}
 undefine b --keep-nvram
@@ -170,6 +180,7 @@ reboot a
 reboot a --mode acpi
 reboot a --mode agent
 domstate a --reason
+domrename a renamed
 list
 list --all
 list --state-running
@@ -412,6 +423,7 @@ destroy a
 create {b}
 desc a words
 metadata a urn:x --remove
+domrename a renamed
 """.strip().splitlines()
 
 

@@ -98,6 +98,33 @@ test_undefine(void)
 }
 
 static void
+test_rename(void)
+{
+	struct rpc_domain_rename_args args = {.flags = 1};
+	struct rpc_domain_rename_ret ret = {.retcode = -1};
+	int sock = begin();
+
+	args.dom = vm;
+	failed_as(call(sock, RPC_PROC_DOMAIN_RENAME, &args, &ret), 8, "8/20",
+		"new_name in virDomainRename must not be NULL");
+	args.new_name = rpc_arena_strdup(&rig.arena, "");
+	failed_as(call(sock, RPC_PROC_DOMAIN_RENAME, &args, &ret), 8, "8/20",
+		"string new_name in virDomainRename must not be empty");
+	args.new_name = rpc_arena_strdup(&rig.arena, "web");
+	failed_as(call(sock, RPC_PROC_DOMAIN_RENAME, &args, &ret), 8, "8/10",
+		"unsupported flags (0x1) in function virDomainRename");
+	args.flags = 0;
+	CHECK(call(sock, RPC_PROC_DOMAIN_RENAME, &args, &ret) == 0 && ret.retcode == 0);
+	CHECK_STR(farm_domain(1)->config->name, "web");
+	/* The name in a client's object counts for nothing. */
+	failed_as(call(sock, RPC_PROC_DOMAIN_RENAME, &args, &ret), 55, "55/20",
+		"Requested operation is not valid: Can't rename domain to itself");
+	args.dom.uuid[15] = 9;
+	CHECK(call(sock, RPC_PROC_DOMAIN_RENAME, &args, &ret) == VIR_ERR_NO_DOMAIN);
+	end(sock);
+}
+
+static void
 test_autostart(void)
 {
 	struct rpc_domain_set_autostart_args args;
@@ -578,6 +605,7 @@ main(void)
 {
 	TEST("define answers with the domain, clashes and flags are refused", test_define);
 	TEST("undefine takes every flag, and no contradiction", test_undefine);
+	TEST("rename answers in libvirt's words", test_rename);
 	TEST("autostart is on for everything but 0", test_autostart);
 	TEST("what a domain is like is told", test_info);
 	TEST("a dump, defined again, dumps the same; migratable is shorter", test_xml);

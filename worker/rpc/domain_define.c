@@ -101,6 +101,36 @@ rpc_domain_undefine_flags(struct rpc_call *call, const struct rpc_domain_undefin
 }
 
 int
+rpc_domain_rename(struct rpc_call *call, const struct rpc_domain_rename_args *args,
+	struct rpc_domain_rename_ret *ret)
+{
+	struct server *server = call->client->server;
+	struct domain *domain;
+	struct rpc_domain dom;
+
+	if (!args->new_name || !*args->new_name)
+		return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN, "%s",
+			args->new_name ? "string new_name in virDomainRename must not be empty"
+				       : "new_name in virDomainRename must not be NULL");
+	if (call_check_flags(call, args->flags, 0) != RPC_DONE)
+		return RPC_FAILED;
+	domain = call_find_domain(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	dom = call_domain_ret(domain);
+	dom.name = rpc_arena_strdup(&call->arena, dom.name);
+	if (!dom.name)
+		return call_out_of_memory(call);
+	if (domains_rename(call_domains(call), domain, args->new_name, &call->error) != RPC_DONE)
+		return RPC_FAILED;
+	event_lifecycle(server, &dom, EVENT_UNDEFINED, EVENT_UNDEFINED_RENAMED);
+	dom = call_domain_ret(domain);
+	event_lifecycle(server, &dom, EVENT_DEFINED, EVENT_DEFINED_RENAMED);
+	ret->retcode = 0;
+	return RPC_DONE;
+}
+
+int
 rpc_domain_set_autostart(struct rpc_call *call, const struct rpc_domain_set_autostart_args *args)
 {
 	struct domain *domain = call_find_domain(call, &args->dom);

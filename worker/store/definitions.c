@@ -214,3 +214,20 @@ definitions_set_autostart(const struct home *home, const char *name, bool autost
 		return errno == EEXIST ? 0 : -errno;
 	return fsync(dir_fd) < 0 ? -errno : 0;
 }
+
+int
+definitions_move_autostart(const struct home *home, const char *name, const char *to)
+{
+	struct file_name file;
+	struct stat st;
+	int r;
+
+	if (strcmp(name, to) == 0)
+		return 0;
+	if (!file_name(name, &file))
+		return -ENAMETOOLONG;
+	if (fstatat(home->folder_fd[HOME_AUTOSTART], file.text, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = definitions_set_autostart(home, to, true);
+	return r < 0 ? r : definitions_set_autostart(home, name, false);
+}

@@ -69,4 +69,10 @@ bool definitions_autostart(const struct home *home, const char *name);
 /** Make or remove the autostart link. Returns 0 or a negative errno. */
 int definitions_set_autostart(const struct home *home, const char *name, bool autostart);
 
+/**
+ * The autostart link of a name, if there is one, is that of another name from now on. Cut short
+ * between the two, there are both. Returns 0 or a negative errno.
+ */
+int definitions_move_autostart(const struct home *home, const char *name, const char *to);
+
 #endif

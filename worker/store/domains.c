@@ -14,6 +14,7 @@
 #include "lib/take.h"
 #include "lib/uuid.h"
 #include "protocol/rpc/procedure.h"
+#include "worker/domain/name.h"
 #include "worker/store/definitions.h"
 
 /* FNV-1a: she who picks names that collide slows herself down. */
@@ -185,6 +186,15 @@ check_clash(const struct domains *domains, const struct domain_def *def,
 	return RPC_DONE;
 }
 
+static int
+file_in_the_way(const char *name, struct rpc_error *error)
+{
+	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: ~/.qemud/domains/%s.xml is there and has not been loaded (the "
+		"log says why); move it away or mend it",
+		name);
+}
+
 /* A file that was left alone when it was found is not lost here either. */
 static int
 check_file(const struct domains *domains, const struct domain_def *def, bool is_new,
@@ -196,10 +206,7 @@ check_file(const struct domains *domains, const struct domain_def *def, bool is_
 		return RPC_DONE;
 	if (!is_new && !(keeper && keeper->left_alone(domains, def->name)))
 		return RPC_DONE;
-	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-		"operation failed: ~/.qemud/domains/%s.xml is there and has not been loaded (the "
-		"log says why); move it away or mend it",
-		def->name);
+	return file_in_the_way(def->name, error);
 }
 
 static int
@@ -285,6 +292,102 @@ domains_update(struct domains *domains, struct domain *domain, struct domain_def
 	(void)domain_def_free(domain->config);
 	domain->config = def;
 	return RPC_DONE;
+}
+
+/* --- another name ------------------------------------------------------------------------- */
+
+/* The errors are libvirt's (virDomainObjListRename, qemuDomainRename). */
+static int
+check_rename(const struct domains *domains, const struct domain *domain, const char *name,
+	struct rpc_error *error)
+{
+	if (domain->vm)
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+			"Requested operation is not valid: cannot rename active domain");
+	if (strcmp(domain->config->name, name) == 0)
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+			"Requested operation is not valid: Can't rename domain to itself");
+	if (domains_find_name(domains, name))
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+			"Requested operation is not valid: domain with name '%s' already exists",
+			name);
+	if (domain_name_check(name, error) != 0) {
+		error->domain = VIR_FROM_QEMU;
+		return RPC_FAILED;
+	}
+	return check_file(domains, domain->config, false, error);
+}
+
+/* A copy of a definition under another name. Returns 0 or a negative errno. */
+static int
+with_name(const struct domains *domains, const struct domain_def *def, char *name,
+	struct domain_def **ret)
+{
+	struct domain_def renamed = *def; /* borrows all that it holds */
+	free_auto char *text = NULL;
+	struct rpc_error error;
+	int r;
+
+	renamed.name = name;
+	r = domain_def_format(&renamed, DOMAIN_DEF_SECURE, -1, &text);
+	if (r == 0)
+		r = domain_def_parse(text, strlen(text), 0, domains->env, &error, ret);
+	return r > 0 ? -EINVAL : r;
+}
+
+/*
+ * The name in a file counts (reconcile.h): with the new text in it the domain has its new name, and
+ * whoever finds the file does the rest.
+ */
+static int
+move_files(struct domains *domains, const struct domain_def *old, const struct domain_def *new,
+	struct rpc_error *error)
+{
+	free_auto char *text = NULL;
+	int r = domain_def_format(new, DOMAIN_DEF_SECURE, -1, &text);
+
+	if (r == 0 && strlen(text) > DEFINITION_MAX)
+		r = -EFBIG;
+	if (r == 0)
+		r = definitions_write(domains->home, old->name, text, strlen(text));
+	if (r == 0)
+		r = definitions_move_autostart(domains->home, old->name, new->name);
+	if (r == 0)
+		r = definitions_move(domains->home, old->name, new->name);
+	if (r < 0) {
+		/* Where not even this can be done, it has its new name next time. */
+		(void)definitions_move(domains->home, new->name, old->name);
+		(void)definitions_move_autostart(domains->home, new->name, old->name);
+		(void)write_definition(domains, old, error);
+		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
+			"cannot rename the definition of domain '%s' in ~/.qemud/domains",
+			old->name);
+	}
+	if (domains->keeper)
+		domains->keeper->wrote(domains, new->name, strlen(text));
+	return RPC_DONE;
+}
+
+int
+domains_rename(
+	struct domains *domains, struct domain *domain, const char *name, struct rpc_error *error)
+{
+	domain_def_auto struct domain_def *def = NULL;
+	free_auto char *copy = NULL;
+	int r = check_rename(domains, domain, name, error);
+
+	if (r != RPC_DONE)
+		return r;
+	if (definitions_exist(domains->home, name))
+		return file_in_the_way(name, error);
+	copy = strdup(name);
+	r = copy ? with_name(domains, domain->config, copy, &def) : -ENOMEM;
+	if (r < 0)
+		return domains_not_live(error, r);
+	r = move_files(domains, domain->config, def, error);
+	if (r == RPC_DONE)
+		domains_reconfigure(domains, domain, take_ptr(def));
+	return r;
 }
 
 int

@@ -118,6 +118,12 @@ int domains_define(struct domains *domains, const char *xml, struct rpc_error *e
 int domains_update(struct domains *domains, struct domain *domain, struct domain_def *def,
 	struct rpc_error *error);
 /**
+ * Give a domain that does not run another name, its file and its autostart link too. Cut short
+ * anywhere, it has either name when it is found again, and its link. Returns as above.
+ */
+int domains_rename(
+	struct domains *domains, struct domain *domain, const char *name, struct rpc_error *error);
+/**
  * Forget a domain's definition and remove its files; one that runs becomes transient, any other is
  * freed. Returns as above.
  */

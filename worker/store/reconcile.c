@@ -331,6 +331,10 @@ settle(struct look *look, struct domain *subject)
 	if (look->file->n_waits == 0)
 		return RECONCILE_LATER;
 	r = resolve(look, subject);
+	/* A rename that was cut short (domains.c). */
+	if (r == 0 && !subject && !look->owner)
+		r = definitions_move_autostart(
+			look->domains->home, look->file->name, look->def->name);
 	if (r == 0)
 		r = write_back(look);
 	if (r == -EBUSY)
