@@ -13,6 +13,8 @@
  *     the list of all domains; 1 connection with 1 in flight
  * load info SOCKET SECONDS
  *     state, memory and vCPUs of the first domain that `define` makes; the same
+ * load stats SOCKET SECONDS
+ *     statistics of all domains that run: state, cpu, balloon, vcpu, interface, block; the same
  * load define SOCKET SECONDS DOMAINS
  *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
  * load first SOCKET SECONDS
@@ -55,6 +57,7 @@ enum {
 	DESTROY = 12,
 	GET_INFO = 16,
 	LIST_ALL_DOMAINS = 273,
+	GET_ALL_DOMAIN_STATS = 344,
 	HEADER = 28,
 	BUFFER = 65536,
 	REPLY_MAX = 1024 * 1024
@@ -368,6 +371,19 @@ list(double seconds)
 }
 
 static void
+stats(double seconds)
+{
+	enum { GROUPS = 0x3f, ACTIVE = 1 };
+	uint8_t call[HEADER + 12];
+	size_t size = put_header(call, GET_ALL_DOMAIN_STATS, 0, 12);
+
+	store32(call + HEADER, 0);
+	store32(call + HEADER + 4, GROUPS);
+	store32(call + HEADER + 8, ACTIVE);
+	repeat(seconds, call, size);
+}
+
+static void
 first(double seconds)
 {
 	uint8_t call[HEADER + 28];
@@ -547,6 +563,8 @@ main(int argc, char **argv)
 		list(atof(argv[3]));
 	else if (strcmp(argv[1], "first") == 0 && argc == 4)
 		first(atof(argv[3]));
+	else if (strcmp(argv[1], "stats") == 0 && argc == 4)
+		stats(atof(argv[3]));
 	else if (strcmp(argv[1], "info") == 0 && argc == 4)
 		info(atof(argv[3]));
 	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
