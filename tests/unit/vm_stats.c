@@ -126,6 +126,13 @@ answer_block(const char *stats, const char *nodes)
 	qemu_answers(nodes);
 }
 
+/* Sizes that are known are too old to be told again. */
+static void
+sizes_are_old(void)
+{
+	the_vm()->inquiries.nodes_since -= LOOP_S(INQUIRY_NODES_KEPT_S);
+}
+
 /* --- what is told ------------------------------------------------------------------------- */
 
 static void
@@ -147,11 +154,50 @@ test_block(void)
 	CHECK(ret.rd_req == 2 && ret.rd_bytes == 1 && ret.wr_req == 5 && ret.wr_bytes == 4 &&
 		ret.errs == -1);
 	info.dom = stage.dom;
+	sizes_are_old();
 	header = send_call(stage.client, RPC_PROC_DOMAIN_GET_BLOCK_INFO, &info);
 	answer_block(STATS, NODES);
 	CHECK(read_reply(stage.client, &header, &size) == 0);
 	/* How long the file is, the file knows. */
 	CHECK(size.capacity == 10 && size.allocation == 9 && size.physical == 4096);
+	end();
+}
+
+/* Sizes are asked for when something was written, or after a while. */
+static void
+test_sizes_kept(void)
+{
+	struct rpc_header header;
+
+	begin();
+	header = ask_stats(stage.client, BLOCK, 0);
+	answer_block(STATS, NODES);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	header = ask_stats(stage.client, BLOCK, 0);
+	qemu_hears("query-blockstats");
+	qemu_answers(STATS);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	header = ask_stats(stage.client, BLOCK, 0);
+	answer_block("[{\"qdev\":\"virtio-disk0\",\"node-name\":\"libvirt-1-format\","
+		     "\"stats\":{\"wr_bytes\":5}}]",
+		"[{\"node-name\":\"libvirt-1-format\",\"image\":{\"virtual-size\":7}}]");
+	CHECK(strstr(row(stage.client, &header), " block.0.capacity=7") != NULL);
+	header = ask_stats(stage.client, BLOCK, 0);
+	answer_block(STATS, NODES);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	sizes_are_old();
+	header = ask_stats(stage.client, BLOCK, 0);
+	answer_block(STATS, NODES);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	/* What QEMU refuses to say now is not known from before. */
+	sizes_are_old();
+	header = ask_stats(stage.client, BLOCK, 0);
+	qemu_hears("query-blockstats");
+	qemu_refuses("no");
+	qemu_hears("query-named-block-nodes");
+	qemu_answers(NODES);
+	CHECK_STR(row(stage.client, &header), KNOWN);
+	CHECK(qemu_is_left_alone());
 	end();
 }
 
@@ -290,8 +336,10 @@ test_lies(void)
 
 	begin();
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		struct rpc_header header = ask_stats(stage.client, BLOCK, 0);
+		struct rpc_header header;
 
+		sizes_are_old();
+		header = ask_stats(stage.client, BLOCK, 0);
 		answer_block(lies[i].stats, lies[i].nodes);
 		CHECK_STR(row(stage.client, &header), lies[i].want);
 	}
@@ -359,6 +407,7 @@ test_silent(void)
 	qemu_answers(STATS);
 	qemu.id++;
 	qemu_answers(NODES);
+	sizes_are_old();
 	all = ask_stats(stage.client, BLOCK, 0);
 	answer_block(STATS, NODES);
 	CHECK_STR(row(stage.client, &all), KNOWN COUNTED SIZED);
@@ -416,6 +465,7 @@ test_beside_an_op(void)
 	CHECK(read_reply(stage.client, &suspend, NULL) == 0);
 	answer_block(STATS, NODES);
 	CHECK_STR(row(other, &stats), KNOWN COUNTED SIZED);
+	sizes_are_old();
 	stats = ask_stats(other, BLOCK, NOWAIT);
 	answer_block(STATS, NODES);
 	CHECK_STR(row(other, &stats), KNOWN COUNTED SIZED);
@@ -486,6 +536,7 @@ test_client_gone(void)
 	qemu_answers(NODES);
 	qemu_hears("query-blockstats");
 	qemu_answers(STATS);
+	sizes_are_old();
 	header = ask_stats(stage.client, BLOCK, 0);
 	answer_block(STATS, NODES);
 	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
@@ -544,6 +595,7 @@ int
 main(void)
 {
 	TEST("block statistics are QEMU's, a file's length the file's", test_block);
+	TEST("sizes are asked for when something was written, or after a while", test_sizes_kept);
 	TEST("parameters: how many there are, then as many as were asked for", test_parameters);
 	TEST("memory is the balloon's and the kernel's", test_memory);
 	TEST("what a guest has said of its memory, and nothing that it has not", test_guest_memory);

@@ -89,3 +89,38 @@ block_size_read(const json_t *stats, const json_t *nodes, const char *alias, str
 	}
 	return false;
 }
+
+/* FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */
+static uint64_t
+mix(uint64_t sum, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+uint64_t
+block_stats_sum(const json_t *stats)
+{
+	static const char *const changes[] = {
+		"wr_operations", "wr_bytes", "flush_operations", "unmap_operations"};
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (stats, i, entry) {
+		const char *medium = json_string_value(json_object_get(entry, "node-name"));
+		const json_t *own = json_object_get(entry, "stats");
+
+		if (medium)
+			sum = mix(sum, medium, strlen(medium));
+		for (size_t j = 0; j < sizeof(changes) / sizeof(changes[0]); j++) {
+			uint64_t value = number(own, changes[j]);
+
+			sum = mix(sum, &value, sizeof(value));
+		}
+	}
+	return sum;
+}

@@ -31,6 +31,11 @@ struct block_size {
  * is zeroed, when it says nothing of it.
  */
 bool block_stats_read(const json_t *stats, const char *alias, struct block_stats *ret);
+/**
+ * A number that is another one when anything was written to one of the drives since, or a medium was
+ * changed: sizes are then worth asking for again.
+ */
+uint64_t block_stats_sum(const json_t *stats);
 /** Of the same device's medium, with the answer to query-named-block-nodes; likewise. */
 bool block_size_read(
 	const json_t *stats, const json_t *nodes, const char *alias, struct block_size *ret);

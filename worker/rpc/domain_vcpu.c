@@ -4,9 +4,6 @@
  *
  * Runs in the worker. All is known without QEMU. Errors are libvirt 9.0.0's (measured).
  */
-#include <stdlib.h>
-
-#include "lib/take.h"
 #include "protocol/rpc/handlers.h"
 #include "worker/estate.h"
 #include "worker/rpc/ask.h"
@@ -59,14 +56,13 @@ check_maps(struct rpc_call *call, const char *what, int32_t n, int32_t size)
 }
 
 static int
-tell_vcpus(struct rpc_call *call, const struct vm *vm, uint32_t n, uint32_t maplen,
+tell_vcpus(struct rpc_call *call, struct vm *vm, uint32_t n, uint32_t maplen,
 	struct rpc_domain_get_vcpus_ret *ret)
 {
-	free_auto struct vcpu_usage *vcpus = calloc(n, sizeof(*vcpus));
+	const struct vcpu_usage *vcpus = vm_vcpus(vm);
 
 	if (!vcpus)
 		return call_out_of_memory(call);
-	usage_vcpus(vm->pid, vcpus, n);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct vcpu_usage *vcpu = &vcpus[i];
 

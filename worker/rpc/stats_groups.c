@@ -7,9 +7,6 @@
  */
 #include "worker/rpc/stats_groups.h"
 
-#include <stdlib.h>
-
-#include "lib/take.h"
 #include "worker/qemu/block_stats.h"
 #include "worker/qemu/guest_memory.h"
 #include "worker/vm/image.h"
@@ -17,41 +14,38 @@
 #include "worker/vm/usage.h"
 #include "worker/vm/vm.h"
 
+/* What the groups of one domain are made from. */
+struct source {
+	const struct domain *domain;
+	const struct domain_def *def;
+	bool active;
+	struct usage usage;                    /* of its QEMU; what cannot be told is 0 */
+	const struct inquiry_answers *answers; /* NULL: none */
+};
+
 /* --- state, cpu-total, balloon ------------------------------------------------------------ */
 
 static void
-add_state(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_state(struct params *params, const struct source *source)
 {
-	(void)answers;
-	params_int(params, (int32_t)domain->state, "state.state");
-	params_int(params, domain->reason, "state.reason");
-}
-
-static struct usage
-usage_of(const struct domain *domain)
-{
-	struct usage usage;
-
-	/* What cannot be told is 0. */
-	(void)usage_read(domain->vm ? domain->vm->pid : 0, &usage);
-	return usage;
+	params_int(params, (int32_t)source->domain->state, "state.state");
+	params_int(params, source->domain->reason, "state.reason");
 }
 
 static void
-add_cpu(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_cpu(struct params *params, const struct source *source)
 {
-	struct usage usage = usage_of(domain);
+	const struct usage *usage = &source->usage;
 
-	(void)answers;
-	params_ullong(params, usage.user_ns + usage.system_ns, "cpu.time");
-	params_ullong(params, usage.user_ns, "cpu.user");
-	params_ullong(params, usage.system_ns, "cpu.system");
-	if (!domain_is_active(domain))
+	params_ullong(params, usage->user_ns + usage->system_ns, "cpu.time");
+	params_ullong(params, usage->user_ns, "cpu.user");
+	params_ullong(params, usage->system_ns, "cpu.system");
+	if (!source->active)
 		return;
 	/* A definition has no monitors of caches. */
 	params_uint(params, 0, "cpu.cache.monitor.count");
 	/* Only KVM polls before it halts. */
-	if (domain->live->type == DOMAIN_TYPE_QEMU) {
+	if (source->def->type == DOMAIN_TYPE_QEMU) {
 		params_ullong(params, 0, "cpu.haltpoll.success.time");
 		params_ullong(params, 0, "cpu.haltpoll.fail.time");
 	}
@@ -64,24 +58,23 @@ guest_stats(const struct inquiry_answers *answers)
 }
 
 static void
-add_balloon(
-	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_balloon(struct params *params, const struct source *source)
 {
-	const struct domain_def *def = domain_def_now(domain);
+	const struct domain_def *def = source->def;
 	bool has_balloon = def->memballoon.virtio != 0;
 	uint64_t value, current = has_balloon ? def->current_memory_kib : def->memory_kib;
 
-	if (domain->vm)
-		current = vm_memory_kib(domain->vm);
+	if (source->domain->vm)
+		current = vm_memory_kib(source->domain->vm);
 	params_ullong(params, current, "balloon.current");
 	params_ullong(params, def->memory_kib, "balloon.maximum");
-	if (!domain_is_active(domain))
+	if (!source->active)
 		return;
 	for (size_t i = 0; has_balloon && i < GUEST_MEMORY_STATS; i++)
-		if ((answers || !def->memballoon.stats_period_s) &&
-			guest_memory_read(guest_stats(answers), i, &value))
+		if ((source->answers || !def->memballoon.stats_period_s) &&
+			guest_memory_read(guest_stats(source->answers), i, &value))
 			params_ullong(params, value, "balloon.%s", guest_memory_stats[i].name);
-	params_ullong(params, usage_of(domain).rss_kib, "balloon.rss");
+	params_ullong(params, source->usage.rss_kib, "balloon.rss");
 }
 
 /* --- vcpu --------------------------------------------------------------------------------- */
@@ -89,23 +82,21 @@ add_balloon(
 enum { VCPU_RUNNING = 1 /* virVcpuState */ };
 
 static void
-add_vcpu(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_vcpu(struct params *params, const struct source *source)
 {
-	const struct domain_def *def = domain_def_now(domain);
-	free_auto struct vcpu_usage *vcpus = NULL;
+	const struct domain_def *def = source->def;
+	const struct vcpu_usage *vcpus;
 	uint32_t n = def->current_vcpus;
 
-	(void)answers;
 	params_uint(params, n, "vcpu.current");
 	params_uint(params, def->vcpus, "vcpu.maximum");
-	if (!domain->vm)
+	if (!source->domain->vm)
 		return;
-	vcpus = calloc(n, sizeof(*vcpus));
+	vcpus = vm_vcpus(source->domain->vm);
 	if (!vcpus) {
 		params->failed = true;
 		return;
 	}
-	usage_vcpus(domain->vm->pid, vcpus, n);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct vcpu_usage *vcpu = &vcpus[i];
 
@@ -122,19 +113,18 @@ add_vcpu(struct params *params, const struct domain *domain, const struct inquir
 /* --- interface ---------------------------------------------------------------------------- */
 
 static void
-add_interface(
-	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_interface(struct params *params, const struct source *source)
 {
-	size_t n = domain->vm ? traffic_count(domain->vm) : 0;
+	const struct vm *vm = source->domain->vm;
+	size_t n = vm ? traffic_count(vm) : 0;
 
-	(void)answers;
-	if (!domain_is_active(domain))
+	if (!source->active)
 		return;
 	params_uint(params, (uint32_t)n, "net.count");
 	for (size_t i = 0; i < n; i++) {
 		struct traffic traffic;
 
-		if (!traffic_read(domain->vm, i, &traffic))
+		if (!traffic_read(vm, i, &traffic))
 			continue;
 		params_string(params, traffic.name, "net.%zu.name", i);
 		params_ullong(params, traffic.rx_bytes, "net.%zu.rx.bytes", i);
@@ -202,11 +192,9 @@ add_drive(struct params *params, size_t i, const struct domain_disk *disk,
 }
 
 static void
-add_block(struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_block(struct params *params, const struct source *source)
 {
-	const struct domain_def *def = domain_def_now(domain);
-	bool active = domain_is_active(domain);
-
+	const struct domain_def *def = source->def;
 	params_uint(params, (uint32_t)def->n_disks, "block.count");
 	for (size_t i = 0; i < def->n_disks && !params->failed; i++) {
 		const struct domain_disk *disk = &def->disks[i];
@@ -214,11 +202,11 @@ add_block(struct params *params, const struct domain *domain, const struct inqui
 		params_string(params, disk->target, "block.%zu.name", i);
 		if (disk->source)
 			params_string(params, disk->source, "block.%zu.path", i);
-		if (disk->source && active)
+		if (disk->source && source->active)
 			params_uint(params, domain_disk_number(def->n_disks, i),
 				"block.%zu.backingIndex", i);
-		if (active)
-			add_drive(params, i, disk, answers);
+		if (source->active)
+			add_drive(params, i, disk, source->answers);
 		else if (disk->source)
 			add_image(params, i, disk);
 	}
@@ -228,23 +216,19 @@ add_block(struct params *params, const struct domain *domain, const struct inqui
 
 /* Nothing here can be made to count perf's events, or has monitors of memory bandwidth. */
 static void
-add_nothing(
-	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_nothing(struct params *params, const struct source *source)
 {
 	(void)params;
-	(void)domain;
-	(void)answers;
+	(void)source;
 }
 
 /* Nothing here begins to measure how fast a guest writes to its memory. */
 static void
-add_dirtyrate(
-	struct params *params, const struct domain *domain, const struct inquiry_answers *answers)
+add_dirtyrate(struct params *params, const struct source *source)
 {
 	enum { UNSTARTED = 0 /* virDomainDirtyRateStatus */ };
 
-	(void)answers;
-	if (!domain_is_active(domain))
+	if (!source->active)
 		return;
 	params_int(params, UNSTARTED, "dirtyrate.calc_status");
 	params_llong(params, 0, "dirtyrate.calc_start_time");
@@ -256,8 +240,7 @@ add_dirtyrate(
 
 static const struct {
 	uint32_t group;
-	void (*add)(struct params *params, const struct domain *domain,
-		const struct inquiry_answers *answers);
+	void (*add)(struct params *params, const struct source *source);
 } groups_in_order[] = {
 	{STATS_STATE, add_state},
 	{STATS_CPU_TOTAL, add_cpu},
@@ -288,7 +271,14 @@ void
 stats_groups_add(struct params *params, const struct domain *domain, uint32_t groups,
 	const struct inquiry_answers *answers)
 {
+	struct source source = {.domain = domain,
+		.def = domain_def_now(domain),
+		.active = domain_is_active(domain),
+		.answers = answers};
+
+	if (domain->vm && groups & (STATS_CPU_TOTAL | STATS_BALLOON))
+		(void)usage_read(domain->vm->pid, &source.usage);
 	for (size_t i = 0; i < sizeof(groups_in_order) / sizeof(groups_in_order[0]); i++)
 		if (groups & groups_in_order[i].group && !params->failed)
-			groups_in_order[i].add(params, domain, answers);
+			groups_in_order[i].add(params, &source);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "lib/take.h"
+#include "worker/qemu/block_stats.h"
 #include "worker/qemu/qmp.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
@@ -86,10 +87,32 @@ tell_all(struct inquiry_list *list, int err, const struct inquiry_answers *answe
 		tell(LIST_FIRST(&told), err, answers);
 }
 
+static int
+put_question(struct vm *vm, enum inquiry_question question)
+{
+	int r = monitor_ask(&vm->monitor, questions[question].command,
+		questions[question].arguments ? questions[question].arguments(vm) : NULL,
+		INQUIRY_COOKIE | question);
+
+	if (r == 0)
+		vm->inquiries.open |= 1U << question;
+	return r;
+}
+
+static bool
+may_use_nodes(const struct vm *vm)
+{
+	const struct inquiries *inquiries = &vm->inquiries;
+
+	return inquiries->nodes &&
+	       loop_now(vm->vms->loop) - inquiries->nodes_since < LOOP_S(INQUIRY_NODES_KEPT_S);
+}
+
 /* Send what those in `next` want to know. Returns 0, or the error of the first that cannot go. */
 static int
 begin_round(struct vm *vm)
 {
+	const unsigned block = 1U << INQUIRY_BLOCK_STATS | 1U << INQUIRY_BLOCK_NODES;
 	struct inquiries *inquiries = &vm->inquiries;
 	const struct inquiry *inquiry;
 	unsigned wanted = 0;
@@ -98,15 +121,12 @@ begin_round(struct vm *vm)
 	inquiries->since = loop_now(vm->vms->loop);
 	LIST_FOREACH (inquiry, &inquiries->next, entry)
 		wanted |= inquiry->questions;
-	for (unsigned i = 0; i < INQUIRY_N_QUESTIONS && r == 0; i++) {
-		if (!(wanted & 1U << i))
-			continue;
-		r = monitor_ask(&vm->monitor, questions[i].command,
-			questions[i].arguments ? questions[i].arguments(vm) : NULL,
-			INQUIRY_COOKIE | i);
-		if (r == 0)
-			inquiries->open |= 1U << i;
-	}
+	inquiries->nodes_wanted = (wanted & block) == block && may_use_nodes(vm);
+	if (inquiries->nodes_wanted)
+		wanted &= ~(1U << INQUIRY_BLOCK_NODES);
+	for (unsigned i = 0; i < INQUIRY_N_QUESTIONS && r == 0; i++)
+		if (wanted & 1U << i)
+			r = put_question(vm, i);
 	/* Those that went are answered, and then this round is over as any other. */
 	if (r == 0 || inquiries->open)
 		move_all(&inquiries->next, &inquiries->asked);
@@ -168,6 +188,33 @@ end_round(struct vm *vm)
 		json_decref(answers.values[i]);
 }
 
+/* What was written is known: the sizes of before are right, or it is asked for those of now. */
+static void
+settle_nodes(struct vm *vm)
+{
+	struct inquiries *inquiries = &vm->inquiries;
+	json_t **values = inquiries->answers.values;
+
+	inquiries->nodes_wanted = false;
+	if (block_stats_sum(values[INQUIRY_BLOCK_STATS]) == inquiries->nodes_sum)
+		values[INQUIRY_BLOCK_NODES] = json_incref(inquiries->nodes);
+	else
+		(void)put_question(vm, INQUIRY_BLOCK_NODES);
+}
+
+static void
+keep_nodes(struct vm *vm)
+{
+	struct inquiries *inquiries = &vm->inquiries;
+	json_t *const *values = inquiries->answers.values;
+
+	json_decref(inquiries->nodes);
+	inquiries->nodes = json_incref(values[INQUIRY_BLOCK_NODES]);
+	/* Before: what is written between the two answers shows the next time. */
+	inquiries->nodes_sum = block_stats_sum(values[INQUIRY_BLOCK_STATS]);
+	inquiries->nodes_since = loop_now(vm->vms->loop);
+}
+
 void
 inquiry_reply(struct vm *vm, uint64_t cookie, const struct qmp_reply *reply)
 {
@@ -176,6 +223,10 @@ inquiry_reply(struct vm *vm, uint64_t cookie, const struct qmp_reply *reply)
 
 	inquiries->answers.values[question] = json_incref(reply->value);
 	inquiries->open &= ~(1U << question);
+	if (question == INQUIRY_BLOCK_STATS && inquiries->nodes_wanted)
+		settle_nodes(vm);
+	else if (question == INQUIRY_BLOCK_NODES)
+		keep_nodes(vm);
 	if (inquiries->open == 0)
 		end_round(vm);
 }
@@ -186,6 +237,8 @@ inquiries_fail(struct vm *vm, int err)
 	struct inquiries *inquiries = &vm->inquiries;
 
 	inquiries->open = 0;
+	inquiries->nodes_wanted = false;
+	json_decref(take_ptr(inquiries->nodes));
 	forget_answers(inquiries);
 	tell_all(&inquiries->asked, err, &nothing);
 	tell_all(&inquiries->next, err, &nothing);

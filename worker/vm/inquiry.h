@@ -22,7 +22,7 @@
 struct vm;
 struct qmp_reply;
 
-enum { INQUIRY_PATIENCE_S = 5 };
+enum { INQUIRY_PATIENCE_S = 5, INQUIRY_NODES_KEPT_S = 10 };
 
 /* The questions; a set of them has the bits 1 << question. */
 enum inquiry_question {
@@ -63,6 +63,16 @@ struct inquiries {
 	unsigned open;             /* questions of the round that QEMU has not answered */
 	uint64_t since;            /* when the round began */
 	struct inquiry_answers answers;
+
+	/*
+	 * How large media are changes when a guest writes, and costs QEMU most: the last answer is
+	 * used again while nothing was written, up to INQUIRY_NODES_KEPT_S (a file system of the
+	 * host's may take up room later than it is written to).
+	 */
+	json_t *nodes;        /* NULL: none is kept */
+	uint64_t nodes_sum;   /* what had been written when it came: block_stats_sum() */
+	uint64_t nodes_since; /* when it came */
+	bool nodes_wanted;    /* in this round, if something was written */
 };
 
 /* Set in the cookie of each command of an inquiry; no ticket of a job comes so far. */

@@ -113,21 +113,32 @@ wait_sum(const char *text)
 	return ns;
 }
 
-static void
+/* False: it is not there. */
+static bool
 read_vcpu(uint32_t pid, struct vcpu_usage *vcpu)
 {
 	char text[TEXT_MAX];
 
-	if (read_text(text, "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, vcpu->tid) < 0 ||
-		parse_stat(text, &vcpu->usage) < 0) {
-		vcpu->tid = 0;
-		return;
-	}
+	vcpu->wait_ns = vcpu->delay_ns = 0;
+	if (!vcpu->tid ||
+		read_text(text, "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, vcpu->tid) < 0 ||
+		parse_stat(text, &vcpu->usage) < 0)
+		return false;
 	if (read_text(text, "/proc/%" PRIu32 "/task/%" PRIu32 "/sched", pid, vcpu->tid) == 0)
 		vcpu->wait_ns = wait_sum(text);
 	/* Time on a processor, time on a run queue, time slices. */
 	if (read_text(text, "/proc/%" PRIu32 "/task/%" PRIu32 "/schedstat", pid, vcpu->tid) == 0)
 		vcpu->delay_ns = field(text, 1);
+	return true;
+}
+
+static bool
+read_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!read_vcpu(pid, &vcpus[i]))
+			return false;
+	return true;
 }
 
 /* The virtual CPU whose thread has that name, "CPU 0/KVM"; n: none. */
@@ -143,8 +154,8 @@ vcpu_of(const char *name, size_t n)
 	return end == name + 4 || *end != '/' || number >= n ? n : (size_t)number;
 }
 
-void
-usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
+static void
+find_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
 {
 	const struct dirent *entry;
 	char path[32];
@@ -166,9 +177,17 @@ usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
 	}
 	if (dir)
 		(void)closedir(dir);
+}
+
+void
+usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
+{
+	if (read_vcpus(pid, vcpus, n))
+		return;
+	find_vcpus(pid, vcpus, n);
 	for (size_t i = 0; i < n; i++)
-		if (vcpus[i].tid)
-			read_vcpu(pid, &vcpus[i]);
+		if (!read_vcpu(pid, &vcpus[i]))
+			vcpus[i] = (struct vcpu_usage){.tid = 0};
 }
 
 /* --- where it may run --------------------------------------------------------------------- */

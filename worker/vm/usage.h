@@ -32,7 +32,8 @@ struct vcpu_usage {
 
 /**
  * Of the first n virtual CPUs of a QEMU. Its threads are known by the names that it gives to them
- * (-name debug-threads=on): QEMU's own numbers are of its own pid namespace.
+ * (-name debug-threads=on): QEMU's own numbers are of its own pid namespace. vcpus: the tids that
+ * were found before, or 0; when one is not that of a thread any more, all are looked for again.
  */
 void usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n);
 

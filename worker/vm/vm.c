@@ -106,6 +106,18 @@ vm_set_state(struct vm *vm, enum domain_state state, int32_t reason)
 			log_quote(domain_def_now(domain)->name), strerror(-r));
 }
 
+const struct vcpu_usage *
+vm_vcpus(struct vm *vm)
+{
+	const struct domain_def *live = vm->domain->live;
+
+	if (!vm->vcpus)
+		vm->vcpus = calloc(live->vcpus, sizeof(*vm->vcpus));
+	if (vm->vcpus)
+		usage_vcpus(vm->pid, vm->vcpus, live->current_vcpus);
+	return vm->vcpus;
+}
+
 uint64_t
 vm_memory_kib(const struct vm *vm)
 {

@@ -25,6 +25,7 @@
 #include "worker/vm/monitor.h"
 #include "worker/vm/network.h"
 #include "worker/vm/op.h"
+#include "worker/vm/usage.h"
 
 struct vms;
 
@@ -88,7 +89,8 @@ struct vm {
 
 	struct monitor monitor;
 	struct inquiries inquiries;
-	struct timer retry; /* of a monitor that was lost, or of a word to the broker */
+	struct vcpu_usage *vcpus; /* as they were when somebody asked last; NULL: nobody has */
+	struct timer retry;       /* of a monitor that was lost, or of a word to the broker */
 	struct vm_log log, console_log;
 	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
 	struct vm_network network;                   /* of its interfaces of kind user */
@@ -128,6 +130,11 @@ void vm_happened(struct vm *vm, const struct happening *what);
 /** The same of a lifecycle event. */
 void vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail);
 
+/**
+ * What each of the virtual CPUs that it began with has used, now: as many as live->current_vcpus. The
+ * VM's own, until the next call. NULL without memory.
+ */
+const struct vcpu_usage *vm_vcpus(struct vm *vm);
 /** Memory that the guest has now, in KiB. */
 uint64_t vm_memory_kib(const struct vm *vm);
 
