@@ -78,7 +78,7 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu worker/vm
 # The main file of each program; everything else of its folder also goes into tests.
 MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
-	    worker/net/main.c view/main.c
+	    worker/net/main.c view/main.c session/main.c
 
 objects	  = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 GEN_RPC	 := $(addprefix $(B)/gen/protocol/rpc/,types.h handlers.h tables.c)
@@ -99,10 +99,13 @@ OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/work
 OBJ_BOX	    := $(call objects,worker/box)
 OBJ_NET	    := $(call objects,worker/net)
 OBJ_VIEW    := $(call objects,view)
+# The folder ~/.qemud and its lock are the worker's own.
+OBJ_SESSION := $(call objects,session) $(B)/worker/store/home.o
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
-	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW)
+	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW) \
+	       $(OBJ_SESSION)
 
-PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view
+PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view qemud-session
 
 # --- programs: what root links besides libc is libcap-ng and libseccomp -------------------------
 
@@ -121,6 +124,7 @@ $(B)/qemud-net: $(B)/worker/net/main.o $(OBJ_NET) $(OBJ_CONFINE) $(OBJ_IPC) $(OB
 $(B)/qemud-net: LIBS := -lseccomp
 $(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-view: LIBS := -lseccomp
+$(B)/qemud-session: $(B)/session/main.o $(OBJ_SESSION) $(OBJ_IPC) $(OBJ_LIB)
 
 # Mode 0711: whoever runs it without being its owner is not dumpable from exec on.
 $(PROGRAMS:%=$(B)/%):

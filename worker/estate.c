@@ -260,7 +260,7 @@ begin(struct estate *estate)
 {
 	const char *path = getenv("HOME");
 	char why[HOME_WHY_MAX];
-	int r = home_open(&estate->home, path ? path : "/", why);
+	int r = home_open_lent(&estate->home, path ? path : "/", estate->lock_fd, why);
 
 	if (r == HOME_E_LOCKED && estate->n_retries++ < LOCK_RETRIES) {
 		estate->state = ESTATE_LOCKED;
@@ -347,6 +347,7 @@ estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, str
 	estate->loop = loop;
 	estate->uplink = uplink;
 	LIST_INIT(&estate->waiting);
+	estate->lock_fd = -1;
 	home_init(&estate->home);
 	folder_init(&estate->folder);
 	jobs_init(&estate->jobs, loop);

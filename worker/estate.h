@@ -42,6 +42,7 @@ struct estate {
 	struct rpc_calls waiting; /* CONNECT_OPENs that are answered when this is decided */
 	struct timer retry;       /* of the folder's lock */
 	unsigned n_retries;
+	int lock_fd; /* borrowed: of the folder, held already by who started this worker; or -1 */
 	struct home home;
 	struct host host;
 	struct jobs jobs;

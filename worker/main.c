@@ -34,9 +34,10 @@
 #include "lib/uplink.h"
 #include "worker/estate.h"
 #include "worker/rpc/server.h"
+#include "worker/session.h"
 #include "worker/vm/rundir.h"
 
-enum { DRAIN_S = 5, IDLE_MAX_S = 86400 };
+enum { DRAIN_S = 5, IDLE_MAX_S = 86400, LOCK_FD = 4 /* where qemud-session puts it */ };
 
 struct worker {
 	struct loop loop;
@@ -46,6 +47,7 @@ struct worker {
 	struct timer idle; /* runs while there is neither client nor VM */
 	uint64_t idle_s, port_min;
 	const char *run;       /* the folder of run-time state */
+	int lock_fd;           /* of ~/.qemud, held by who started this; -1: nobody holds it */
 	struct timer deadline; /* runs while it is leaving */
 	bool leaving;
 };
@@ -229,7 +231,7 @@ static _Noreturn void
 usage(void)
 {
 	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug --run DIR "
-	    "--port-min PORT (it is started by qemud-launch)");
+	    "--port-min PORT (it is started by qemud-launch), or: qemud-worker --session");
 }
 
 static void
@@ -237,10 +239,12 @@ read_arguments(struct worker *worker, int argc, char **argv)
 {
 	static const struct option options[] = {{"idle", required_argument, NULL, 'i'},
 		{"log", required_argument, NULL, 'l'}, {"run", required_argument, NULL, 'r'},
-		{"port-min", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+		{"port-min", required_argument, NULL, 'p'}, {"lock", no_argument, NULL, 'k'},
+		{NULL, 0, NULL, 0}};
 	enum log_level level = 0;
 	int option;
 
+	worker->lock_fd = -1;
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'i' && keyval_number(optarg, 1, IDLE_MAX_S, &worker->idle_s) < 0)
@@ -251,6 +255,8 @@ read_arguments(struct worker *worker, int argc, char **argv)
 			level = log_level_read(optarg);
 		if (option == 'r')
 			worker->run = optarg;
+		if (option == 'k')
+			worker->lock_fd = LOCK_FD;
 		if (option == '?')
 			usage();
 	}
@@ -279,6 +285,7 @@ set_up(struct worker *worker)
 	estate_init(&worker->estate, &worker->loop, &worker->uplink, &worker->server);
 	worker->estate.run = worker->run;
 	worker->estate.vms.occupied = vms_occupied;
+	worker->estate.lock_fd = worker->lock_fd;
 	worker->estate.vms.port_min = worker->port_min;
 	worker->server.estate = &worker->estate;
 }
@@ -290,6 +297,7 @@ main(int argc, char **argv)
 	int r;
 
 	start_program("qemud-worker");
+	session_become(argc, argv);
 	read_arguments(&worker, argc, argv);
 	enter_run(&worker);
 	set_up(&worker);

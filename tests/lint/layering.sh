@@ -28,6 +28,7 @@ worker/domain    lib protocol/rpc
 worker/box       lib confine
 worker/net       lib confine
 view             lib protocol protocol/ipc protocol/rpc confine
+session          lib protocol protocol/ipc worker/store
 TABLE
 }
 # program -> libraries it names, besides libc
@@ -40,6 +41,7 @@ qemud-worker   libseccomp libxml2 libjansson
 qemud-box      libseccomp
 qemud-net      libseccomp
 qemud-view     libseccomp
+qemud-session
 TABLE
 }
 
@@ -62,7 +64,7 @@ foreign_includes() {
 }
 # A folder that the table does not know has no rule, and so may not be.
 unknown_folders() {
-	find lib protocol policy confine broker worker view -name '*.[ch]' | sed 's|/[^/]*$||' |
+	find lib protocol policy confine broker worker view session -name '*.[ch]' | sed 's|/[^/]*$||' |
 		sort -u | while read -r folder; do
 		includes | grep -q "^$folder " || echo "$folder"
 	done
@@ -78,12 +80,12 @@ has() {
 }
 parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine broker \
-		broker/launch broker/resolve view
+		broker/launch broker/resolve view session
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine broker \
-		broker/launch broker/resolve view worker worker/rpc worker/domain worker/store worker/box worker/net
+		broker/launch broker/resolve view worker worker/rpc worker/domain worker/store worker/box worker/net session
 }
 names_as_root() {
-	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' lib protocol protocol/ipc protocol/rpc policy confine \
+	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' session lib protocol protocol/ipc protocol/rpc policy confine \
 		broker broker/launch
 }
 foreign_libraries() {
@@ -117,7 +119,17 @@ worker_calls() {
 	calls 'fork|vfork|posix_spawn.*|ptrace|system|popen|pthread_create' \
 		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view
 	# qemud-box becomes QEMU or a tool; that is what it is for.
-	calls 'exec.*|fexecve' build/qemud-worker build/qemud-net build/qemud-view
+	calls 'exec.*|fexecve' build/qemud-net build/qemud-view
+	# And the worker becomes qemud-session, in its first line, in one place, by one call.
+	# shellcheck disable=SC2046 # a list of files
+	calls 'exec.*|fexecve' $(find build/worker -name '*.o' ! -path 'build/worker/box/*' ! -path build/worker/session.o)
+	calls 'exec[^v].*|execv.+|fexecve' build/worker/session.o
+}
+# The list that is loaded before anything is read has no way to start a program, for the worker.
+worker_may_not_exec() {
+	grep -nE '^(execve|execveat|fork|vfork|clone3?)\b' policy/seccomp/worker.list
+	awk '/session_become\(argc/ { before = NR } /read_arguments\(&worker/ { after = NR }
+		END { if (!before || before > after) print "worker/main.c: session_become() is not its first step" }' worker/main.c
 }
 # What is pure takes values and gives values.
 pure_calls() {
@@ -136,5 +148,6 @@ done
 check 'programs link what their domain allows' foreign_libraries
 check 'root programs look up no name, load no code, parse no document' root_calls
 check 'the worker and the view start nothing' worker_calls
+check 'the list of the worker has no exec and no fork' worker_may_not_exec
 check 'protocol and policy do no I/O' pure_calls
 tap_end

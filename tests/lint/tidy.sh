@@ -8,7 +8,7 @@
 # A file that was found clean is not read again until it, a header or the configuration changes.
 . tests/lib/tap.sh
 
-ours='lib protocol policy confine broker worker view'
+ours='lib protocol policy confine broker worker view session'
 cache=build/tidy
 jobs=${JOBS:-$(nproc)}
 

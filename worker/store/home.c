@@ -69,6 +69,16 @@ open_folder(int at, const char *path, const char *name, char why[static HOME_WHY
 	return 0;
 }
 
+/* Is what has this name there what is open? */
+static bool
+is_there(int at, const char *name, int fd)
+{
+	struct stat there, open;
+
+	return fstatat(at, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &open) == 0 &&
+	       there.st_ino == open.st_ino && there.st_dev == open.st_dev;
+}
+
 /* An open file description lock: it ends with this process however that ends, also over NFS. */
 static int
 take_lock(struct home *home, const char *path, char why[static HOME_WHY_MAX])
@@ -76,6 +86,11 @@ take_lock(struct home *home, const char *path, char why[static HOME_WHY_MAX])
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char what[160];
 
+	if (home->lent_fd >= 0 && is_there(home->fd, "lock", home->lent_fd)) {
+		home->lock_fd = fcntl(home->lent_fd, F_DUPFD_CLOEXEC, 0);
+		if (home->lock_fd >= 0)
+			return 0;
+	}
 	home->lock_fd = openat(home->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (home->lock_fd >= 0 && fcntl(home->lock_fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
@@ -91,7 +106,7 @@ void
 home_init(struct home *home)
 {
 	home->path = NULL;
-	home->fd = home->lock_fd = -1;
+	home->fd = home->lock_fd = home->lent_fd = -1;
 	for (int i = 0; i < HOME_N_FOLDERS; i++)
 		home->folder_fd[i] = -1;
 }
@@ -126,10 +141,17 @@ open_all(struct home *home, int at, const char *path, char why[static HOME_WHY_M
 int
 home_open(struct home *home, const char *path, char why[static HOME_WHY_MAX])
 {
+	return home_open_lent(home, path, -1, why);
+}
+
+int
+home_open_lent(struct home *home, const char *path, int lock_fd, char why[static HOME_WHY_MAX])
+{
 	fd_auto int at = -1;
 	int r = open_path(path, why, &at);
 
 	home_init(home);
+	home->lent_fd = lock_fd;
 	if (r != 0)
 		return r;
 	home->path = strdup(path);
@@ -141,16 +163,6 @@ home_open(struct home *home, const char *path, char why[static HOME_WHY_MAX])
 	if (r != 0)
 		home_close(home);
 	return r;
-}
-
-/* Is what has this name there the folder that is open? */
-static bool
-is_there(int at, const char *name, int fd)
-{
-	struct stat there, open;
-
-	return fstatat(at, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &open) == 0 &&
-	       there.st_ino == open.st_ino && there.st_dev == open.st_dev;
 }
 
 /* The number stays: others have borrowed it. */
@@ -171,6 +183,7 @@ renew_all(struct home *home, int at, char why[static HOME_WHY_MAX])
 	int r;
 
 	home_init(&fresh);
+	fresh.lent_fd = home->lent_fd;
 	r = open_all(&fresh, at, home->path, why);
 	if (r == 0) {
 		replace_fd(&home->fd, &fresh.fd);

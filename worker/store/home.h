@@ -27,6 +27,7 @@ struct home {
 	char *path; /* the home directory; NULL while not open */
 	int fd;     /* ~/.qemud; -1 while not open */
 	int lock_fd;
+	int lent_fd; /* borrowed: the lock as home_open_lent() was given it; or -1 */
 	int folder_fd[HOME_N_FOLDERS];
 };
 
@@ -42,6 +43,8 @@ void home_init(struct home *home);
  * take its lock. Returns 0, or HOME_E_* with what to do about it in why; *home is empty then.
  */
 int home_open(struct home *home, const char *path, char why[static HOME_WHY_MAX]);
+/** The same with a descriptor of the lock (or -1), by which who started this worker holds it. */
+int home_open_lent(struct home *home, const char *path, int lock_fd, char why[static HOME_WHY_MAX]);
 /**
  * Somebody may have removed a folder, or put another in its place: open (and where absent make) it
  * anew, under the number that its descriptor has. *ret_changed tells whether there was any such.
