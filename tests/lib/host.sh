@@ -15,7 +15,8 @@
 #                (build), tests/ and the table of procedures. The tree itself is out of sight,
 #                and may lie in a folder that nobody but root can enter
 #   /srv/out     $ARTEFACTS, a folder below the tree for what shall survive; or a fresh one
-#   network      a loopback interface, up
+#   network      a loopback interface, up; with TEST_NETWORK=1 also a pair of which one end, outer, has
+#                the address 10.31.7.2 and the default route, as passt wants it
 #   /srv/qemud/guest  with TEST_GUEST=1: vmlinuz and initrd of a small Linux guest (guest.sh)
 #   $TEST_CGROUP a cgroup v2 folder of its own where the machine has one, else "none"
 #
@@ -138,6 +139,13 @@ mkdir -p /var/lib/qemud
 mkdir -m 0700 /var/lib/qemud/system
 chown 991:991 /var/lib/qemud/system
 ip link set lo up
+if [ -n "${TEST_NETWORK-}" ]; then
+	ip link add outer type veth peer name inner
+	ip addr add 10.31.7.2/24 dev outer
+	ip link set outer up
+	ip link set inner up
+	ip route add default via 10.31.7.1 dev outer
+fi
 
 # --- the command ------------------------------------------------------------------------------
 

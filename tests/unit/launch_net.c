@@ -436,20 +436,58 @@ only_for_a_vm(void)
 {
 	starter_auto struct starter *s = start_counted();
 	answer_auto struct answer vm, none, other;
+	struct answer all[2 * LAUNCH_LEAF_PROCESSES_MAX];
 	int r = 0, n = 0;
 
 	CHECK(ask_box(s, IPC_BOX_RELAY, VM, &none) == -ENOENT);
 	CHECK(ask_box(s, IPC_BOX_VM, VM, &vm) == 0);
 	CHECK(ask_box(s, IPC_BOX_PASST, VM + 1, &other) == -ENOENT);
 	/* The broker may have changed and not know what is there already. */
-	while (r == 0 && n < 100) {
-		answer_auto struct answer one;
-
-		r = ask_box(s, IPC_BOX_PASST, VM, &one);
-		n += r == 0;
-	}
-	CHECK(r == -EDQUOT && n == LAUNCH_LEAF_PROCESSES_MAX - 1);
+	while (r == 0 && n < 2 * LAUNCH_LEAF_PROCESSES_MAX)
+		r = ask_box(s, IPC_BOX_PASST, VM, &all[n++]);
+	CHECK(r == -EDQUOT && n == LAUNCH_LEAF_PROCESSES_MAX);
+	while (n > 0)
+		packet_fini(&all[--n].packet);
 	CHECK(end_leaf(s, VM) == 0 && has_ended(&vm));
+}
+
+static void
+outlives_the_starter(void)
+{
+	struct starter *first = start_counted();
+	answer_auto struct answer vm, relay, passt, found;
+	struct ipc_leaf_found leaf = {.pid = 0};
+
+	CHECK(ask_box(first, IPC_BOX_VM, VM, &vm) == 0);
+	become_qemu(&vm);
+	CHECK(ask_box(first, IPC_BOX_RELAY, VM, &relay) == 0);
+	CHECK(ask_box(first, IPC_BOX_PASST, VM, &passt) == 0);
+	starter_free(&first);
+	/* The next one takes QEMU for the VM, and not what runs for it. */
+	starter_auto struct starter *s = start_counted();
+	(void)ask(s, IPC_LEAF_NEXT, "", 0, -1);
+	next_answer(s, &found);
+	CHECK(found.err == 0 && found.type == IPC_LEAF_FOUND);
+	memcpy(&leaf, found.packet.data + sizeof(struct ipc_header), sizeof leaf);
+	CHECK((int)leaf.pid == started_pid(&vm) && leaf.leaf.id == VM);
+	CHECK(poll(&(struct pollfd){.fd = relay.packet.fds[1], .events = POLLIN}, 1, 0) == 0);
+	CHECK(end_leaf(s, VM) == 0);
+	CHECK(has_ended(&vm) && has_ended(&relay) && has_ended(&passt));
+}
+
+static void
+without_a_ledger(void)
+{
+	struct starter *s = starter_start();
+	answer_auto struct answer vm, relay, passt;
+
+	CHECK(ask_box(s, IPC_BOX_VM, VM, &vm) == 0);
+	CHECK(ask_box(s, IPC_BOX_RELAY, VM, &relay) == 0);
+	CHECK(ask_box(s, IPC_BOX_PASST, VM, &passt) == 0);
+	starter_free(&s);
+	CHECK(has_ended(&vm));
+	CHECK(has_ended(&relay));
+	CHECK(has_ended(&passt));
 }
 
 static void
@@ -505,6 +543,8 @@ main(int argc, char **argv)
 		gives_an_address);
 	TEST("a passt that cannot do its work ends, and its log says why", says_why_not);
 	TEST("ports of the host are forwarded as asked, and no other", forwards);
+	TEST("they outlive the starter, and the next one finds their VM", outlives_the_starter);
+	TEST("without a ledger they end with the starter", without_a_ledger);
 	TEST("there is none without a VM, and no end of them with one", only_for_a_vm);
 	remove_cgroup(cgroup);
 	remove_place();
