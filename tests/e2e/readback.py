@@ -81,7 +81,7 @@ STARTED = ("box", "net", "resolve", "view", "worker")
 DESCRIPTORS = {
     # besides its clients: its own folders, opened before it takes any
     "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(
-        [EPOLL, SIGNALS, SOCKET, "/home/alice/.qemud",
+        [EPOLL, SIGNALS, SOCKET, "anon_inode:inotify", "/home/alice/.qemud",
          *(f"/home/alice/.qemud/{name}" for name in ("autostart", "cache", "domains", "lock", "log"))])),
     "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),
 }
