@@ -53,7 +53,7 @@ close_all(struct estate *estate)
 	vms_fini(&estate->vms);
 	folder_stop(&estate->folder);
 	domains_fini(&estate->domains);
-	free(take_ptr(estate->machines));
+	free(take_ptr(estate->arrays));
 	estate->capabilities = capabilities_free(estate->capabilities);
 	host_fini(&estate->host);
 	memset(&estate->host, 0, sizeof(estate->host));
@@ -154,7 +154,7 @@ static void
 load(struct estate *estate)
 {
 	int r = capabilities_env(
-		estate->capabilities, estate_emulator, &estate->env, &estate->machines);
+		estate->capabilities, estate_emulator, &estate->env, &estate->arrays);
 
 	if (r < 0) {
 		fail_errno(estate, r, "what QEMU can do cannot be kept in mind");

@@ -49,7 +49,7 @@ struct estate {
 	struct probe probe;
 	struct capabilities_stamp stamp;
 	struct capabilities *capabilities;
-	struct domain_machine *machines; /* of env */
+	void *arrays; /* of env */
 	struct domain_env env;
 	struct domains domains;
 	struct folder folder;

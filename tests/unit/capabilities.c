@@ -51,7 +51,8 @@ static struct capabilities *
 from_transcript(void)
 {
 	capabilities_take_fn *const take[] = {NULL, NULL, capabilities_take_target,
-		capabilities_take_machines, capabilities_take_models, capabilities_take_kvm, NULL};
+		capabilities_take_machines, capabilities_take_models, capabilities_take_features,
+		capabilities_take_kvm, NULL};
 	struct capabilities *capabilities = capabilities_new();
 	size_t size;
 	free_auto char *text = read_file(GOLDEN ".qmp", &size);
@@ -89,6 +90,15 @@ model(const struct capabilities *capabilities, const char *name)
 	abort();
 }
 
+static bool
+has_feature(const struct capabilities *capabilities, const char *name)
+{
+	for (size_t i = 0; i < capabilities->n_features; i++)
+		if (strcmp(capabilities->features[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 /* --- answers ------------------------------------------------------------------------------ */
 
 static void
@@ -99,7 +109,9 @@ real_answers(void)
 
 	CHECK(c->version == 7002022 && !c->kvm);
 	CHECK_STR(c->arch, "x86_64");
-	CHECK(c->n_machines == 59 && c->n_models == 132);
+	CHECK(c->n_machines == 59 && c->n_models == 132 && c->n_features == 395);
+	CHECK(has_feature(c, "avx2") && has_feature(c, "3dnow") && has_feature(c, "sse4.2"));
+	CHECK(!has_feature(c, "realized") && !has_feature(c, "vendor"));
 	CHECK_STR(pc->alias, "pc");
 	CHECK_STR(pc->cpu, "qemu64");
 	CHECK(pc->max_vcpus == 255 && pc->is_default && !pc->deprecated);
@@ -116,14 +128,14 @@ static void
 what_definitions_need(void)
 {
 	capabilities_auto struct capabilities *c = from_transcript();
-	free_auto struct domain_machine *machines = NULL;
+	free_auto void *arrays = NULL;
 	struct domain_env env = {.kvm = true};
 	bool has_pc = false;
 
-	CHECK(capabilities_env(c, "/usr/bin/qemu", &env, &machines) == 0);
+	CHECK(capabilities_env(c, "/usr/bin/qemu", &env, &arrays) == 0);
 	CHECK_STR(env.emulator, "/usr/bin/qemu");
 	CHECK_STR(env.machine, "pc-i440fx-7.2");
-	CHECK(!env.kvm && env.machines == machines);
+	CHECK(!env.kvm && env.machines == arrays);
 	/* None and x-remote have no default CPU. */
 	CHECK(env.n_machines == c->n_machines - 2);
 	for (size_t i = 0; i < env.n_machines; i++) {
@@ -134,16 +146,19 @@ what_definitions_need(void)
 			  strcmp(m->cpu, "qemu64") == 0;
 	}
 	CHECK(has_pc);
+	CHECK(env.n_cpu_models == c->n_models && env.n_cpu_features == c->n_features);
+	CHECK_STR(env.cpu_models[c->n_models - 1], c->models[c->n_models - 1].name);
+	CHECK_STR(env.cpu_features[c->n_features - 1], c->features[c->n_features - 1].name);
 }
 
 static void
 nothing_to_define_with(void)
 {
 	capabilities_auto struct capabilities *c = capabilities_new();
-	free_auto struct domain_machine *machines = NULL;
+	free_auto void *arrays = NULL;
 	struct domain_env env = {.kvm = true};
 
-	CHECK(capabilities_env(c, "/x", &env, &machines) == 0 && env.n_machines == 0);
+	CHECK(capabilities_env(c, "/x", &env, &arrays) == 0 && env.n_machines == 0);
 	CHECK_STR(env.machine, "pc");
 }
 
@@ -197,6 +212,10 @@ wrong_answers(void)
 		{capabilities_take_models, "[{\"name\": \"a<b\"}]"},
 		{capabilities_take_models, "[{\"name\": \"a\", \"unavailable-features\": {}}]"},
 		{capabilities_take_models, "[{\"name\": \"a\", \"deprecated\": \"no\"}]"},
+		{capabilities_take_features, "{}"},
+		{capabilities_take_features, "[{\"name\": \"a\"}]"},
+		{capabilities_take_features, "[{\"type\": \"bool\"}]"},
+		{capabilities_take_features, "[{\"name\": \"a,b\", \"type\": \"bool\"}]"},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -271,28 +290,31 @@ same_when_read(void)
 	CHECK(capabilities_read(text, size, &found, &again) == 0);
 	CHECK(capabilities_stamp_same(&found, &stamp));
 	CHECK(again->version == c->version && again->kvm && strcmp(again->arch, c->arch) == 0);
-	CHECK(again->n_machines == c->n_machines && again->n_models == c->n_models);
+	CHECK(again->n_machines == c->n_machines && again->n_models == c->n_models &&
+		again->n_features == c->n_features);
 	CHECK(capabilities_format(again, &found, &second, &second_size) == 0);
 	CHECK_STR(second, text);
 }
 
-#define STAMP "format = 1\npath = /q\nsize = 1\nmtime = 2\nctime = 3\ninode = 4\nkvm-asked = no\n"
+#define STAMP "format = 2\npath = /q\nsize = 1\nmtime = 2\nctime = 3\ninode = 4\nkvm-asked = no\n"
 #define HEAD  STAMP "version = 7002022\narch = x86_64\nkvm = no\n"
 
 static void
 wrong_text(void)
 {
 	static const char *const right[] = {HEAD, HEAD "machine = a 1 - -\n",
-		HEAD "machine = a 1 b c default deprecated\nmodel = m usable deprecated\n"};
-	static const char *const wrong[] = {"", "x", STAMP, HEAD "format = 1\n", HEAD "kvm = no\n",
-		"format = 2\n" HEAD, "path = /q\n" HEAD, HEAD "more = 1\n", HEAD "\x01 = 1\n",
+		HEAD
+		"machine = a 1 b c default deprecated\nmodel = m usable deprecated\nfeature = f\n"};
+	static const char *const wrong[] = {"", "x", STAMP, HEAD "format = 2\n", HEAD "kvm = no\n",
+		"format = 1\n" HEAD, "path = /q\n" HEAD, HEAD "more = 1\n", HEAD "\x01 = 1\n",
 		HEAD "machine = a\n", HEAD "machine = a 1 -\n", HEAD "machine = - 1 - -\n",
 		HEAD "machine = a 0 - -\n", HEAD "machine = a 1 - - deprecated default\n",
 		HEAD "machine = a 1 - - default default\n", HEAD "machine = a 1 - - x\n",
 		HEAD "machine = a 1 - - - - - - - - -\n", HEAD "machine = a  1 - -\n",
-		HEAD "machine = a 1 b,c -\n", HEAD "model = m\n", HEAD "model = m yes\n",
-		HEAD "model = - usable\n", HEAD "model = m usable x\n",
-		HEAD "model = m usable deprecated deprecated\n", HEAD "machine = a 1 - \n"};
+		HEAD "machine = a 1 b,c -\n", HEAD "feature = -\n", HEAD "feature = a b\n",
+		HEAD "model = m\n", HEAD "model = m yes\n", HEAD "model = - usable\n",
+		HEAD "model = m usable x\n", HEAD "model = m usable deprecated deprecated\n",
+		HEAD "machine = a 1 - \n"};
 
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
 		capabilities_auto struct capabilities *c = NULL;

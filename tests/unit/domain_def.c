@@ -144,6 +144,64 @@ names(void)
 	CHECK(domain_name_check("a\xc2\x9b", &error) == DOMAIN_E_REFUSED);
 }
 
+/* What libvirt says when such a machine is started. */
+static void
+known_to_the_emulator(void)
+{
+	static const struct {
+		const char *cpu, *message;
+	} checks[] = {
+		{"", NULL},
+		{"<cpu><model>Nehalem</model><feature name='avx2'/></cpu>", NULL},
+		{"<cpu mode='host-model'><feature policy='disable' name='vmx'/></cpu>", NULL},
+		{"<cpu><model>Foo</model></cpu>", "internal error: Unknown CPU model Foo"},
+		{"<cpu match='minimum'><model>Foo</model></cpu>", NULL},
+		{"<cpu mode='maximum'><feature name='foobar'/></cpu>",
+			"unsupported configuration: unknown CPU feature: foobar"},
+	};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		domain_def_auto struct domain_def *def = NULL;
+		free_auto char *xml = NULL;
+
+		if (asprintf(&xml, MACHINE("qemu", "pc", "%s", ""), checks[i].cpu) < 0)
+			abort();
+		def = parse(xml, 0, &domain_tcg);
+		CHECK(def);
+		if (!def)
+			continue;
+		CHECK(domain_cpu_check(def, &domain_tcg, &error) ==
+			(checks[i].message ? DOMAIN_E_REFUSED : 0));
+		if (checks[i].message)
+			CHECK_STR(error.message, checks[i].message);
+	}
+}
+
+/* libvirt has these words, or the first half of them, as it comes. */
+static void
+distances(void)
+{
+	static const char *const wrong[][2] = {{"id='0' value='20'", "'value 20' is invalid"},
+		{"id='1' value='9'", "'value 9' is invalid for 'sibling id 1'"},
+		{"id='1' value='10'", "'value 10' is invalid"}, {"id='1' value='256'", "256"},
+		{"id='1'", "'value'"}, {"value='20'", "'id'"}};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		free_auto char *xml = NULL;
+
+		if (asprintf(&xml,
+			    MACHINE("qemu", "pc",
+				    "<vcpu>2</vcpu><cpu><numa><cell cpus='0' memory='32768'>"
+				    "<distances><sibling %s/></distances></cell>"
+				    "<cell cpus='1' memory='32768'/></numa></cpu>",
+				    ""),
+			    wrong[i][0]) < 0)
+			abort();
+		CHECK(!parse(xml, 0, &domain_tcg));
+		CHECK(strstr(error.message, wrong[i][1]));
+	}
+}
+
 int
 main(void)
 {
@@ -152,6 +210,8 @@ main(void)
 	TEST("KVM, and the host's own CPU, only where there is KVM", only_with_kvm);
 	TEST("a definition without a UUID is given one", a_uuid_of_its_own);
 	TEST("what is accepted is filled in", filled_in);
+	TEST("a CPU that the emulator does not know is not started", known_to_the_emulator);
+	TEST("distances of NUMA cells are at least 10, and 10 only to oneself", distances);
 	TEST("names that can be a file and can be shown", names);
 	return TEST_END();
 }

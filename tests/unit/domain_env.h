@@ -19,6 +19,9 @@ static const struct domain_machine domain_machines[] = {
 	{"microvm", NULL, "qemu64", 288},
 };
 
+static const char *const domain_cpu_models[] = {"qemu64", "Nehalem", "max"};
+static const char *const domain_cpu_features[] = {"avx2", "vmx"};
+
 /* The same each time, so that what is made of it can be compared. */
 static inline void
 domain_test_uuid(void *arg, uint8_t uuid[16])
@@ -33,6 +36,10 @@ static const struct domain_env domain_tcg = {
 	.machine = "pc",
 	.machines = domain_machines,
 	.n_machines = sizeof(domain_machines) / sizeof(domain_machines[0]),
+	.cpu_models = domain_cpu_models,
+	.n_cpu_models = sizeof(domain_cpu_models) / sizeof(domain_cpu_models[0]),
+	.cpu_features = domain_cpu_features,
+	.n_cpu_features = sizeof(domain_cpu_features) / sizeof(domain_cpu_features[0]),
 	.kvm = false,
 	.new_uuid = domain_test_uuid,
 };

@@ -19,10 +19,10 @@
 #include "worker/qemu/capabilities_cache.h"
 #include "worker/qemu/capabilities_xml.h"
 
-enum { ANSWERS = 7 /* lines of the transcript: the greeting, then an answer a question */ };
+enum { ANSWERS = 8 /* lines of the transcript: the greeting, then an answer a question */ };
 
 static const char *const asked[ANSWERS] = {"", "qmp_capabilities", "query-target", "query-machines",
-	"query-cpu-definitions", "query-kvm", "quit"};
+	"query-cpu-definitions", "qom-list-properties", "query-kvm", "quit"};
 
 static struct loop loop;
 static struct jobs jobs;
@@ -181,7 +181,7 @@ probed(void)
 		/* Events in between are nobody's answer. */
 		qemu_says("{\"event\": \"RTC_CHANGE\"}\n");
 		CHECK(play.n_ends == 0);
-		qemu_says("{\"return\": {\"enabled\": true, \"present\": true}, \"id\": 4}\n");
+		qemu_says("{\"return\": {\"enabled\": true, \"present\": true}, \"id\": 5}\n");
 		qemu_says(transcript[ANSWERS - 1]);
 		qemu_says("\n");
 		CHECK(play.capabilities && play.capabilities->version == 7002022);

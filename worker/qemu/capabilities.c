@@ -29,6 +29,7 @@ capabilities_free(struct capabilities *capabilities)
 		return NULL;
 	free(capabilities->machines);
 	free(capabilities->models);
+	free(capabilities->features);
 	free(capabilities);
 	return NULL;
 }
@@ -166,6 +167,34 @@ take_model(struct capabilities *capabilities, const json_t *object)
 	return capabilities_add_model(capabilities, &model);
 }
 
+/* The device that a CPU is, too, has some of its own. */
+static bool
+is_devices(const char *name)
+{
+	static const char *const devices[] = {
+		"realized", "hotplugged", "hotpluggable", "start-powered-off"};
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		if (strcmp(devices[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int
+take_feature(struct capabilities *capabilities, const json_t *object)
+{
+	const char *type = json_string_value(json_object_get(object, "type"));
+	struct capabilities_feature feature = {.name = ""};
+
+	if (!type)
+		return CAPABILITIES_E_BAD;
+	if (strcmp(type, "bool") != 0)
+		return 0;
+	if (get_name(object, "name", false, feature.name))
+		return CAPABILITIES_E_BAD;
+	return is_devices(feature.name) ? 0 : capabilities_add_feature(capabilities, &feature);
+}
+
 static int
 take_each(struct capabilities *capabilities, const json_t *value, capabilities_take_fn *take)
 {
@@ -190,6 +219,12 @@ int
 capabilities_take_models(struct capabilities *capabilities, const json_t *value)
 {
 	return take_each(capabilities, value, take_model);
+}
+
+int
+capabilities_take_features(struct capabilities *capabilities, const json_t *value)
+{
+	return take_each(capabilities, value, take_feature);
 }
 
 /* --- lists -------------------------------------------------------------------------------- */
@@ -235,14 +270,29 @@ capabilities_add_model(struct capabilities *capabilities, const struct capabilit
 }
 
 int
-capabilities_env(const struct capabilities *capabilities, const char *emulator,
-	struct domain_env *ret, struct domain_machine **ret_machines)
+capabilities_add_feature(
+	struct capabilities *capabilities, const struct capabilities_feature *feature)
 {
-	struct domain_machine *machines = calloc(capabilities->n_machines + 1, sizeof(*machines));
+	struct capabilities_feature *features;
+
+	if (capabilities->n_features == CAPABILITIES_FEATURES_MAX || !name_ok(feature->name))
+		return CAPABILITIES_E_BAD;
+	features = grown(capabilities->features, capabilities->n_features, sizeof(*features));
+	if (!features)
+		return -ENOMEM;
+	capabilities->features = features;
+	features[capabilities->n_features++] = *feature;
+	return 0;
+}
+
+/* --- what definitions depend on ----------------------------------------------------------- */
+
+static void
+put_machines(const struct capabilities *capabilities, struct domain_machine *machines,
+	struct domain_env *ret)
+{
 	size_t n = 0;
 
-	if (!machines)
-		return -ENOMEM;
 	ret->machine = "pc"; /* libvirt's, where QEMU names none */
 	for (size_t i = 0; i < capabilities->n_machines; i++) {
 		const struct capabilities_machine *machine = &capabilities->machines[i];
@@ -256,10 +306,34 @@ capabilities_env(const struct capabilities *capabilities, const char *emulator,
 		if (machine->is_default)
 			ret->machine = machine->name;
 	}
-	ret->emulator = emulator;
 	ret->machines = machines;
 	ret->n_machines = n;
+}
+
+int
+capabilities_env(const struct capabilities *capabilities, const char *emulator,
+	struct domain_env *ret, void **ret_arrays)
+{
+	/* Machines first, then names: both are of pointers. */
+	size_t n_names = capabilities->n_models + capabilities->n_features;
+	size_t size = capabilities->n_machines * sizeof(struct domain_machine);
+	void *arrays = calloc(1, size + (n_names + 1) * sizeof(char *));
+	const char **names;
+
+	if (!arrays)
+		return -ENOMEM;
+	put_machines(capabilities, arrays, ret);
+	names = (const char **)((char *)arrays + size);
+	ret->cpu_models = names;
+	ret->n_cpu_models = capabilities->n_models;
+	for (size_t i = 0; i < capabilities->n_models; i++)
+		*names++ = capabilities->models[i].name;
+	ret->cpu_features = names;
+	ret->n_cpu_features = capabilities->n_features;
+	for (size_t i = 0; i < capabilities->n_features; i++)
+		*names++ = capabilities->features[i].name;
+	ret->emulator = emulator;
 	ret->kvm = capabilities->kvm;
-	*ret_machines = machines;
+	*ret_arrays = arrays;
 	return 0;
 }

@@ -19,6 +19,7 @@
 enum {
 	CAPABILITIES_MACHINES_MAX = 512,
 	CAPABILITIES_MODELS_MAX = 2048,
+	CAPABILITIES_FEATURES_MAX = 2048,
 	CAPABILITIES_NAME_MAX = 64, /* bytes of a machine's or model's name, its NUL included */
 	CAPABILITIES_VCPUS_MAX = 65535
 };
@@ -31,6 +32,11 @@ struct capabilities_machine {
 	char cpu[CAPABILITIES_NAME_MAX];   /* model of its default CPU: "qemu64"; "" for none */
 	uint32_t max_vcpus;
 	bool is_default, deprecated;
+};
+
+/* What a CPU can have: "avx2". */
+struct capabilities_feature {
+	char name[CAPABILITIES_NAME_MAX];
 };
 
 /* A CPU model. */
@@ -48,6 +54,8 @@ struct capabilities {
 	size_t n_machines;
 	struct capabilities_model *models;
 	size_t n_models;
+	struct capabilities_feature *features;
+	size_t n_features;
 };
 
 /** New and empty; NULL when there is no memory. */
@@ -64,11 +72,12 @@ capabilities_cleanup(struct capabilities **capabilities)
 
 /**
  * Add what QEMU returned for a QMP command: query-version, query-target, query-machines,
- * query-cpu-definitions, query-kvm. Each returns 0, CAPABILITIES_E_BAD or -ENOMEM.
+ * query-cpu-definitions, qom-list-properties of the CPU that has all, query-kvm. Each returns 0, CAPABILITIES_E_BAD or -ENOMEM.
  */
 typedef int capabilities_take_fn(struct capabilities *capabilities, const json_t *value);
 capabilities_take_fn capabilities_take_version, capabilities_take_target,
-	capabilities_take_machines, capabilities_take_models, capabilities_take_kvm;
+	capabilities_take_machines, capabilities_take_models, capabilities_take_features,
+	capabilities_take_kvm;
 
 /** Add one; names are checked. Returns 0, CAPABILITIES_E_BAD (also when there are too many) or
  * -ENOMEM. */
@@ -76,16 +85,18 @@ int capabilities_add_machine(
 	struct capabilities *capabilities, const struct capabilities_machine *machine);
 int capabilities_add_model(
 	struct capabilities *capabilities, const struct capabilities_model *model);
+int capabilities_add_feature(
+	struct capabilities *capabilities, const struct capabilities_feature *feature);
 
 /** Copy a name that a machine, model or architecture may have; false for any other. */
 bool capabilities_name_set(char ret[static CAPABILITIES_NAME_MAX], const char *name);
 
 /**
  * Fill in what definitions depend on, but new_uuid and arg. Only machines that have a default CPU
- * are there. All is lent by the capabilities but the array ret->machines, which *ret_machines owns
- * (freed by the caller). emulator is lent, too. Returns 0 or -ENOMEM.
+ * are there. All is lent by the capabilities but the arrays in *ret, which *ret_arrays owns (freed
+ * by the caller). emulator is lent, too. Returns 0 or -ENOMEM.
  */
 int capabilities_env(const struct capabilities *capabilities, const char *emulator,
-	struct domain_env *ret, struct domain_machine **ret_machines);
+	struct domain_env *ret, void **ret_arrays);
 
 #endif

@@ -15,7 +15,7 @@
 #include "lib/keyval.h"
 #include "lib/take.h"
 
-enum { FORMAT = 1, WORDS_MAX = 6 };
+enum { FORMAT = 2, WORDS_MAX = 6 };
 
 static const char none[] = "-";
 
@@ -70,6 +70,8 @@ write_all(
 			model->usable ? "usable" : "unusable",
 			model->deprecated ? " deprecated" : "");
 	}
+	for (size_t i = 0; i < capabilities->n_features; i++)
+		(void)fprintf(out, "feature = %s\n", capabilities->features[i].name);
 }
 
 int
@@ -166,6 +168,15 @@ read_model(struct capabilities *capabilities, char *value)
 	return capabilities_add_model(capabilities, &model);
 }
 
+static int
+read_feature(struct capabilities *capabilities, const char *value)
+{
+	struct capabilities_feature feature = {.name = ""};
+
+	return copy_name(value, feature.name) ? CAPABILITIES_E_BAD
+					      : capabilities_add_feature(capabilities, &feature);
+}
+
 enum key {
 	KEY_FORMAT,
 	KEY_PATH,
@@ -177,8 +188,9 @@ enum key {
 	KEY_VERSION,
 	KEY_ARCH,
 	KEY_KVM,
-	KEY_MACHINE, /* this and the next as often as there are any, the others once */
+	KEY_MACHINE, /* this and the next two as often as there are any, the others once */
 	KEY_MODEL,
+	KEY_FEATURE,
 	N_KEYS
 };
 
@@ -195,6 +207,7 @@ static const char *const keys[N_KEYS] = {
 	[KEY_KVM] = "kvm",
 	[KEY_MACHINE] = "machine",
 	[KEY_MODEL] = "model",
+	[KEY_FEATURE] = "feature",
 };
 
 static enum key
@@ -262,6 +275,8 @@ read_pair(enum key key, char *value, struct capabilities_stamp *stamp,
 		return read_machine(capabilities, value);
 	case KEY_MODEL:
 		return read_model(capabilities, value);
+	case KEY_FEATURE:
+		return read_feature(capabilities, value);
 	case N_KEYS:
 		break;
 	}
@@ -285,7 +300,8 @@ read_all(struct keyval *kv, struct capabilities_stamp *stamp, struct capabilitie
 			return r;
 		seen |= 1u << key;
 	}
-	return (seen | 1u << KEY_MACHINE | 1u << KEY_MODEL) == (1u << N_KEYS) - 1
+	return (seen | 1u << KEY_MACHINE | 1u << KEY_MODEL | 1u << KEY_FEATURE) ==
+			       (1u << N_KEYS) - 1
 		       ? 0
 		       : CAPABILITIES_E_BAD;
 }

@@ -34,14 +34,16 @@ enum probe_step {
 
 static const struct {
 	const char *command;
+	const char *typename;       /* its argument; or NULL */
 	capabilities_take_fn *take; /* NULL: the answer says nothing */
 } questions[] = {
-	{"qmp_capabilities", NULL},
-	{"query-target", capabilities_take_target},
-	{"query-machines", capabilities_take_machines},
-	{"query-cpu-definitions", capabilities_take_models},
-	{"query-kvm", capabilities_take_kvm},
-	{"quit", NULL},
+	{"qmp_capabilities", NULL, NULL},
+	{"query-target", NULL, capabilities_take_target},
+	{"query-machines", NULL, capabilities_take_machines},
+	{"query-cpu-definitions", NULL, capabilities_take_models},
+	{"qom-list-properties", "max-x86_64-cpu", capabilities_take_features},
+	{"query-kvm", NULL, capabilities_take_kvm},
+	{"quit", NULL, NULL},
 };
 
 enum { N_QUESTIONS = sizeof(questions) / sizeof(questions[0]) };
@@ -212,8 +214,11 @@ send_plan(struct probe *probe)
 static int
 ask(struct probe *probe)
 {
+	const char *type = questions[probe->question].typename;
+
 	await(probe, PROBE_ANSWERED);
-	return qmp_command(&probe->qmp, questions[probe->question].command, NULL, probe->ticket);
+	return qmp_command(&probe->qmp, questions[probe->question].command,
+		type ? json_pack("{ss}", "typename", type) : NULL, probe->ticket);
 }
 
 static enum job_verdict

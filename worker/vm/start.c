@@ -244,6 +244,8 @@ begin(struct start *start)
 		return JOB_FAILED;
 	}
 	vm_log_trim(&vm->log);
+	if (domain_cpu_check(live, vm->vms->env, &start->op.job.error) != 0)
+		return JOB_FAILED;
 	if (vm_clock_begin(&vm->domain->live->clock, &start->op.job.error) != RPC_DONE)
 		return JOB_FAILED;
 	r = qemu_command_make(live, &start->command);
