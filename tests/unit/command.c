@@ -255,6 +255,7 @@ static const struct field controller_fields[] = {
 	FIELD(domain_controller, index, NUMBER, 77, UNSEEN), /* others name its alias */
 	FIELD(domain_controller, chassis, NUMBER, 77, FOLLOWED),
 	FIELD(domain_controller, port, NUMBER, 77, FOLLOWED),
+	FIELD(domain_controller, usb_ports, INSIDE, 0, FOLLOWED), /* see the screens below */
 };
 static const struct field serial_fields[] = {
 	FIELD(domain_serial, device, INSIDE, 0, FOLLOWED),
@@ -272,6 +273,9 @@ static const struct field screen_counts[] = {
 	FIELD(domain_def, n_sounds, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, n_audios, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, n_videos, NUMBER, 0, FOLLOWED),
+};
+static const struct field usb_controller_fields[] = {
+	FIELD(domain_controller, usb_ports, NUMBER, 9, FOLLOWED),
 };
 static const struct field usb_fields[] = {
 	FIELD(domain_usb_address, set, NUMBER, 0, UNSEEN),   /* always, of an accepted device */
@@ -410,6 +414,8 @@ every_field_of_screens(void)
 	free_auto char *text = text_for(def);
 
 	check_fields(def, def, screen_counts, N(screen_counts));
+	CHECK(def->controllers[0].model == DOMAIN_MODEL_QEMU_XHCI);
+	check_fields(def, &def->controllers[0], usb_controller_fields, N(usb_controller_fields));
 	CHECK_FIELDS(def, &def->inputs[0], input_fields);
 	CHECK_FIELDS(def, &def->inputs[0].device.usb, usb_fields);
 	check_field(def, &def->inputs[0].device, &device_fields[0]);

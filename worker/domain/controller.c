@@ -13,6 +13,8 @@
 #include "worker/domain/def.h"
 #include "worker/domain/parse.h"
 
+enum { USB_PORTS_MAX = 15 };
+
 static const struct xml_word types[] = {
 	{"usb", DOMAIN_CONTROLLER_USB},
 	{"ide", DOMAIN_CONTROLLER_IDE},
@@ -23,6 +25,9 @@ static const struct xml_word types[] = {
 static const struct xml_word models[] = {
 	{"none", DOMAIN_MODEL_NONE},
 	{"piix3-uhci", DOMAIN_MODEL_PIIX3_UHCI},
+	{"piix4-uhci", DOMAIN_MODEL_PIIX4_UHCI},
+	{"ehci", DOMAIN_MODEL_EHCI},
+	{"nec-xhci", DOMAIN_MODEL_NEC_XHCI},
 	{"qemu-xhci", DOMAIN_MODEL_QEMU_XHCI},
 	{"pci-root", DOMAIN_MODEL_PCI_ROOT},
 	{"pcie-root", DOMAIN_MODEL_PCIE_ROOT},
@@ -51,6 +56,11 @@ static const struct kind {
 } kinds[] = {
 	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, true, true, 1, 2,
 		"PIIX3 USB controller at index 0"},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX4_UHCI, false, false, 0, 0,
+		NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_EHCI, false, false, 0, 0, NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NEC_XHCI, false, false, 0, 0,
+		NULL},
 	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, false, false, 0, 0,
 		NULL},
 	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, false, false, 0, 0, NULL},
@@ -59,6 +69,13 @@ static const struct kind {
 	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCI_ROOT, true, true, 0, 0,
 		NULL},
 	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, true, true, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NEC_XHCI, false, false, 0, 0,
+		NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, false, false, 0, 0,
+		NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX4_UHCI, false, false, 0, 0,
+		NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_EHCI, false, false, 0, 0, NULL},
 	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, false, false, 0, 0, NULL},
 	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_SATA, 0, true, true, 0x1f, 2,
 		"Primary SATA controller"},
@@ -169,6 +186,29 @@ parse_bus(struct domain_parse *p, xmlNode *node, struct domain_controller *contr
 	return r;
 }
 
+static bool
+is_xhci(unsigned model)
+{
+	return model == DOMAIN_MODEL_QEMU_XHCI || model == DOMAIN_MODEL_NEC_XHCI;
+}
+
+static int
+parse_usb(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
+{
+	uint32_t ports = 0;
+	int r = 0;
+
+	/* Only these are PCI Express. */
+	controller->device.conventional = !is_xhci(controller->model);
+	if (is_xhci(controller->model))
+		r = xml_attr_number(node, "ports", 10, UINT32_MAX, 0, p->error, &ports);
+	if (r == 0 && ports > USB_PORTS_MAX)
+		r = refuse_unsupported(p, "'%s' controller only supports up to '%d' ports",
+			xml_word(models, controller->model), (int)USB_PORTS_MAX);
+	controller->usb_ports = (uint8_t)ports;
+	return r;
+}
+
 static int
 parse_place(struct domain_parse *p, xmlNode *node, const struct kind *kind,
 	struct domain_device *device)
@@ -238,6 +278,8 @@ parse(struct domain_parse *p, xmlNode *node)
 	controller.index = (uint8_t)index;
 	if (is_bus(kind))
 		r = parse_bus(p, node, &controller);
+	if (r == 0 && kind->type == DOMAIN_CONTROLLER_USB)
+		r = parse_usb(p, node, &controller);
 	if (r == 0)
 		r = parse_place(p, node, kind, &controller.device);
 	if (r == 0 && !find_place(p->def, &controller, &at))
@@ -310,9 +352,14 @@ domain_controller_usb_ports(const struct domain_controller *controller)
 {
 	static const uint8_t ports[] = {
 		[DOMAIN_MODEL_PIIX3_UHCI] = 2,
+		[DOMAIN_MODEL_PIIX4_UHCI] = 2,
+		[DOMAIN_MODEL_EHCI] = 6,
+		[DOMAIN_MODEL_NEC_XHCI] = 4,
 		[DOMAIN_MODEL_QEMU_XHCI] = 4,
 	};
 
+	if (controller->usb_ports)
+		return controller->usb_ports;
 	return controller->model < sizeof(ports) ? ports[controller->model] : 0;
 }
 
@@ -349,6 +396,8 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	writer_attr_f(w, "index", "%u", controller->index);
 	if (controller->model)
 		writer_attr(w, "model", xml_word(models, controller->model));
+	if (controller->usb_ports)
+		writer_attr_f(w, "ports", "%u", controller->usb_ports);
 	if (controller->model == DOMAIN_MODEL_PCIE_ROOT_PORT ||
 		controller->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE) {
 		writer_start(w, "model");

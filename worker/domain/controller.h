@@ -23,6 +23,9 @@ enum domain_controller_type {
 enum domain_controller_model {
 	DOMAIN_MODEL_NONE = 1, /* of USB: there is none */
 	DOMAIN_MODEL_PIIX3_UHCI,
+	DOMAIN_MODEL_PIIX4_UHCI,
+	DOMAIN_MODEL_EHCI,
+	DOMAIN_MODEL_NEC_XHCI,
 	DOMAIN_MODEL_QEMU_XHCI,
 	DOMAIN_MODEL_PCI_ROOT,
 	DOMAIN_MODEL_PCIE_ROOT,
@@ -36,6 +39,7 @@ struct domain_controller {
 	enum domain_controller_model model; /* USB and PCI only */
 	uint8_t index;
 	int16_t chassis, port; /* root ports only */
+	uint8_t usb_ports;     /* xHCI only; 0: as many as QEMU makes */
 };
 
 /*
