@@ -94,7 +94,7 @@ OBJ_BROKER  := $(call objects,broker)
 OBJ_LAUNCH  := $(call objects,broker/launch)
 OBJ_RESOLVE := $(call objects,broker/resolve)
 # The plan of a box is written by the worker and read by qemud-box; so are the words of qemud-net.
-OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o \
+OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o $(B)/worker/box/prefix.o \
 	       $(B)/worker/net/control.o $(B)/worker/net/counters.o
 OBJ_BOX	    := $(call objects,worker/box)
 OBJ_NET	    := $(call objects,worker/net)

@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 __attribute__((used)) static void (*const served[])(void) = {
 	(void (*)(void))rpc_auth_list,
 	(void (*)(void))rpc_connect_open,
+	(void (*)(void))rpc_connect_domain_xml_to_native,
 	(void (*)(void))rpc_connect_list_all_domains,
 	(void (*)(void))rpc_domain_lookup_by_name,
 	(void (*)(void))rpc_connect_domain_event_callback_register_any,

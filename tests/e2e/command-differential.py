@@ -150,6 +150,11 @@ undefine b --keep-tpm
 define {b}
 undefine b --nvram --keep-nvram
 undefine b --tpm --keep-tpm
+domxml-to-native qemu-argv {nothing}
+domxml-to-native qemu-argv {torn}
+domxml-to-native foo {a}
+domxml-to-native qemu-argv --domain nobody
+domxml-to-native qemu-argv /nonexistent
 undefine b --remove-all-storage
 define {b}
 managedsave-remove b

@@ -14,6 +14,7 @@
 __attribute__((used)) static void (*const served_domains[])(void) = {
 	(void (*)(void))rpc_domain_define_xml,
 	(void (*)(void))rpc_domain_get_info,
+	(void (*)(void))rpc_connect_domain_xml_to_native,
 	(void (*)(void))rpc_connect_num_of_domains,
 	(void (*)(void))rpc_domain_get_metadata,
 	(void (*)(void))rpc_domain_get_xml_desc,

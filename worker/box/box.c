@@ -24,6 +24,7 @@
 
 #include "lib/packet.h"
 #include "worker/box/place.h"
+#include "worker/box/prefix.h"
 #include "worker/box/program.h"
 
 enum { ARGV_MAX = PLAN_ARGS_MAX + 16 };
@@ -228,8 +229,8 @@ stage_exec(struct box *box)
 	for (unsigned i = 0; i < plan->n_args; i++)
 		argv[n++] = unconst(plan->args[i]);
 	argv[n] = NULL;
-	for (unsigned i = 0; program_environment[i]; i++)
-		envp[i] = unconst(program_environment[i]);
+	for (unsigned i = 0; prefix_environment[i]; i++)
+		envp[i] = unconst(prefix_environment[i]);
 	answer(&ok);
 	(void)execve(program->path, argv, envp);
 	return failed(box, "%s: %m", program->path);

@@ -9,14 +9,7 @@
 #include <stddef.h>
 
 #include "lib/err.h"
-
-/*
- * What keeps QEMU to what the plan says: no device and no configuration of its own accord, and its
- * own deny-list of system calls. An argument of the plan cannot take these back.
- */
-static const char *const qemu_first[] = {"qemu-system-x86_64", "-nodefaults", "-no-user-config",
-	"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-	NULL};
+#include "worker/box/prefix.h"
 
 static const char *const qemu_img_first[] = {"qemu-img", NULL};
 
@@ -29,8 +22,7 @@ static const char *const passt_first[] = {"passt", "--foreground", "--quiet", "-
 	"--no-map-gw", "--mac-addr", "9a:55:9a:55:9a:55", NULL};
 
 static const struct program programs[] = {
-	[PLAN_QEMU_X86_64] = {"/usr/bin/qemu-system-x86_64", qemu_first, &filter_qemu,
-		&landlock_qemu, false},
+	[PLAN_QEMU_X86_64] = {prefix_qemu_path, prefix_qemu, &filter_qemu, &landlock_qemu, false},
 	[PLAN_QEMU_IMG] = {"/usr/bin/qemu-img", qemu_img_first, &filter_qemu_img,
 		&landlock_qemu_img, true},
 	/* Landlock forbids mount and pivot_root, by which passt leaves every file behind. */
@@ -44,13 +36,6 @@ static const uint64_t probe_limits[PLAN_N_LIMITS] = {
 	[PLAN_CPU] = 20,
 	[PLAN_FSIZE] = 1 << 20,
 	[PLAN_DATA] = (uint64_t)2 << 30,
-};
-
-const char *const program_environment[] = {
-	"PATH=/usr/bin:/bin",
-	"LANG=C",
-	"HOME=/nonexistent", /* named, or glib would ask the account database */
-	NULL,
 };
 
 const struct program *

@@ -27,7 +27,4 @@ const struct program *program_get(enum plan_program program);
 /** The highest limit that a profile allows; PLAN_LIMIT_KEEP where it has no say. */
 uint64_t program_limit(enum plan_profile profile, enum plan_limit limit);
 
-/* The whole environment of every program in a box. */
-extern const char *const program_environment[];
-
 #endif
