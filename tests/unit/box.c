@@ -252,7 +252,7 @@ static const struct {
 	DOES(cut, "handover: the plan: the last record has no end"),
 	DOES(unknown_program, "handover: the plan: the program is none of the table"),
 	DOES(path_as_program, "handover: the plan: the program is none of the table"),
-	DOES(ten_thousand_arguments, "handover: the plan: more than 2048 arguments"),
+	DOES(ten_thousand_arguments, "handover: the plan: more than 3072 arguments"),
 	DOES(number_twice, "handover: the plan: descriptor number 20 is given twice"),
 	DOES(number_of_the_socket,
 		"handover: the plan: descriptor number 3 is neither 1 nor from 10 to 1023"),

@@ -132,7 +132,7 @@ bounds(void)
 		size += 5;
 	}
 	CHECK(plan_decode(big, size, &again, why) == PLAN_E_BAD);
-	CHECK_STR(why, "more than 2048 arguments");
+	CHECK_STR(why, "more than 3072 arguments");
 	CHECK(plan_decode(big, size - 5, &again, why) == 0);
 
 	size = sizeof HEAD - 1;

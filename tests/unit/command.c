@@ -55,7 +55,7 @@ check_paths(const struct domain_def *def, const struct qemu_command *command)
 	CHECK(!def->os.kernel || !has(command, def->os.kernel));
 	CHECK(!def->os.initrd || !has(command, def->os.initrd));
 	for (size_t i = 0; i < def->n_disks; i++)
-		CHECK(!has(command, def->disks[i].source));
+		CHECK(!def->disks[i].source.path || !has(command, def->disks[i].source.path));
 }
 
 /* How often a descriptor stands in the arguments, in one of the three ways to name one. */
@@ -77,10 +77,34 @@ mentions(const struct qemu_command *command, int number)
 	return n;
 }
 
+static size_t
+n_images(const struct domain_def *def)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < def->n_disks; i++)
+		n += def->disks[i].source.path ? 1 + def->disks[i].n_backing : 0;
+	return n;
+}
+
+/* Disk after disk, each from its lowest image to its source. */
+static void
+check_image(const struct domain_def *def, const struct qemu_command_fd *fd,
+	const struct qemu_command_fd *previous)
+{
+	if (previous->file == QEMU_FILE_DISK && previous->layer > 0) {
+		CHECK(fd->index == previous->index && fd->layer == previous->layer - 1);
+		return;
+	}
+	CHECK(previous->file != QEMU_FILE_DISK || fd->index > previous->index);
+	CHECK(fd->index < def->n_disks && def->disks[fd->index].source.path);
+	CHECK(fd->layer == def->disks[fd->index].n_backing);
+}
+
 static void
 check_fds(const struct domain_def *def, const struct qemu_command *command)
 {
-	size_t expected = 1 + def->n_serials + def->n_interfaces + def->n_disks;
+	size_t expected = 1 + def->n_serials + def->n_interfaces + n_images(def);
 	unsigned n[QEMU_FILE_INITRD + 1] = {0};
 
 	expected += def->os.kernel ? 1 : 0;
@@ -91,11 +115,15 @@ check_fds(const struct domain_def *def, const struct qemu_command *command)
 
 		CHECK(fd->number == PLAN_FD_MIN + (int)i);
 		CHECK(fd->file >= (i ? command->fds[i - 1].file : QEMU_FILE_MONITOR));
-		CHECK(fd->index == n[fd->file]++);
+		if (fd->file == QEMU_FILE_DISK)
+			check_image(def, fd, &command->fds[i - 1]);
+		else
+			CHECK(fd->index == n[fd->file]);
+		n[fd->file]++;
 		CHECK(mentions(command, fd->number) == 1);
 	}
 	CHECK(n[QEMU_FILE_MONITOR] == 1 && n[QEMU_FILE_SERIAL] == def->n_serials &&
-		n[QEMU_FILE_DISK] == def->n_disks && n[QEMU_FILE_INTERFACE] == def->n_interfaces);
+		n[QEMU_FILE_DISK] == n_images(def) && n[QEMU_FILE_INTERFACE] == def->n_interfaces);
 }
 
 /* What a plan of a box takes. */
@@ -209,12 +237,63 @@ static const struct field def_fields[] = {
 };
 static const struct field disk_fields[] = {
 	FIELD(domain_disk, device, INSIDE, 0, FOLLOWED),
-	FIELD(domain_disk, format, NUMBER, DOMAIN_DISK_RAW, FOLLOWED),
-	FIELD(domain_disk, source, TEXT, 0, UNSEEN),     /* a path: its descriptor is there */
+	FIELD(domain_disk, what, NUMBER, DOMAIN_CDROM, FOLLOWED),
+	FIELD(domain_disk, bus, NUMBER, DOMAIN_BUS_IDE, FOLLOWED),
+	FIELD(domain_disk, said_bus, NUMBER, DOMAIN_BUS_IDE, UNSEEN),
 	FIELD(domain_disk, target, NUMBER, 'x', UNSEEN), /* the guest names its disks itself */
 	FIELD(domain_disk, index, NUMBER, 9, UNSEEN),
+	FIELD(domain_disk, removable, NUMBER, DOMAIN_ON, UNSEEN), /* on USB */
+	FIELD(domain_disk, tray_open, NUMBER, 1, UNSEEN),         /* as it was last */
 	FIELD(domain_disk, readonly, NUMBER, 1, FOLLOWED),
+	FIELD(domain_disk, shareable, NUMBER, 1, FOLLOWED),
+	FIELD(domain_disk, source, INSIDE, 0, FOLLOWED),
+	FIELD(domain_disk, startup, NUMBER, DOMAIN_OPTIONAL, UNSEEN), /* for the worker */
+	FIELD(domain_disk, backing, INSIDE, 0, FOLLOWED),
+	FIELD(domain_disk, n_backing, NUMBER, 0, FOLLOWED),
+	FIELD(domain_disk, whole, NUMBER, 0, FOLLOWED),
+	FIELD(domain_disk, driver, INSIDE, 0, FOLLOWED),
+	FIELD(domain_disk, throttle, INSIDE, 0, UNSEEN), /* told by QMP */
+	FIELD(domain_disk, logical_block_size, NUMBER, 4096, FOLLOWED),
+	FIELD(domain_disk, physical_block_size, NUMBER, 4096, FOLLOWED),
+	FIELD(domain_disk, rotation_rate, NUMBER, 1, FOLLOWED),
 	FIELD(domain_disk, serial, TEXT, 0, FOLLOWED),
+	FIELD(domain_disk, wwn, INSIDE, 0, FOLLOWED), /* a number: see disk-virtio-scsi */
+	FIELD(domain_disk, vendor, TEXT, 0, FOLLOWED),
+	FIELD(domain_disk, product, TEXT, 0, FOLLOWED),
+};
+static const struct field layer_fields[] = {
+	FIELD(domain_layer, type, NUMBER, DOMAIN_LAYER_BLOCK, FOLLOWED),
+	FIELD(domain_layer, format, NUMBER, DOMAIN_DISK_RAW, FOLLOWED),
+	FIELD(domain_layer, path, TEXT, 0, UNSEEN), /* its descriptor is there */
+	FIELD(domain_layer, node, NUMBER, 77, FOLLOWED),
+};
+static const struct field driver_fields[] = {
+	FIELD(domain_disk_driver, cache, NUMBER, DOMAIN_CACHE_NONE, FOLLOWED),
+	FIELD(domain_disk_driver, error_policy, NUMBER, DOMAIN_ERROR_STOP, FOLLOWED),
+	FIELD(domain_disk_driver, rerror_policy, NUMBER, DOMAIN_ERROR_STOP, FOLLOWED),
+	FIELD(domain_disk_driver, io, NUMBER, DOMAIN_IO_NATIVE, FOLLOWED),
+	FIELD(domain_disk_driver, ioeventfd, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_disk_driver, event_idx, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_disk_driver, copy_on_read, NUMBER, DOMAIN_ON, FOLLOWED),
+	FIELD(domain_disk_driver, discard, NUMBER, DOMAIN_DISCARD_UNMAP, FOLLOWED),
+	FIELD(domain_disk_driver, detect_zeroes, NUMBER, DOMAIN_ZEROES_ON, FOLLOWED),
+	FIELD(domain_disk_driver, queues, NUMBER, 2, FOLLOWED),
+	FIELD(domain_disk_driver, queue_size, NUMBER, 64, FOLLOWED),
+};
+/* Of a disk on virtio-scsi. */
+static const struct field drive_fields[] = {
+	FIELD(domain_drive_address, set, NUMBER, 0, UNSEEN),
+	FIELD(domain_drive_address, controller, INSIDE, 0, FOLLOWED), /* there is one */
+	FIELD(domain_drive_address, bus, NUMBER, 1, UNSEEN),          /* there is one */
+	FIELD(domain_drive_address, target, NUMBER, 3, FOLLOWED),
+	FIELD(domain_drive_address, unit, NUMBER, 3, FOLLOWED),
+};
+/* Of a virtio-scsi controller. */
+static const struct field scsi_fields[] = {
+	FIELD(domain_controller, queues, NUMBER, 3, FOLLOWED),
+	FIELD(domain_controller, cmd_per_lun, NUMBER, 3, FOLLOWED),
+	FIELD(domain_controller, max_sectors, NUMBER, 3, FOLLOWED),
+	FIELD(domain_controller, ioeventfd, NUMBER, DOMAIN_ON, FOLLOWED),
 };
 /* What is UNSEEN is told to passt, or to QEMU when it runs. */
 static const struct field interface_fields[] = {
@@ -238,6 +317,7 @@ static const struct field device_fields[] = {
 	FIELD(domain_device, pci, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, isa, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, usb, INSIDE, 0, FOLLOWED),
+	FIELD(domain_device, drive, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, boot_order, NUMBER, 7, FOLLOWED), /* the last: not of all devices */
 };
 static const struct field pci_fields[] = {
@@ -253,9 +333,14 @@ static const struct field controller_fields[] = {
 		UNSEEN), /* the model says it */
 	FIELD(domain_controller, model, NUMBER, DOMAIN_MODEL_NONE, FOLLOWED),
 	FIELD(domain_controller, index, NUMBER, 77, UNSEEN), /* others name its alias */
+	FIELD(domain_controller, added, NUMBER, 1, UNSEEN),
 	FIELD(domain_controller, chassis, NUMBER, 77, FOLLOWED),
 	FIELD(domain_controller, port, NUMBER, 77, FOLLOWED),
 	FIELD(domain_controller, usb_ports, INSIDE, 0, FOLLOWED), /* see the screens below */
+	FIELD(domain_controller, queues, NUMBER, 3, UNSEEN),      /* of others: scsi_fields */
+	FIELD(domain_controller, cmd_per_lun, NUMBER, 3, UNSEEN),
+	FIELD(domain_controller, max_sectors, NUMBER, 3, UNSEEN),
+	FIELD(domain_controller, ioeventfd, NUMBER, DOMAIN_ON, UNSEEN),
 };
 static const struct field serial_fields[] = {
 	FIELD(domain_serial, device, INSIDE, 0, FOLLOWED),
@@ -358,7 +443,10 @@ static const char everything[] =
 	"<cpu check='none'><model>Nehalem</model></cpu>"
 	"<devices>"
 	"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/x'/>"
-	"<target dev='vda'/><serial>7</serial></disk>"
+	"<backingStore type='file'><format type='qcow2'/><source file='/z'/><backingStore/>"
+	"</backingStore><target dev='vda'/><serial>7</serial></disk>"
+	"<controller type='scsi' model='virtio-scsi'/>"
+	"<disk type='file'><source file='/s'/><target dev='sda'/></disk>"
 	"<disk type='file'><driver name='qemu' type='raw'/><source file='/y'/>"
 	"<target dev='vdb'/></disk><serial/><interface><model type='virtio'/></interface>"
 	"<rng model='virtio'><rate bytes='9'/><backend model='random'>/dev/random</backend></rng>"
@@ -380,17 +468,34 @@ check_place(const struct domain_def *def, struct domain_device *device, bool boo
 }
 
 static void
+check_disks(const struct domain_def *def)
+{
+	struct domain_disk *virtio = &def->disks[0], *scsi = &def->disks[2];
+	struct domain_controller *controller = def->controllers;
+
+	CHECK(virtio->bus == DOMAIN_BUS_VIRTIO && scsi->bus == DOMAIN_BUS_SCSI);
+	CHECK_FIELDS(def, virtio, disk_fields);
+	CHECK_FIELDS(def, &virtio->source, layer_fields);
+	CHECK_FIELDS(def, &virtio->backing[0], layer_fields);
+	CHECK_FIELDS(def, &virtio->driver, driver_fields);
+	CHECK_FIELDS(def, &scsi->device.drive, drive_fields);
+	while (controller->type != DOMAIN_CONTROLLER_SCSI)
+		controller++;
+	check_fields(def, controller, scsi_fields, N(scsi_fields));
+	check_place(def, &def->disks[1].device, true);
+}
+
+static void
 every_field(void)
 {
 	domain_def_auto struct domain_def *def = live_def(everything, strlen(everything));
 	struct domain_controller *port = &def->controllers[def->n_controllers - 1];
 
 	CHECK_FIELDS(def, def, def_fields);
-	CHECK_FIELDS(def, &def->disks[0], disk_fields);
+	check_disks(def);
 	CHECK_FIELDS(def, &def->serials[0], serial_fields);
 	CHECK_FIELDS(def, &def->memballoon, memballoon_fields);
 	CHECK_FIELDS(def, &def->rngs[0], rng_fields);
-	check_place(def, &def->disks[1].device, true);
 	CHECK_FIELDS(def, &def->interfaces[0], interface_fields);
 	check_place(def, &def->interfaces[0].device, true);
 	check_place(def, &def->memballoon.device, false);
@@ -555,7 +660,9 @@ largest(void)
 			 "<devices>");
 	for (unsigned i = 0; i < DOMAIN_DISKS_MAX; i++)
 		(void)fprintf(f,
-			"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/%u'/>"
+			"<disk type='file'><driver name='qemu' type='qcow2' copy_on_read='on'/>"
+			"<source file='/%u'/><backingStore type='file'><format type='raw'/>"
+			"<source file='/base'/></backingStore>"
 			"<target dev='vd%c%c'/><serial>%s</serial></disk>",
 			i, 'a' + i / 26, 'a' + i % 26, serial);
 	for (unsigned i = 0; i < DOMAIN_RNGS_MAX; i++)

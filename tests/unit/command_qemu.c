@@ -23,7 +23,7 @@
 
 #define json_auto AUTO(json_decrefp)
 
-enum { DISK_SIZE = 1 << 20, KERNEL_SIZE = 32 * 1024 };
+enum { DISK_SIZE = 1 << 20, FLOPPY_SIZE = 1440 * 1024, KERNEL_SIZE = 32 * 1024 };
 
 static bool has_backing; /* of the qcow2 images that are made */
 
@@ -98,25 +98,28 @@ make_qcow2(const char *path, const char *backing)
 }
 
 static int
-make_disk(const struct domain_disk *disk, bool bootable)
+make_disk(const struct domain_disk *disk, unsigned layer, bool bootable)
 {
 	static const uint8_t signature[] = {0x55, 0xaa};
-	char path[96];
+	const struct domain_layer *l = layer > 0 ? &disk->backing[layer - 1] : &disk->source;
+	bool readonly = layer > 0 || disk->readonly;
+	char path[96], name[32];
 	fd_auto int fd = -1;
 
-	(void)snprintf(path, sizeof(path), "%s", in_folder(disk->target));
+	(void)snprintf(name, sizeof(name), "%s-%u", disk->target, layer);
+	(void)snprintf(path, sizeof(path), "%s", in_folder(name));
 	(void)unlink(path);
-	if (disk->format == DOMAIN_DISK_QCOW2)
+	if (l->format == DOMAIN_DISK_QCOW2)
 		make_qcow2(path, has_backing ? in_folder("base") : NULL);
 	else
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && ftruncate(fd, DISK_SIZE) < 0)
+	if (fd >= 0 && ftruncate(fd, disk->what == DOMAIN_FLOPPY ? FLOPPY_SIZE : DISK_SIZE) < 0)
 		abort();
 	if (fd >= 0 && bootable &&
 		(pwrite(fd, boot_sector, sizeof(boot_sector), 0) < 0 ||
 			pwrite(fd, signature, sizeof(signature), 510) < 0))
 		abort();
-	return open(path, (disk->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	return open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 }
 
 /* As much of Linux as QEMU looks at (Documentation/x86/boot.rst); no machine here runs it. */
@@ -150,8 +153,8 @@ open_file(const struct domain_def *def, const struct qemu_command_fd *file)
 		(void)snprintf(name, sizeof(name), "serial%u", file->index);
 		return listener(name);
 	case QEMU_FILE_DISK:
-		return make_disk(
-			&def->disks[file->index], def->disks[file->index].device.boot_order == 1);
+		return make_disk(&def->disks[file->index], file->layer,
+			def->disks[file->index].device.boot_order == 1);
 	case QEMU_FILE_INTERFACE:
 		/* Nobody is at the other end. */
 		CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
@@ -404,6 +407,25 @@ check_pci(const struct vm *vm, const struct domain_device *device)
 		check_place(vm, device);
 }
 
+/* The numbers by which a bus tells its devices apart. */
+static void
+check_disk_place(const struct vm *vm, const struct domain_disk *disk)
+{
+	const struct domain_drive_address *a = &disk->device.drive;
+	const char *alias = disk->device.alias;
+
+	if (disk->bus == DOMAIN_BUS_VIRTIO)
+		check_place(vm, &disk->device);
+	else if (disk->bus == DOMAIN_BUS_IDE || disk->bus == DOMAIN_BUS_FDC)
+		CHECK(number(vm, alias, "unit") == a->unit);
+	else if (disk->bus == DOMAIN_BUS_SCSI &&
+		 domain_controller_scsi_model(vm->def, a->controller) == DOMAIN_MODEL_LSILOGIC)
+		CHECK(number(vm, alias, "scsi-id") == a->unit);
+	else if (disk->bus == DOMAIN_BUS_SCSI)
+		CHECK(number(vm, alias, "scsi-id") == a->target &&
+			number(vm, alias, "lun") == a->unit);
+}
+
 static void
 check_places(const struct vm *vm)
 {
@@ -412,7 +434,7 @@ check_places(const struct vm *vm)
 	for (size_t i = 0; i < def->n_controllers; i++) {
 		const struct domain_controller *c = &def->controllers[i];
 
-		if (c->model == DOMAIN_MODEL_PIIX3_UHCI || c->model == DOMAIN_MODEL_QEMU_XHCI ||
+		if (c->model == DOMAIN_MODEL_PIIX3_UHCI || domain_controller_is_plugged(def, c) ||
 			c->model == DOMAIN_MODEL_PCIE_ROOT_PORT)
 			check_place(vm, &c->device);
 		if (c->model == DOMAIN_MODEL_PCIE_ROOT_PORT) {
@@ -421,7 +443,7 @@ check_places(const struct vm *vm)
 		}
 	}
 	for (size_t i = 0; i < def->n_disks; i++)
-		check_place(vm, &def->disks[i].device);
+		check_disk_place(vm, &def->disks[i]);
 	for (size_t i = 0; i < def->n_watchdogs; i++)
 		if (def->watchdogs[i].model == DOMAIN_WATCHDOG_I6300ESB)
 			check_place(vm, &def->watchdogs[i].device);
@@ -439,13 +461,9 @@ check_places(const struct vm *vm)
 		CHECK(number(vm, def->serials[i].device.alias, "index") == def->serials[i].port);
 }
 
-/* The block node on which a disk's format is, by the disk's place in the definition. */
 static const json_t *
-find_node(const json_t *nodes, const struct domain_def *def, size_t disk, const char *kind)
+find_node(const json_t *nodes, const char *name)
 {
-	char name[48];
-
-	(void)snprintf(name, sizeof(name), "libvirt-%zu-%s", def->n_disks - disk, kind);
 	for (size_t i = 0; i < json_array_size(nodes); i++) {
 		const json_t *node = json_array_get(nodes, i);
 		const char *got = json_string_value(json_object_get(node, "node-name"));
@@ -456,30 +474,57 @@ find_node(const json_t *nodes, const struct domain_def *def, size_t disk, const 
 	return NULL;
 }
 
+/* Two nodes an image, read-only or not as it was handed in. */
+static void
+check_layer(const json_t *nodes, const struct domain_layer *layer, bool readonly)
+{
+	static const char *const kinds[] = {"storage", "format"};
+
+	for (size_t k = 0; k < 2; k++) {
+		const json_t *node, *ro;
+		char name[48];
+
+		(void)snprintf(name, sizeof(name), "libvirt-%u-%s", layer->node, kinds[k]);
+		node = find_node(nodes, name);
+		ro = json_object_get(node, "ro");
+		CHECK(json_is_boolean(ro) && json_is_true(ro) == readonly);
+		CHECK_STR(json_string_value(json_object_get(node, "drv")),
+			k == 0                             ? "file"
+			: layer->format == DOMAIN_DISK_RAW ? "raw"
+							   : "qcow2");
+	}
+}
+
 static void
 check_disks(const struct vm *vm)
 {
-	static const char *const kinds[] = {"storage", "format"};
 	json_auto json_t *nodes = ask(vm, "query-named-block-nodes", NULL);
+	size_t n = 0;
 
-	CHECK(json_array_size(nodes) == 2 * vm->def->n_disks);
 	for (size_t i = 0; i < vm->def->n_disks; i++) {
 		const struct domain_disk *disk = &vm->def->disks[i];
-		json_auto json_t *drive = property(vm, disk->device.alias, "drive");
+		/* A disk on USB has another device in it, which has the image. */
+		json_auto json_t *drive = disk->bus == DOMAIN_BUS_USB
+						  ? NULL
+						  : property(vm, disk->device.alias, "drive");
+		bool copies = disk->driver.copy_on_read == DOMAIN_ON;
+		char name[48] = "";
 
-		for (size_t k = 0; k < 2; k++) {
-			const json_t *node = find_node(nodes, vm->def, i, kinds[k]);
-			const json_t *ro = json_object_get(node, "ro");
-
-			CHECK(json_is_boolean(ro) && json_is_true(ro) == disk->readonly);
-			if (k == 1) {
-				CHECK_STR(json_string_value(json_object_get(node, "drv")),
-					disk->format == DOMAIN_DISK_RAW ? "raw" : "qcow2");
-				CHECK_STR(json_string_value(drive),
-					json_string_value(json_object_get(node, "node-name")));
-			}
-		}
+		if (disk->source.path && copies)
+			(void)snprintf(name, sizeof(name), "libvirt-CoR-%s", disk->target);
+		else if (disk->source.path)
+			(void)snprintf(name, sizeof(name), "libvirt-%u-format", disk->source.node);
+		if (drive)
+			CHECK_STR(json_string_value(drive), name);
+		CHECK(drive || disk->bus == DOMAIN_BUS_USB);
+		if (!disk->source.path)
+			continue;
+		check_layer(nodes, &disk->source, disk->readonly);
+		for (size_t j = 0; j < disk->n_backing; j++)
+			check_layer(nodes, &disk->backing[j], true);
+		n += 2 * (1 + disk->n_backing) + copies;
 	}
+	CHECK(json_array_size(nodes) == n);
 }
 
 static void

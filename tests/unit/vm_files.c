@@ -54,7 +54,7 @@ want(enum qemu_command_file file, unsigned index)
 }
 
 /* A definition that names nothing but what the test puts in. */
-static struct domain_disk disk = {.target = "vda"};
+static struct domain_disk disk = {.target = "vda", .source.type = DOMAIN_LAYER_FILE};
 static struct domain_def live = {.uuid = {1, 2, 3}, .disks = &disk, .n_disks = 1};
 
 static char path_text[2][4096];
@@ -83,7 +83,7 @@ open_disk(const char *name, bool readonly)
 	vm_files_close(&files);
 	command.n_fds = 0;
 	want(QEMU_FILE_DISK, 0);
-	disk.source = path(0, name);
+	disk.source.path = path(0, name);
 	disk.readonly = readonly;
 	return open_all();
 }
@@ -114,12 +114,13 @@ static void
 test_opened_afresh(void)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	struct domain_disk two[2] = {{.target = "vda"}, {.target = "vdb"}};
+	struct domain_disk two[2] = {{.target = "vda", .source.type = DOMAIN_LAYER_FILE},
+		{.target = "vdb", .source.type = DOMAIN_LAYER_FILE}};
 	struct domain_def def = {.disks = two, .n_disks = 2};
 
 	fresh();
 	run("echo image >image");
-	two[0].source = two[1].source = path(0, "image");
+	two[0].source.path = two[1].source.path = path(0, "image");
 	want(QEMU_FILE_DISK, 0);
 	want(QEMU_FILE_DISK, 1);
 	CHECK(vm_files_open(&files, &def, &command, &error) == RPC_DONE);
@@ -140,7 +141,7 @@ refused(const char *name, bool readonly, int code, const char *words)
 static void
 test_disks_that_are_none(void)
 {
-	static const char words[] = "is neither a regular file nor a block device";
+	static const char words[] = "is not a regular file";
 	static const char *const none[] = {"pipe", "folder", "socket", "to-pipe", "/dev/null",
 		"/dev/zero", "/proc/self/status", "/proc/self/mem", "/sys/kernel/mm/ksm/run",
 		"/proc/sys/kernel/hostname", "/proc/self/cwd", "/proc/self/fd"};
@@ -162,7 +163,7 @@ test_disks_that_are_none(void)
 static void
 test_own_descriptors(void)
 {
-	static const char words[] = "is neither a regular file nor a block device";
+	static const char words[] = "is not a regular file";
 	fd_auto int file = -1, secret = memfd_make("secret", "x", 1);
 	char name[64], shell[256];
 
@@ -237,8 +238,14 @@ test_permissions(void)
 static void
 test_block_device(void)
 {
+	fresh();
+	run("echo image >image");
+	disk.source.type = DOMAIN_LAYER_BLOCK;
 	CHECK(open_disk("/dev/loop0", true) == RPC_DONE);
 	CHECK(!(fcntl(files.fds[0], F_GETFL) & O_NONBLOCK));
+	refused("image", true, VIR_ERR_CONFIG_UNSUPPORTED, "is not a block device");
+	disk.source.type = DOMAIN_LAYER_FILE;
+	refused("/dev/loop0", true, VIR_ERR_CONFIG_UNSUPPORTED, "with <disk type='block'>");
 	vm_files_close(&files);
 }
 

@@ -49,7 +49,7 @@ check_copy(const char *xml)
 	CHECK(memcmp(live->uuid, config->uuid, sizeof(live->uuid)) == 0);
 	CHECK(live->name != config->name);
 	for (size_t i = 0; i < live->n_disks; i++)
-		CHECK(live->disks[i].device.alias && live->disks[i].source);
+		CHECK(live->disks[i].device.alias && live->disks[i].source.node > 0);
 	for (size_t i = 0; i < live->n_serials; i++)
 		CHECK(live->serials[i].device.alias != NULL);
 	for (size_t i = 0; i < live->n_controllers; i++)

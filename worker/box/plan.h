@@ -32,7 +32,7 @@
 
 enum {
 	PLAN_SIZE_MAX = 256 * 1024, /* of the text */
-	PLAN_ARGS_MAX = 2048,
+	PLAN_ARGS_MAX = 3072,
 	PLAN_ARG_MAX = 64 * 1024, /* bytes of one argument */
 	PLAN_FDS_MAX = 256,       /* descriptors besides the log */
 	PLAN_FD_MIN = 10,

@@ -27,6 +27,7 @@ domain_alias_assign(struct domain_def *def)
 		else if (asprintf(&device->alias, "%s%zu", at.of->alias, at.index) < 0)
 			r = -ENOMEM;
 	}
+	domain_disk_number(def);
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * controller.c: USB, IDE, SATA and PCI controllers of the two boards.
+ * controller.c: USB, PCI and disk controllers of the two boards.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -11,15 +11,19 @@
 #include <string.h>
 
 #include "worker/domain/def.h"
+#include "worker/domain/disk_place.h"
 #include "worker/domain/parse.h"
 
 enum { USB_PORTS_MAX = 15 };
+#define QUEUES_MAX 1024 /* virtio's */
 
 static const struct xml_word types[] = {
 	{"usb", DOMAIN_CONTROLLER_USB},
 	{"ide", DOMAIN_CONTROLLER_IDE},
 	{"sata", DOMAIN_CONTROLLER_SATA},
 	{"pci", DOMAIN_CONTROLLER_PCI},
+	{"scsi", DOMAIN_CONTROLLER_SCSI},
+	{"fdc", DOMAIN_CONTROLLER_FDC},
 	{NULL, 0},
 };
 static const struct xml_word models[] = {
@@ -33,6 +37,11 @@ static const struct xml_word models[] = {
 	{"pcie-root", DOMAIN_MODEL_PCIE_ROOT},
 	{"pcie-root-port", DOMAIN_MODEL_PCIE_ROOT_PORT},
 	{"pcie-to-pci-bridge", DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE},
+	{"lsilogic", DOMAIN_MODEL_LSILOGIC},
+	{"lsisas1068", DOMAIN_MODEL_LSISAS1068},
+	{"lsisas1078", DOMAIN_MODEL_LSISAS1078},
+	{"vmpvscsi", DOMAIN_MODEL_VMPVSCSI},
+	{"virtio-scsi", DOMAIN_MODEL_VIRTIO_SCSI},
 	{NULL, 0},
 };
 /* Names of QEMU's devices. */
@@ -43,59 +52,69 @@ static const struct xml_word port_models[] = {
 };
 
 /*
- * What can be on which board. A controller that is part of the board (by_itself) is there whether
- * or not the definition names it, at a place that cannot be changed (slot).
+ * What can be on which board (0: on each), with which indexes. A controller that is part of the
+ * board is at a place that cannot be changed (slot); one that is there by_itself need not be named.
  */
 static const struct kind {
 	enum domain_chipset chipset;
 	enum domain_controller_type type;
 	enum domain_controller_model model;
-	bool by_itself, is_default;
+	uint8_t first, last;
+	enum { BY_ITSELF = 1, DEFAULT = 2, PLUGGED = 4, CONVENTIONAL = 8 } is;
 	uint8_t slot, function;
 	const char *called;
 } kinds[] = {
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, true, true, 1, 2,
-		"PIIX3 USB controller at index 0"},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX4_UHCI, false, false, 0, 0,
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, 0, 0,
+		BY_ITSELF | DEFAULT, 1, 2, "PIIX3 USB controller at index 0"},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, 0, 0,
+		BY_ITSELF | DEFAULT | PLUGGED, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, 0, 0, PLUGGED, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NEC_XHCI, 0, 0, PLUGGED, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, 0, 0,
+		PLUGGED | CONVENTIONAL, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX4_UHCI, 0, 0, PLUGGED | CONVENTIONAL, 0, 0,
 		NULL},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_EHCI, false, false, 0, 0, NULL},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NEC_XHCI, false, false, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, false, false, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, false, false, 0, 0, NULL},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_IDE, 0, false, true, 1, 1,
+	{0, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_EHCI, 0, 0, PLUGGED | CONVENTIONAL, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, 0, 0, 0, 0, 0, NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_IDE, 0, 0, 0, DEFAULT, 1, 1,
 		"Primary IDE controller"},
-	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCI_ROOT, true, true, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_QEMU_XHCI, true, true, 0, 0, NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NEC_XHCI, false, false, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX3_UHCI, false, false, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_PIIX4_UHCI, false, false, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_EHCI, false, false, 0, 0, NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_USB, DOMAIN_MODEL_NONE, false, false, 0, 0, NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_SATA, 0, true, true, 0x1f, 2,
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_SATA, 0, 0, 0, BY_ITSELF | DEFAULT, 0x1f, 2,
 		"Primary SATA controller"},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT, true, true, 0, 0, NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT_PORT, false, false, 0, 0,
-		NULL},
-	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE, false, false,
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_SATA, 0, 1, UINT8_MAX,
+		DEFAULT | PLUGGED | CONVENTIONAL, 0, 0, NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_SATA, 0, 0, UINT8_MAX,
+		DEFAULT | PLUGGED | CONVENTIONAL, 0, 0, NULL},
+	{DOMAIN_CHIPSET_I440FX, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCI_ROOT, 0, 0,
+		BY_ITSELF | DEFAULT, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT, 0, 0,
+		BY_ITSELF | DEFAULT, 0, 0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_ROOT_PORT, 0, UINT8_MAX, 0, 0,
+		0, NULL},
+	{DOMAIN_CHIPSET_Q35, DOMAIN_CONTROLLER_PCI, DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE, 0, UINT8_MAX,
+		0, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_SCSI, DOMAIN_MODEL_LSILOGIC, 0, UINT8_MAX,
+		DEFAULT | PLUGGED | CONVENTIONAL, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_SCSI, DOMAIN_MODEL_LSISAS1068, 0, UINT8_MAX, PLUGGED | CONVENTIONAL,
 		0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_SCSI, DOMAIN_MODEL_LSISAS1078, 0, UINT8_MAX, PLUGGED | CONVENTIONAL,
+		0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_SCSI, DOMAIN_MODEL_VMPVSCSI, 0, UINT8_MAX, PLUGGED | CONVENTIONAL, 0,
+		0, NULL},
+	{0, DOMAIN_CONTROLLER_SCSI, DOMAIN_MODEL_VIRTIO_SCSI, 0, UINT8_MAX, PLUGGED, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_FDC, 0, 0, 0, DEFAULT, 0, 0, NULL},
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* model 0 finds the type's default. */
 static const struct kind *
-find_kind(const struct domain_def *def, unsigned type, unsigned model)
+find_kind(const struct domain_def *def, unsigned type, unsigned model, uint32_t index)
 {
 	for (size_t i = 0; i < N_KINDS; i++) {
 		const struct kind *k = &kinds[i];
 
-		if (k->chipset == def->os.chipset && k->type == type &&
-			(model ? k->model == model : k->is_default))
+		if ((!k->chipset || k->chipset == def->os.chipset) && k->type == type &&
+			index >= k->first && index <= k->last &&
+			(model ? k->model == model : k->is & DEFAULT))
 			return k;
 	}
 	return NULL;
@@ -116,7 +135,24 @@ is_bus(const struct kind *kind)
 }
 
 static int
-choose_kind(struct domain_parse *p, xmlNode *node, const struct kind **ret_kind)
+refuse_kind(struct domain_parse *p, unsigned type, unsigned model, uint32_t index)
+{
+	if (index == 0 || !find_kind(p->def, type, model, 0))
+		return refuse_unsupported(p,
+			"controller type='%s'%s%s%s is not supported by qemud on machine '%s' yet",
+			xml_word(types, type), model ? " model='" : "",
+			model ? xml_word(models, model) : "", model ? "'" : "", p->def->os.machine);
+	if (type == DOMAIN_CONTROLLER_IDE)
+		return refuse_unsupported(
+			p, "Only a single IDE controller is supported for this machine type");
+	return refuse_unsupported(p,
+		"a second %s controller (index='%u') is not supported by qemud yet",
+		xml_word(types, type), index);
+}
+
+static int
+choose_kind(
+	struct domain_parse *p, xmlNode *node, const struct kind **ret_kind, uint32_t *ret_index)
 {
 	unsigned type, model;
 	int r;
@@ -127,35 +163,19 @@ choose_kind(struct domain_parse *p, xmlNode *node, const struct kind **ret_kind)
 			"Missing required attribute 'type' in element 'controller'");
 	if (r == 0)
 		r = xml_attr_word(node, "model", models, p->error, &model);
+	if (r == 0)
+		r = xml_attr_number(
+			node, "index", 10, DOMAIN_CONTROLLERS_MAX - 1, 0, p->error, ret_index);
 	if (r)
 		return r;
-	*ret_kind = find_kind(p->def, type, model);
+	*ret_kind = find_kind(p->def, type, model, *ret_index);
 	if (!*ret_kind)
-		return refuse_unsupported(p,
-			"controller type='%s'%s%s%s is not supported by qemud on machine '%s' yet",
-			xml_word(types, type), model ? " model='" : "",
-			model ? xml_word(models, model) : "", model ? "'" : "", p->def->os.machine);
-	return 0;
-}
-
-/* Ports and bridges have indexes of their own; of everything else there is one, with index 0. */
-static int
-parse_index(struct domain_parse *p, xmlNode *node, const struct kind *kind, uint32_t *ret_index)
-{
-	int r = xml_attr_number(
-		node, "index", 10, DOMAIN_CONTROLLERS_MAX - 1, 0, p->error, ret_index);
-
-	if (r)
-		return r;
-	if (is_bus(kind) && *ret_index == 0)
+		return refuse_kind(p, type, model, *ret_index);
+	if (is_bus(*ret_kind) && *ret_index == 0)
 		return domain_refuse(p->error, VIR_ERR_XML_ERROR, VIR_FROM_QEMU,
 			"The PCI controller with index='0' must be model='pcie-root' for this "
 			"machine type, but model='%s' was found instead",
-			xml_word(models, kind->model));
-	if (!is_bus(kind) && *ret_index > 0)
-		return refuse_unsupported(p,
-			"a second %s controller (index='%u') is not supported by qemud yet",
-			xml_word(types, kind->type), *ret_index);
+			xml_word(models, model));
 	return 0;
 }
 
@@ -198,8 +218,6 @@ parse_usb(struct domain_parse *p, xmlNode *node, struct domain_controller *contr
 	uint32_t ports = 0;
 	int r = 0;
 
-	/* Only these are PCI Express. */
-	controller->device.conventional = !is_xhci(controller->model);
 	if (is_xhci(controller->model))
 		r = xml_attr_number(node, "ports", 10, UINT32_MAX, 0, p->error, &ports);
 	if (r == 0 && ports > USB_PORTS_MAX)
@@ -210,14 +228,53 @@ parse_usb(struct domain_parse *p, xmlNode *node, struct domain_controller *contr
 }
 
 static int
+parse_driver(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
+{
+	xmlNode *driver = xml_child(node, "driver");
+	unsigned ioeventfd = 0;
+	int r;
+
+	if (!driver)
+		return 0;
+	r = xml_attr_number(driver, "queues", 10, QUEUES_MAX, 0, p->error, &controller->queues);
+	if (r == 0)
+		r = xml_attr_number(driver, "cmd_per_lun", 10, INT32_MAX, 0, p->error,
+			&controller->cmd_per_lun);
+	if (r == 0)
+		r = xml_attr_number(driver, "max_sectors", 10, INT32_MAX, 0, p->error,
+			&controller->max_sectors);
+	if (r == 0)
+		r = xml_attr_word(driver, "ioeventfd", xml_on_off, p->error, &ioeventfd);
+	controller->ioeventfd = ioeventfd;
+	if (r || controller->model == DOMAIN_MODEL_VIRTIO_SCSI)
+		return r;
+	if (controller->queues || controller->cmd_per_lun || controller->max_sectors || ioeventfd)
+		return refuse_unsupported(p, "'%s' is only supported by virtio-scsi controller",
+			controller->queues        ? "queues"
+			: controller->cmd_per_lun ? "cmd_per_lun"
+			: controller->max_sectors ? "max_sectors"
+						  : "ioeventfd");
+	return 0;
+}
+
+/* Floppy controllers are on no bus that has places. */
+static enum domain_address
+address_of(const struct kind *kind)
+{
+	return kind->model == DOMAIN_MODEL_NONE || kind->type == DOMAIN_CONTROLLER_FDC
+		       ? DOMAIN_ADDRESS_NONE
+		       : DOMAIN_ADDRESS_PCI;
+}
+
+static int
 parse_place(struct domain_parse *p, xmlNode *node, const struct kind *kind,
 	struct domain_device *device)
 {
 	struct domain_pci_address *pci = &device->pci;
 	int r;
 
-	r = domain_device_parse(p, node, device,
-		kind->model == DOMAIN_MODEL_NONE ? DOMAIN_ADDRESS_NONE : DOMAIN_ADDRESS_PCI);
+	r = domain_device_parse(p, node, device, address_of(kind));
+	device->conventional = kind->is & CONVENTIONAL;
 	if (r)
 		return r;
 	if (is_root(kind) && pci->set)
@@ -267,10 +324,8 @@ parse(struct domain_parse *p, xmlNode *node)
 	const struct kind *kind = NULL;
 	uint32_t index = 0;
 	size_t at = 0;
-	int r = choose_kind(p, node, &kind);
+	int r = choose_kind(p, node, &kind, &index);
 
-	if (r == 0)
-		r = parse_index(p, node, kind, &index);
 	if (r)
 		return r;
 	controller.type = kind->type;
@@ -280,6 +335,8 @@ parse(struct domain_parse *p, xmlNode *node)
 		r = parse_bus(p, node, &controller);
 	if (r == 0 && kind->type == DOMAIN_CONTROLLER_USB)
 		r = parse_usb(p, node, &controller);
+	if (r == 0)
+		r = parse_driver(p, node, &controller);
 	if (r == 0)
 		r = parse_place(p, node, kind, &controller.device);
 	if (r == 0 && !find_place(p->def, &controller, &at))
@@ -297,28 +354,57 @@ add(struct domain_def *def, struct domain_controller *controller, struct rpc_err
 {
 	size_t at = 0;
 
-	controller->device.address = DOMAIN_ADDRESS_PCI;
+	if (controller->type != DOMAIN_CONTROLLER_FDC)
+		controller->device.address = DOMAIN_ADDRESS_PCI;
 	if (!find_place(def, controller, &at))
 		return 0;
 	return domain_kind_insert(&domain_controller_kind, def, at, controller, error);
 }
 
 static int
-complete(struct domain_parse *p)
+add_kind(struct domain_def *def, const struct kind *kind, uint8_t index, struct rpc_error *error)
 {
+	struct domain_controller controller = {
+		.type = kind->type, .model = kind->model, .index = index, .added = true};
+
+	controller.device.conventional = kind->is & CONVENTIONAL;
+	if (kind->slot)
+		controller.device.pci = (struct domain_pci_address){
+			.set = true, .slot = kind->slot, .function = kind->function};
+	return add(def, &controller, error);
+}
+
+/* All controllers of a type up to the last one that has a disk. */
+static int
+add_for_disks(struct domain_def *def, enum domain_controller_type type, struct rpc_error *error)
+{
+	unsigned n = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < N_KINDS && r == 0; i++) {
-		const struct kind *k = &kinds[i];
-		struct domain_controller controller = {.type = k->type, .model = k->model};
+	for (size_t i = 0; i < def->n_disks; i++) {
+		const struct domain_disk *disk = &def->disks[i];
 
-		if (k->chipset != p->def->os.chipset || !k->by_itself)
-			continue;
-		if (k->slot)
-			controller.device.pci = (struct domain_pci_address){
-				.set = true, .slot = k->slot, .function = k->function};
-		r = add(p->def, &controller, p->error);
+		if (domain_disk_bus_controller(disk->bus) == type &&
+			disk->device.drive.controller >= n)
+			n = disk->device.drive.controller + 1;
 	}
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = add_kind(def, find_kind(def, type, 0, i), (uint8_t)i, error);
+	return r;
+}
+
+static int
+complete(struct domain_parse *p)
+{
+	static const enum domain_controller_type of_disks[] = {DOMAIN_CONTROLLER_SCSI,
+		DOMAIN_CONTROLLER_FDC, DOMAIN_CONTROLLER_IDE, DOMAIN_CONTROLLER_SATA};
+	int r = 0;
+
+	for (size_t i = 0; i < N_KINDS && r == 0; i++)
+		if (kinds[i].chipset == p->def->os.chipset && kinds[i].is & BY_ITSELF)
+			r = add_kind(p->def, &kinds[i], 0, p->error);
+	for (size_t i = 0; i < sizeof(of_disks) / sizeof(of_disks[0]) && r == 0; i++)
+		r = add_for_disks(p->def, of_disks[i], p->error);
 	return r;
 }
 
@@ -341,10 +427,29 @@ bool
 domain_controller_is_plugged(
 	const struct domain_def *def, const struct domain_controller *controller)
 {
-	const struct kind *kind = find_kind(def, controller->type, controller->model);
+	const struct kind *kind =
+		find_kind(def, controller->type, controller->model, controller->index);
 
-	return kind && !kind->slot && !is_root(kind) && !is_bus(kind) &&
-	       kind->model != DOMAIN_MODEL_NONE;
+	return kind && kind->is & PLUGGED;
+}
+
+const struct domain_controller *
+domain_controller_find(
+	const struct domain_def *def, enum domain_controller_type type, unsigned index)
+{
+	for (size_t i = 0; i < def->n_controllers; i++)
+		if (def->controllers[i].type == type && def->controllers[i].index == index)
+			return &def->controllers[i];
+	return NULL;
+}
+
+enum domain_controller_model
+domain_controller_scsi_model(const struct domain_def *def, unsigned index)
+{
+	const struct domain_controller *c =
+		domain_controller_find(def, DOMAIN_CONTROLLER_SCSI, index);
+
+	return c ? c->model : DOMAIN_MODEL_LSILOGIC;
 }
 
 unsigned
@@ -385,6 +490,24 @@ goes_without_saying(const struct domain_controller *controller)
 }
 
 static void
+format_driver(struct writer *w, const struct domain_controller *controller)
+{
+	if (!controller->queues && !controller->cmd_per_lun && !controller->max_sectors &&
+		!controller->ioeventfd)
+		return;
+	writer_start(w, "driver");
+	if (controller->queues)
+		writer_attr_f(w, "queues", "%u", controller->queues);
+	if (controller->cmd_per_lun)
+		writer_attr_f(w, "cmd_per_lun", "%u", controller->cmd_per_lun);
+	if (controller->max_sectors)
+		writer_attr_f(w, "max_sectors", "%u", controller->max_sectors);
+	if (controller->ioeventfd)
+		writer_attr(w, "ioeventfd", xml_word(xml_on_off, controller->ioeventfd));
+	writer_end(w, "driver");
+}
+
+static void
 format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
 	const struct domain_controller *controller = &def->controllers[i];
@@ -410,6 +533,7 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 		writer_attr_f(w, "port", "0x%x", (unsigned)controller->port);
 		writer_end(w, "target");
 	}
+	format_driver(w, controller);
 	domain_device_format(w, &controller->device, flags);
 	writer_end(w, "controller");
 }
@@ -421,11 +545,13 @@ name(const struct domain_def *def, size_t i, char **ret)
 
 	if (c->type == DOMAIN_CONTROLLER_USB)
 		*ret = strdup("usb");
-	else if (c->type == DOMAIN_CONTROLLER_IDE || c->type == DOMAIN_CONTROLLER_SATA)
+	else if (c->type == DOMAIN_CONTROLLER_IDE ||
+		 (c->type == DOMAIN_CONTROLLER_SATA && !domain_controller_is_plugged(def, c)))
 		*ret = strdup("ide");
 	else if (c->model == DOMAIN_MODEL_PCIE_ROOT)
 		*ret = strdup("pcie.0");
-	else if (asprintf(ret, "pci.%u", c->index) < 0)
+	else if (asprintf(ret, c->type == DOMAIN_CONTROLLER_PCI ? "%s.%u" : "%s%u",
+			 xml_word(types, c->type), c->index) < 0)
 		*ret = NULL;
 	return *ret ? 0 : -ENOMEM;
 }

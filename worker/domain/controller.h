@@ -19,6 +19,8 @@ enum domain_controller_type {
 	DOMAIN_CONTROLLER_IDE,
 	DOMAIN_CONTROLLER_SATA,
 	DOMAIN_CONTROLLER_PCI,
+	DOMAIN_CONTROLLER_SCSI,
+	DOMAIN_CONTROLLER_FDC,
 };
 enum domain_controller_model {
 	DOMAIN_MODEL_NONE = 1, /* of USB: there is none */
@@ -31,15 +33,23 @@ enum domain_controller_model {
 	DOMAIN_MODEL_PCIE_ROOT,
 	DOMAIN_MODEL_PCIE_ROOT_PORT,
 	DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE,
+	DOMAIN_MODEL_LSILOGIC,
+	DOMAIN_MODEL_LSISAS1068,
+	DOMAIN_MODEL_LSISAS1078,
+	DOMAIN_MODEL_VMPVSCSI,
+	DOMAIN_MODEL_VIRTIO_SCSI,
 };
 
 struct domain_controller {
 	struct domain_device device;
 	enum domain_controller_type type;
-	enum domain_controller_model model; /* USB and PCI only */
+	enum domain_controller_model model; /* USB, PCI and SCSI only */
 	uint8_t index;
-	int16_t chassis, port; /* root ports only */
-	uint8_t usb_ports;     /* xHCI only; 0: as many as QEMU makes */
+	bool added;                                /* for disks; not in the definition */
+	int16_t chassis, port;                     /* root ports only */
+	uint8_t usb_ports;                         /* xHCI only; 0: as many as QEMU makes */
+	uint32_t queues, cmd_per_lun, max_sectors; /* virtio-scsi only; 0: not said */
+	enum domain_switch ioeventfd;              /* virtio-scsi only */
 };
 
 /*
@@ -61,5 +71,12 @@ unsigned domain_controller_usb_ports(const struct domain_controller *controller)
 
 /** The PCI controller with that index, or NULL. */
 struct domain_controller *domain_controller_find_pci(struct domain_def *def, unsigned index);
+
+/** The controller of that type and index, or NULL. */
+const struct domain_controller *domain_controller_find(
+	const struct domain_def *def, enum domain_controller_type type, unsigned index);
+/** The model of the SCSI controller with that index; one that is not there has the default. */
+enum domain_controller_model domain_controller_scsi_model(
+	const struct domain_def *def, unsigned index);
 
 #endif

@@ -133,6 +133,23 @@ parse_usb(struct domain_parse *p, xmlNode *address, struct domain_device *device
 	return 0;
 }
 
+static int
+parse_drive(struct domain_parse *p, xmlNode *address, struct domain_device *device)
+{
+	struct domain_drive_address *drive = &device->drive;
+	int r = xml_attr_number(
+		address, "controller", 10, UINT32_MAX, 0, p->error, &drive->controller);
+
+	if (r == 0)
+		r = xml_attr_number(address, "bus", 10, UINT32_MAX, 0, p->error, &drive->bus);
+	if (r == 0)
+		r = xml_attr_number(address, "target", 10, UINT32_MAX, 0, p->error, &drive->target);
+	if (r == 0)
+		r = xml_attr_number(address, "unit", 10, UINT32_MAX, 0, p->error, &drive->unit);
+	drive->set = true;
+	return r;
+}
+
 static const struct address {
 	const char *type;
 	int (*parse)(struct domain_parse *p, xmlNode *address, struct domain_device *device);
@@ -140,6 +157,7 @@ static const struct address {
 	[DOMAIN_ADDRESS_PCI] = {"pci", parse_pci},
 	[DOMAIN_ADDRESS_ISA] = {"isa", parse_isa},
 	[DOMAIN_ADDRESS_USB] = {"usb", parse_usb},
+	[DOMAIN_ADDRESS_DRIVE] = {"drive", parse_drive},
 };
 
 static int
@@ -235,6 +253,18 @@ format_usb(struct writer *w, const struct domain_usb_address *usb)
 	writer_end(w, "address");
 }
 
+static void
+format_drive(struct writer *w, const struct domain_drive_address *drive)
+{
+	writer_start(w, "address");
+	writer_attr(w, "type", "drive");
+	writer_attr_f(w, "controller", "%u", drive->controller);
+	writer_attr_f(w, "bus", "%u", drive->bus);
+	writer_attr_f(w, "target", "%u", drive->target);
+	writer_attr_f(w, "unit", "%u", drive->unit);
+	writer_end(w, "address");
+}
+
 void
 domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
 {
@@ -249,6 +279,8 @@ domain_device_format(struct writer *w, const struct domain_device *device, unsig
 		format_isa(w, &device->isa);
 	if (device->usb.port)
 		format_usb(w, &device->usb);
+	if (device->drive.set)
+		format_drive(w, &device->drive);
 }
 
 void

@@ -37,12 +37,19 @@ struct domain_usb_address {
 	uint8_t bus, port; /* port 0: any */
 };
 
+/* A place on a controller for disks: its index, and what else libvirt tells places apart by. */
+struct domain_drive_address {
+	bool set;
+	uint32_t controller, bus, target, unit;
+};
+
 /* The kinds of <address>; a device takes one kind. */
 enum domain_address {
 	DOMAIN_ADDRESS_NONE,
 	DOMAIN_ADDRESS_PCI,
 	DOMAIN_ADDRESS_ISA,
-	DOMAIN_ADDRESS_USB
+	DOMAIN_ADDRESS_USB,
+	DOMAIN_ADDRESS_DRIVE
 };
 
 /* The first member of every device's struct. */
@@ -54,7 +61,8 @@ struct domain_device {
 	struct domain_pci_address pci;
 	struct domain_isa_address isa;
 	struct domain_usb_address usb; /* domain_usb_assign() finds a port */
-	uint32_t boot_order;           /* devices from which a guest can boot only; 0: none */
+	struct domain_drive_address drive;
+	uint32_t boot_order; /* devices from which a guest can boot only; 0: none */
 };
 
 /**

@@ -27,6 +27,7 @@ static const struct {
 	{VIR_ERR_XML_ERROR, "XML error: "},
 	{VIR_ERR_CONFIG_UNSUPPORTED, "unsupported configuration: "},
 	{VIR_ERR_OVERFLOW, "numerical overflow: "},
+	{VIR_ERR_ARGUMENT_UNSUPPORTED, "argument unsupported: "},
 };
 
 static const char *

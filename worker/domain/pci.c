@@ -85,6 +85,13 @@ is_plugged(const struct domain_def *def, const struct domain_kind *kind, size_t 
 	return domain_kind_at(kind, def, i)->address == DOMAIN_ADDRESS_PCI;
 }
 
+/* Controllers that the definition does not name come behind all that it names. */
+static bool
+comes_late(const struct domain_def *def, const struct domain_kind *kind, size_t i)
+{
+	return kind == &domain_controller_kind && def->controllers[i].added;
+}
+
 /* The devices that are plugged into a slot, in the order in which they get one. */
 static size_t
 list_plugged(struct domain_def *def, struct domain_device *plugged[PLUGGED_MAX])
@@ -95,9 +102,11 @@ list_plugged(struct domain_def *def, struct domain_device *plugged[PLUGGED_MAX])
 		const struct domain_kind *kind = order[k].kind;
 		size_t count = domain_kind_count(kind, def);
 
-		for (size_t i = order[k].from; i < count && i < order[k].to; i++)
-			if (is_plugged(def, kind, i) && n < PLUGGED_MAX)
-				plugged[n++] = domain_kind_at(kind, def, i);
+		for (unsigned late = 0; late < 2; late++)
+			for (size_t i = order[k].from; i < count && i < order[k].to; i++)
+				if (is_plugged(def, kind, i) && n < PLUGGED_MAX &&
+					comes_late(def, kind, i) == late)
+					plugged[n++] = domain_kind_at(kind, def, i);
 	}
 	return n;
 }

@@ -179,7 +179,7 @@ xml_attr_word(xmlNode *node, const char *name, const struct xml_word *words,
 	struct rpc_error *error, unsigned *ret_value)
 {
 	const char *value = xml_attr(node, name);
-	char known[128] = "";
+	char known[512] = "";
 	size_t used = 0;
 
 	*ret_value = value ? xml_word_value(words, value) : 0;

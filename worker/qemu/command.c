@@ -21,16 +21,17 @@
 #include "worker/qemu/command_line.h"
 #include "worker/qemu/command_machine.h"
 
-_Static_assert(
-	64 + 2 * DOMAIN_IOTHREADS_MAX + 4 * DOMAIN_CELLS_MAX +
-			2 * DOMAIN_CELLS_MAX * DOMAIN_CELLS_MAX + 2 * DOMAIN_FWCFGS_MAX +
-			2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX + 8 * DOMAIN_DISKS_MAX +
-			4 * DOMAIN_RNGS_MAX + 4 * DOMAIN_WATCHDOGS_MAX + 2 * DOMAIN_PANICS_MAX +
-			4 * DOMAIN_GRAPHICS_MAX + 2 * DOMAIN_VIDEOS_MAX + 2 * DOMAIN_INPUTS_MAX +
-			2 * DOMAIN_AUDIOS_MAX + 2 * (1 + DOMAIN_CODECS_MAX) * DOMAIN_SOUNDS_MAX <=
-		PLAN_ARGS_MAX,
+_Static_assert(64 + 2 * DOMAIN_IOTHREADS_MAX + 4 * DOMAIN_CELLS_MAX +
+			       2 * DOMAIN_CELLS_MAX * DOMAIN_CELLS_MAX + 2 * DOMAIN_FWCFGS_MAX +
+			       2 * DOMAIN_CONTROLLERS_MAX + 4 * DOMAIN_SERIALS_MAX +
+			       6 * DOMAIN_LAYERS_MAX + 6 * DOMAIN_DISKS_MAX + 4 * DOMAIN_RNGS_MAX +
+			       4 * DOMAIN_WATCHDOGS_MAX + 2 * DOMAIN_PANICS_MAX +
+			       4 * DOMAIN_GRAPHICS_MAX + 2 * DOMAIN_VIDEOS_MAX +
+			       2 * DOMAIN_INPUTS_MAX + 2 * DOMAIN_AUDIOS_MAX +
+			       2 * (1 + DOMAIN_CODECS_MAX) * DOMAIN_SOUNDS_MAX <=
+		       PLAN_ARGS_MAX,
 	"a definition's arguments have room in a plan");
-_Static_assert(3 + DOMAIN_SERIALS_MAX + DOMAIN_DISKS_MAX <= PLAN_FDS_MAX,
+_Static_assert(3 + DOMAIN_SERIALS_MAX + DOMAIN_LAYERS_MAX <= PLAN_FDS_MAX,
 	"a definition's descriptors have room in a plan");
 
 static void

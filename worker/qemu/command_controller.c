@@ -6,6 +6,7 @@
  */
 #include "worker/qemu/command_devices.h"
 
+#include "worker/qemu/command_disk.h"
 #include "worker/qemu/command_pci.h"
 
 static void
@@ -33,24 +34,103 @@ add_usb(struct command_line *line, const struct domain_controller *c)
 			: json_object());
 }
 
-/* IDE, SATA and the root buses are part of the board. */
+/* What a floppy is booted by is a property of its controller: bootindexA, bootindexB. */
+static json_t *
+floppy_boot(const struct domain_def *def)
+{
+	json_t *boot = json_object();
+
+	for (size_t i = 0; i < def->n_disks && boot; i++) {
+		char name[] = "bootindexA";
+		uint32_t order = command_disk_boot_index(def, i);
+
+		if (def->disks[i].bus != DOMAIN_BUS_FDC || !order)
+			continue;
+		name[sizeof(name) - 2] = (char)('A' + def->disks[i].device.drive.unit);
+		if (json_object_set_new(boot, name, json_integer(order)) < 0) {
+			json_decref(boot);
+			return NULL;
+		}
+	}
+	return boot;
+}
+
+/* The older board has it by itself. */
+static void
+add_fdc(struct command_line *line)
+{
+	json_t *boot = floppy_boot(line->def), *value;
+	const char *name;
+
+	if (!boot)
+		line->failed = true;
+	if (line->def->os.chipset == DOMAIN_CHIPSET_Q35) {
+		if (json_object_set_new(boot, "driver", json_string("isa-fdc")) < 0)
+			line->failed = true;
+		command_line_add_json(line, "-device", boot);
+		return;
+	}
+	json_object_foreach (boot, name, value) {
+		command_line_add(line, "-global");
+		command_line_add_f(
+			line, "isa-fdc.%s=%" JSON_INTEGER_FORMAT, name, json_integer_value(value));
+	}
+	json_decref(boot);
+}
+
+static void
+add_virtio_scsi(struct command_line *line, const struct domain_controller *c)
+{
+	command_pci_add(line, "virtio-scsi-pci", &c->device,
+		json_pack("{so* so* so* so*}", "num_queues",
+			c->queues ? json_integer(c->queues) : NULL, "cmd_per_lun",
+			c->cmd_per_lun ? json_integer(c->cmd_per_lun) : NULL, "max_sectors",
+			c->max_sectors ? json_integer(c->max_sectors) : NULL, "ioeventfd",
+			c->ioeventfd ? json_boolean(c->ioeventfd == DOMAIN_ON) : NULL));
+}
+
+/* QEMU's name for what is no more than plugged in; NULL for all else. */
+static const char *
+driver_of(const struct domain_def *def, const struct domain_controller *c)
+{
+	static const char *const drivers[] = {
+		[DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE] = "pcie-pci-bridge",
+		[DOMAIN_MODEL_LSILOGIC] = "lsi",
+		[DOMAIN_MODEL_LSISAS1068] = "mptsas1068",
+		[DOMAIN_MODEL_LSISAS1078] = "megasas",
+		[DOMAIN_MODEL_VMPVSCSI] = "pvscsi",
+		[DOMAIN_MODEL_VIRTIO_SCSI] = NULL,
+	};
+
+	if (c->type == DOMAIN_CONTROLLER_SATA && domain_controller_is_plugged(def, c))
+		return "ahci";
+	return c->model < sizeof(drivers) / sizeof(drivers[0]) ? drivers[c->model] : NULL;
+}
+
+/* IDE, the first SATA controller and the root buses are part of the board. */
 void
 command_add_controllers(struct command_line *line)
 {
 	const struct domain_def *def = line->def;
 
-	/* A port makes the bus on which others are. */
+	/* What makes a bus comes before what is on it. */
 	for (size_t i = 0; i < def->n_controllers; i++)
 		if (def->controllers[i].model == DOMAIN_MODEL_PCIE_ROOT_PORT)
 			add_root_port(line, &def->controllers[i]);
-	for (size_t i = 0; i < def->n_controllers; i++)
-		if (def->controllers[i].model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE)
-			command_pci_add(line, "pcie-pci-bridge", &def->controllers[i].device,
-				json_object());
-	for (size_t i = 0; i < def->n_controllers; i++) {
-		const struct domain_controller *c = &def->controllers[i];
+	for (unsigned bridges = 2; bridges-- > 0;)
+		for (size_t i = 0; i < def->n_controllers; i++) {
+			const struct domain_controller *c = &def->controllers[i];
+			bool is_bridge = c->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE;
 
-		if (c->type == DOMAIN_CONTROLLER_USB && c->model != DOMAIN_MODEL_NONE)
-			add_usb(line, c);
-	}
+			if (is_bridge != (bool)bridges)
+				continue;
+			if (driver_of(def, c))
+				command_pci_add(line, driver_of(def, c), &c->device, json_object());
+			else if (c->type == DOMAIN_CONTROLLER_USB && c->model != DOMAIN_MODEL_NONE)
+				add_usb(line, c);
+			else if (c->model == DOMAIN_MODEL_VIRTIO_SCSI)
+				add_virtio_scsi(line, c);
+			else if (c->type == DOMAIN_CONTROLLER_FDC)
+				add_fdc(line);
+		}
 }

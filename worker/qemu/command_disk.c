@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * command_disk.c: disks.
+ * command_disk.c: disks and drives, each at its place on a bus.
  *
- * Runs in the worker, as the user. Pure. Must never name a file of the user's, nor let QEMU
- * choose whether an image is written to.
+ * Runs in the worker, as the user. Pure.
  */
-#include "worker/qemu/command_devices.h"
+#include "worker/qemu/command_disk.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "lib/take.h"
+#include "worker/qemu/command_devices.h"
 #include "worker/qemu/command_pci.h"
+#include "worker/qemu/command_usb.h"
 
-/* A definition that orders whole classes of devices means the first disk by "hd". */
-static uint32_t
-boot_index(const struct domain_def *def, size_t i)
+/* A definition that orders whole classes of devices means the first of each. */
+uint32_t
+command_disk_boot_index(const struct domain_def *def, size_t i)
 {
+	static const enum domain_boot classes[] = {[DOMAIN_DISK] = DOMAIN_BOOT_HD,
+		[DOMAIN_CDROM] = DOMAIN_BOOT_CDROM,
+		[DOMAIN_FLOPPY] = DOMAIN_BOOT_FD};
 	uint32_t index = 0;
 
-	if (def->disks[i].device.boot_order || i > 0)
+	if (def->disks[i].device.boot_order)
 		return def->disks[i].device.boot_order;
+	for (size_t j = 0; j < i; j++)
+		if (def->disks[j].what == def->disks[i].what)
+			return 0;
 	for (uint32_t place = 0; place < def->os.n_boot; place++)
-		if (def->os.boot[place] == DOMAIN_BOOT_HD)
+		if (def->os.boot[place] == classes[def->disks[i].what])
 			index = place + 1;
 	return index;
 }
@@ -35,44 +42,171 @@ serial_number(struct command_line *line, const char *serial)
 	return escaped ? json_string(escaped) : NULL;
 }
 
-/*
- * A set of one descriptor, and no auto-read-only, with which QEMU would look for one of the other
- * kind. Backing images stay as the image itself names them: a file of the box, which has none.
- */
 static void
-add_blockdevs(struct command_line *line, size_t i, const char *node)
+put(struct command_line *line, json_t *object, const char *key, json_t *value)
 {
-	static const char *const formats[] = {
-		[DOMAIN_DISK_RAW] = "raw", [DOMAIN_DISK_QCOW2] = "qcow2"};
-	const struct domain_disk *disk = &line->def->disks[i];
-	int fd = command_line_add_fd(line, QEMU_FILE_DISK, i);
+	if (json_object_set_new(object, key, value) < 0)
+		line->failed = true;
+}
 
-	command_line_add(line, "-add-fd");
-	command_line_add_f(line, "set=%zu,fd=%d,opaque=%s", i + 1, fd, disk->device.alias);
-	command_line_add_json(line, "-blockdev",
-		json_pack("{ss so so ss sb}", "driver", "file", "filename",
-			json_sprintf("/dev/fdset/%zu", i + 1), "node-name",
-			json_sprintf("%s-storage", node), "discard", "unmap", "read-only",
-			disk->readonly));
-	command_line_add_json(line, "-blockdev",
-		json_pack("{ss so so sb}", "driver", formats[disk->format], "node-name",
-			json_sprintf("%s-format", node), "file", json_sprintf("%s-storage", node),
-			"read-only", disk->readonly));
+static void
+put_number(struct command_line *line, json_t *object, const char *key, uint64_t value)
+{
+	if (value)
+		put(line, object, key, json_integer((json_int_t)value));
+}
+
+static void
+put_text(struct command_line *line, json_t *object, const char *key, const char *value)
+{
+	if (value)
+		put(line, object, key, json_string(value));
+}
+
+static void
+put_switch(struct command_line *line, json_t *object, const char *key, unsigned value)
+{
+	if (value)
+		put(line, object, key, json_boolean(value == DOMAIN_ON));
+}
+
+static void
+put_policies(struct command_line *line, json_t *object, const struct domain_disk *disk)
+{
+	static const char *const words[] = {[DOMAIN_ERROR_STOP] = "stop",
+		[DOMAIN_ERROR_REPORT] = "report",
+		[DOMAIN_ERROR_IGNORE] = "ignore",
+		[DOMAIN_ERROR_ENOSPACE] = "enospc"};
+	const struct domain_disk_driver *driver = &disk->driver;
+	unsigned writes = driver->error_policy, reads = driver->rerror_policy;
+	unsigned cache = command_disk_cache(disk);
+
+	/* As libvirt has it; QEMU has no enospc for reads. */
+	if (!reads && writes != DOMAIN_ERROR_ENOSPACE)
+		reads = writes;
+	put_text(line, object, "werror", writes ? words[writes] : NULL);
+	put_text(line, object, "rerror", reads ? words[reads] : NULL);
+	if (cache)
+		put_text(line, object, "write-cache",
+			cache == DOMAIN_CACHE_WRITETHROUGH || cache == DOMAIN_CACHE_DIRECTSYNC
+				? "off"
+				: "on");
+}
+
+/* What has the same name on all buses. */
+static json_t *
+properties(struct command_line *line, size_t i)
+{
+	const struct domain_disk *disk = &line->def->disks[i];
+	json_t *object = json_object();
+
+	if (disk->source.path)
+		put(line, object, "drive", command_disk_add_layers(line, i));
+	if (disk->bus != DOMAIN_BUS_FDC)
+		put_number(line, object, "bootindex", command_disk_boot_index(line->def, i));
+	if (disk->serial)
+		put(line, object, "serial", serial_number(line, disk->serial));
+	if (disk->shareable)
+		put(line, object, "share-rw", json_true());
+	put_number(line, object, "logical_block_size", disk->logical_block_size);
+	put_number(line, object, "physical_block_size", disk->physical_block_size);
+	put_number(line, object, "wwn", disk->wwn ? strtoull(disk->wwn, NULL, 16) : 0);
+	put_number(line, object, "rotation_rate", disk->rotation_rate);
+	put_text(line, object, "vendor", disk->vendor);
+	put_text(line, object, "product", disk->product);
+	put_switch(line, object, "ioeventfd", disk->driver.ioeventfd);
+	put_switch(line, object, "event_idx", disk->driver.event_idx);
+	put_number(line, object, "num-queues", disk->driver.queues);
+	put_number(line, object, "queue-size", disk->driver.queue_size);
+	put_policies(line, object, disk);
+	return object;
+}
+
+/* --- places ------------------------------------------------------------------------------- */
+
+/* SATA disks are on IDE buses, one each; those of the board have the board's names. */
+static json_t *
+sata_place(const struct domain_def *def, const struct domain_drive_address *a)
+{
+	const struct domain_controller *c =
+		domain_controller_find(def, DOMAIN_CONTROLLER_SATA, a->controller);
+	const char *bus = domain_controller_is_plugged(def, c) ? c->device.alias : "ide";
+
+	return json_pack("{so}", "bus", json_sprintf("%s.%u", bus, a->unit));
+}
+
+/* Old controllers know one number. What a guest is told of a disk without a serial number: its name. */
+static json_t *
+scsi_place(const struct domain_def *def, const struct domain_disk *disk)
+{
+	const struct domain_drive_address *a = &disk->device.drive;
+	const struct domain_controller *c =
+		domain_controller_find(def, DOMAIN_CONTROLLER_SCSI, a->controller);
+	json_t *bus = json_sprintf("%s.0", c->device.alias);
+	json_t *id = disk->serial ? json_string(disk->serial)
+				  : json_sprintf("drive-%s", disk->device.alias);
+
+	if (c->model == DOMAIN_MODEL_LSILOGIC)
+		return json_pack(
+			"{so so si}", "bus", bus, "device_id", id, "scsi-id", (int)a->unit);
+	return json_pack("{so so si si si}", "bus", bus, "device_id", id, "channel", 0, "scsi-id",
+		(int)a->target, "lun", (int)a->unit);
+}
+
+static json_t *
+place(const struct domain_def *def, const struct domain_disk *disk)
+{
+	const struct domain_drive_address *a = &disk->device.drive;
+
+	switch (disk->bus) {
+	case DOMAIN_BUS_IDE:
+		return json_pack(
+			"{so si}", "bus", json_sprintf("ide.%u", a->bus), "unit", (int)a->unit);
+	case DOMAIN_BUS_SATA:
+		return sata_place(def, a);
+	case DOMAIN_BUS_SCSI:
+		return scsi_place(def, disk);
+	case DOMAIN_BUS_FDC:
+		return json_pack("{si}", "unit", (int)a->unit);
+	case DOMAIN_BUS_VIRTIO:
+	case DOMAIN_BUS_USB:
+		break;
+	}
+	return NULL;
+}
+
+static const char *
+driver_of(const struct domain_disk *disk)
+{
+	bool cdrom = disk->what == DOMAIN_CDROM;
+
+	if (disk->bus == DOMAIN_BUS_FDC)
+		return "floppy";
+	if (disk->bus == DOMAIN_BUS_SCSI)
+		return cdrom ? "scsi-cd" : "scsi-hd";
+	return cdrom ? "ide-cd" : "ide-hd";
 }
 
 static void
 add_disk(struct command_line *line, size_t i)
 {
 	const struct domain_disk *disk = &line->def->disks[i];
-	uint32_t order = boot_index(line->def, i);
-	char node[32];
+	json_t *more = properties(line, i), *device;
 
-	(void)snprintf(node, sizeof(node), "libvirt-%u", domain_disk_number(line->def->n_disks, i));
-	add_blockdevs(line, i, node);
-	command_pci_add(line, "virtio-blk-pci", &disk->device,
-		json_pack("{so so* so*}", "drive", json_sprintf("%s-format", node), "bootindex",
-			order ? json_integer(order) : NULL, "serial",
-			disk->serial ? serial_number(line, disk->serial) : NULL));
+	if (disk->bus == DOMAIN_BUS_VIRTIO) {
+		command_pci_add(line, "virtio-blk-pci", &disk->device, more);
+		return;
+	}
+	if (disk->bus == DOMAIN_BUS_USB) {
+		put(line, more, "removable", json_boolean(disk->removable == DOMAIN_ON));
+		command_usb_add(line, "usb-storage", &disk->device, more);
+		return;
+	}
+	device = json_pack("{ss ss}", "driver", driver_of(disk), "id", disk->device.alias);
+	if (json_object_update_new(device, place(line->def, disk)) < 0 ||
+		json_object_update_new(device, more) < 0)
+		line->failed = true;
+	command_line_add_json(line, "-device", device);
 }
 
 void

@@ -99,13 +99,26 @@ command_line_escape(struct command_line *line, const char *text, char special, c
 	return escaped;
 }
 
-int
-command_line_add_fd(struct command_line *line, enum qemu_command_file file, size_t index)
+static int
+add_fd(struct command_line *line, enum qemu_command_file file, size_t index, size_t layer)
 {
 	struct qemu_command *command = line->command;
 	int number = PLAN_FD_MIN + (int)command->n_fds;
 
 	ASSERT(command->n_fds < PLAN_FDS_MAX);
-	command->fds[command->n_fds++] = (struct qemu_command_fd){file, (unsigned)index, number};
+	command->fds[command->n_fds++] =
+		(struct qemu_command_fd){file, (unsigned)index, (unsigned)layer, number};
 	return number;
+}
+
+int
+command_line_add_fd(struct command_line *line, enum qemu_command_file file, size_t index)
+{
+	return add_fd(line, file, index, 0);
+}
+
+int
+command_line_add_disk_fd(struct command_line *line, size_t disk, size_t layer)
+{
+	return add_fd(line, QEMU_FILE_DISK, disk, layer);
 }

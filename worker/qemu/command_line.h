@@ -37,5 +37,7 @@ char *command_line_escape(struct command_line *line, const char *text, char spec
 
 /** Number the next descriptor: its number in QEMU. */
 int command_line_add_fd(struct command_line *line, enum qemu_command_file file, size_t index);
+/** The same for an image of a disk. */
+int command_line_add_disk_fd(struct command_line *line, size_t disk, size_t layer);
 
 #endif

@@ -13,8 +13,8 @@
 #include "worker/rpc/ask.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/params.h"
-#include "worker/vm/files.h"
 #include "worker/vm/image.h"
+#include "worker/vm/open.h"
 
 enum { PARAMETERS_MAX = 16 /* REMOTE_DOMAIN_BLOCK_STATS_PARAMETERS_MAX */ };
 
@@ -26,7 +26,7 @@ find_disk(const struct domain_def *def, const char *path)
 		const struct domain_disk *disk = &def->disks[i];
 
 		if (strcmp(disk->target, path) == 0 ||
-			(disk->source && strcmp(disk->source, path) == 0))
+			(disk->source.path && strcmp(disk->source.path, path) == 0))
 			return disk;
 	}
 	return NULL;
@@ -176,11 +176,11 @@ find_medium(struct rpc_call *call, const struct domain *domain, const char *path
 	if (!disk)
 		(void)rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_QEMU,
 			"invalid argument: invalid path %s not assigned to domain", path);
-	else if (!disk->source)
+	else if (!disk->source.path)
 		(void)rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_QEMU,
 			"invalid argument: disk '%s' does not currently have a source assigned",
 			path);
-	return disk && disk->source ? disk : NULL;
+	return disk && disk->source.path ? disk : NULL;
 }
 
 /* What QEMU says; but how long the file is, the file. */
@@ -220,10 +220,10 @@ file_info(struct rpc_call *call, const struct domain_disk *disk,
 	if (r == VM_FILE_E_KIND)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_STORAGE,
 			"internal error: '%s' is neither a regular file nor a block device",
-			disk->source);
+			disk->source.path);
 	if (r < 0)
-		return rpc_error_set_errno(
-			&call->error, -r, VIR_FROM_QEMU, "Failed to open file '%s'", disk->source);
+		return rpc_error_set_errno(&call->error, -r, VIR_FROM_QEMU,
+			"Failed to open file '%s'", disk->source.path);
 	ret->capacity = image.capacity;
 	ret->allocation = image.allocation;
 	ret->physical = image.physical;

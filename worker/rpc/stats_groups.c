@@ -182,7 +182,7 @@ add_drive(struct params *params, size_t i, const struct domain_disk *disk,
 	if (!alias || !block_stats_read(all, alias, &stats))
 		return;
 	add_counters(params, i, &stats);
-	if (!disk->source || !block_size_read(all, nodes, alias, &size))
+	if (!disk->source.path || !block_size_read(all, nodes, alias, &size))
 		return;
 	params_ullong(params, stats.highest, "block.%zu.allocation", i);
 	if (size.capacity)
@@ -200,14 +200,13 @@ add_block(struct params *params, const struct source *source)
 		const struct domain_disk *disk = &def->disks[i];
 
 		params_string(params, disk->target, "block.%zu.name", i);
-		if (disk->source)
-			params_string(params, disk->source, "block.%zu.path", i);
-		if (disk->source && source->active)
-			params_uint(params, domain_disk_number(def->n_disks, i),
-				"block.%zu.backingIndex", i);
+		if (disk->source.path)
+			params_string(params, disk->source.path, "block.%zu.path", i);
+		if (disk->source.path && source->active)
+			params_uint(params, disk->source.node, "block.%zu.backingIndex", i);
 		if (source->active)
 			add_drive(params, i, disk, source->answers);
-		else if (disk->source)
+		else if (disk->source.path)
 			add_image(params, i, disk);
 	}
 }

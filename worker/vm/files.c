@@ -2,23 +2,16 @@
 /*
  * files.c: what is opened for a VM; see files.h.
  *
- * Runs in the worker, as the user; never as root. Which files she names is her own matter: she gets
- * what she may open. What a path may never do is reach the worker's own descriptors
- * (/proc/self/fd), or be a fifo, a device or some switch of the kernel's, which could hold the worker
- * up. A file system of hers that does not answer holds it up all the same, and nobody else.
+ * Runs in the worker, as the user; never as root.
  */
 #include "worker/vm/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -26,82 +19,20 @@
 #include "lib/memfd.h"
 #include "lib/take.h"
 #include "protocol/rpc/procedure.h"
+#include "worker/vm/open.h"
 #include "worker/vm/rundir.h"
 
 enum { BUFFER = 32 * 1024 };
 
-/* statfs(2): file systems whose files are not what somebody has stored there. */
-static const unsigned long kernels[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
-	CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC,
-	BPF_FS_MAGIC, PSTOREFS_MAGIC, EFIVARFS_MAGIC};
-
-static bool
-is_kernels(int fd)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
-		if ((unsigned long)fs.f_type == kernels[i])
-			return true;
-	return false;
-}
-
-static bool
-is_fit(const struct stat *st, bool device_too)
-{
-	return S_ISREG(st->st_mode) || (device_too && S_ISBLK(st->st_mode));
-}
-
-int
-vm_file_open(const char *path, int access, bool device_too, int *ret_fd, struct stat *ret_st)
-{
-	struct open_how how = {.flags = (unsigned)(access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
-		.resolve = RESOLVE_NO_MAGICLINKS};
-	fd_auto int fd = -1;
-	int flags;
-
-	/* Before it is opened: opening a device or a pipe can be an act. */
-	if (stat(path, ret_st) < 0)
-		return -errno;
-	if (!is_fit(ret_st, device_too))
-		return VM_FILE_E_KIND;
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-	/* stat() found no circle of links: one of them is a descriptor's in /proc. */
-	if (fd < 0 && errno == ELOOP)
-		return VM_FILE_E_KIND;
-	if (fd < 0 || fstat(fd, ret_st) < 0)
-		return -errno;
-	if (!is_fit(ret_st, device_too) || is_kernels(fd))
-		return VM_FILE_E_KIND;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
-		return -errno;
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
 /* --- disks and listeners ------------------------------------------------------------------ */
 
 static int
-open_disk(const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd)
+open_disk(const struct domain_def *live, const struct qemu_command_fd *fd, struct rpc_error *error,
+	int *ret_fd)
 {
-	const struct domain_disk *disk = &live->disks[index];
-	struct stat st;
-	int r = vm_file_open(disk->source, disk->readonly ? O_RDONLY : O_RDWR, true, ret_fd, &st);
+	const struct domain_disk *disk = &live->disks[fd->index];
 
-	if (r == VM_FILE_E_KIND)
-		return rpc_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_STORAGE,
-			"unsupported configuration: '%s' of disk '%s' is neither a regular file "
-			"nor "
-			"a block device (nor is anything below /proc, /sys or /dev/fd): give an "
-			"image file",
-			disk->source, disk->target);
-	if (r < 0)
-		return rpc_error_set_errno(error, -r, VIR_FROM_STORAGE,
-			"Cannot access storage file '%s'", disk->source);
-	return RPC_DONE;
+	return vm_open_layer(disk, fd->layer, disk->readonly || fd->layer > 0, error, ret_fd);
 }
 
 static int
@@ -116,24 +47,26 @@ listen_as(const uint8_t uuid[static 16], const char *kind, struct rpc_error *err
 }
 
 static int
-open_monitor(const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd)
+open_monitor(const struct domain_def *live, const struct qemu_command_fd *fd,
+	struct rpc_error *error, int *ret_fd)
 {
-	(void)index;
+	(void)fd;
 	return listen_as(live->uuid, "qmp", error, ret_fd);
 }
 
 static int
-open_serial(const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd)
+open_serial(const struct domain_def *live, const struct qemu_command_fd *fd,
+	struct rpc_error *error, int *ret_fd)
 {
 	char kind[RUNDIR_KIND_MAX + 1];
 
-	(void)snprintf(kind, sizeof(kind), "serial%u", index);
+	(void)snprintf(kind, sizeof(kind), "serial%u", fd->index);
 	return listen_as(live->uuid, kind, error, ret_fd);
 }
 
 /* What is not here is a copy, and comes with vm_files_copy(). */
-static int (*const openers[])(
-	const struct domain_def *live, unsigned index, struct rpc_error *error, int *ret_fd) = {
+static int (*const openers[])(const struct domain_def *live, const struct qemu_command_fd *fd,
+	struct rpc_error *error, int *ret_fd) = {
 	[QEMU_FILE_MONITOR] = open_monitor,
 	[QEMU_FILE_SERIAL] = open_serial,
 	[QEMU_FILE_DISK] = open_disk,
@@ -163,7 +96,7 @@ open_one(const struct domain_def *live, const struct qemu_command_fd *fd, struct
 {
 	if (!openers[fd->file])
 		return RPC_DONE;
-	return openers[fd->file](live, fd->index, error, ret_fd);
+	return openers[fd->file](live, fd, error, ret_fd);
 }
 
 int
@@ -221,7 +154,7 @@ begin_copy(struct vm_files *files, const struct copy *copy, struct rpc_error *er
 {
 	char why[100];
 	struct stat st;
-	int r = vm_file_open(copy->path, O_RDONLY, false, &files->source_fd, &st);
+	int r = vm_file_open(copy->path, O_RDONLY, S_IFREG, &files->source_fd, &st);
 
 	if (r == VM_FILE_E_KIND)
 		return refuse_copy(copy, error, "is not a regular file: give the file itself");

@@ -11,7 +11,6 @@
 #define WORKER_VM_FILES_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include "protocol/rpc/error.h"
 #include "worker/box/plan.h"
@@ -30,15 +29,6 @@ struct vm_files {
 	int source_fd;         /* owned; of the copy */
 	uint64_t copied;
 };
-
-enum vm_file_error { VM_FILE_E_KIND = 1 };
-
-/**
- * Open a file that somebody named, without waiting: a regular one, or, with device_too, a block
- * device; nothing of the kernel's own. access: O_RDONLY, O_RDWR. Returns 0, a negative errno, or
- * VM_FILE_E_KIND when something else is there.
- */
-int vm_file_open(const char *path, int access, bool device_too, int *ret_fd, struct stat *ret_st);
 
 void vm_files_init(struct vm_files *files);
 /**

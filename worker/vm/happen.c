@@ -95,18 +95,16 @@ place_of(const char *word, const char *const *list, unsigned n)
 	return n;
 }
 
-/* The disk whose node it is: libvirt-NUMBER-format, counted from the last. */
+/* The disk whose node it is: libvirt-NUMBER-format. */
 static const struct domain_disk *
 find_disk(const struct vm *vm, const char *node)
 {
-	const struct domain_def *live = vm->domain->live;
 	unsigned number;
 	int end = 0;
 
-	if (sscanf(node, "libvirt-%u-%n", &number, &end) != 1 || end == 0 || number == 0 ||
-		number > live->n_disks)
+	if (sscanf(node, "libvirt-%u-%n", &number, &end) != 1 || end == 0)
 		return NULL;
-	return &live->disks[live->n_disks - number];
+	return domain_disk_of_node(vm->domain->live, number);
 }
 
 static void
@@ -119,7 +117,7 @@ on_io_error(struct vm *vm, const json_t *data)
 	const struct domain_disk *disk = find_disk(vm, text_of(data, "node-name"));
 	struct happening what = {.kind = HAPPENED_IO_ERROR,
 		.io_error = {
-			.path = disk ? disk->source : none,
+			.path = disk && disk->source.path ? disk->source.path : none,
 			.alias = disk ? disk->device.alias : none,
 			.action = place_of(text_of(data, "action"), actions, 3),
 			.reason = json_is_true(json_object_get(data, "nospace")) ? enospc : none,

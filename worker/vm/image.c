@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "lib/take.h"
-#include "worker/vm/files.h"
+#include "worker/vm/open.h"
 
 enum { BLOCK = 512 /* the unit of st_blocks */ };
 
@@ -42,7 +42,8 @@ image_read(const struct domain_disk *disk, struct image *ret)
 {
 	fd_auto int fd = -1;
 	struct stat st;
-	int r = vm_file_open(disk->source, O_RDONLY, true, &fd, &st);
+	int r = vm_file_open(disk->source.path, O_RDONLY,
+		disk->source.type == DOMAIN_LAYER_BLOCK ? S_IFBLK : S_IFREG, &fd, &st);
 
 	*ret = (struct image){.capacity = 0};
 	if (r)
@@ -56,6 +57,7 @@ image_read(const struct domain_disk *disk, struct image *ret)
 			return -errno;
 		ret->physical = ret->allocation = (uint64_t)end;
 	}
-	ret->capacity = disk->format == DOMAIN_DISK_QCOW2 ? qcow2_capacity(fd) : ret->physical;
+	ret->capacity =
+		disk->source.format == DOMAIN_DISK_QCOW2 ? qcow2_capacity(fd) : ret->physical;
 	return 0;
 }

@@ -18,7 +18,7 @@ struct image {
 	uint64_t physical;   /* the file's length */
 };
 
-/** Of a disk that has a source. Returns 0, a negative errno, or VM_FILE_E_KIND (files.h). */
+/** Of a disk that has a source. Returns 0, a negative errno, or VM_FILE_E_KIND (open.h). */
 int image_read(const struct domain_disk *disk, struct image *ret);
 
 #endif
