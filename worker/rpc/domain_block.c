@@ -183,7 +183,7 @@ find_medium(struct rpc_call *call, const struct domain *domain, const char *path
 	return disk && disk->source.path ? disk : NULL;
 }
 
-/* What QEMU says; but how long the file is, the file. */
+/* What QEMU says; but of a file that nothing was written to, how long it is. As libvirt does. */
 static int
 block_info(struct rpc_call *call, const void *args_, const struct domain *domain,
 	const struct inquiry_answers *answers)
@@ -205,7 +205,9 @@ block_info(struct rpc_call *call, const void *args_, const struct domain *domain
 			"internal error: failed to gather stats for disk '%s'", disk->target);
 	ret->capacity = size.capacity;
 	ret->allocation = stats.highest ? stats.highest : size.physical;
-	ret->physical = image_read(disk, &image) == 0 ? image.physical : size.physical;
+	ret->physical = size.physical;
+	if (!stats.highest && image_read(disk, &image) == 0)
+		ret->physical = image.physical;
 	return RPC_DONE;
 }
 

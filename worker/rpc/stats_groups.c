@@ -178,6 +178,7 @@ add_drive(struct params *params, size_t i, const struct domain_disk *disk,
 	const char *alias = disk->device.alias;
 	struct block_stats stats;
 	struct block_size size;
+	struct image image;
 
 	if (!alias || !block_stats_read(all, alias, &stats))
 		return;
@@ -187,6 +188,9 @@ add_drive(struct params *params, size_t i, const struct domain_disk *disk,
 	params_ullong(params, stats.highest, "block.%zu.allocation", i);
 	if (size.capacity)
 		params_ullong(params, size.capacity, "block.%zu.capacity", i);
+	/* Of a file without content its length is told, as libvirt does. */
+	if (!size.physical && image_read(disk, &image) == 0)
+		size.physical = image.physical;
 	if (size.physical)
 		params_ullong(params, size.physical, "block.%zu.physical", i);
 }

@@ -22,7 +22,7 @@ struct traffic {
 
 /** How many interfaces it has. */
 size_t traffic_count(const struct vm *vm);
-/** Of the interface with that index; false when nobody counts it. */
+/** Of the interface with that index; false when it has no name, or nobody counts. */
 bool traffic_read(const struct vm *vm, size_t i, struct traffic *ret);
 
 #endif

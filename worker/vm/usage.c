@@ -201,7 +201,8 @@ usage_affinity(uint32_t pid, uint32_t tid, uint8_t *map, size_t size)
 	char *end;
 	int r = read_text(text, "/proc/%" PRIu32 "/task/%" PRIu32 "/status", pid, tid);
 
-	memset(map, 0, size);
+	if (size > 0)
+		memset(map, 0, size);
 	if (r < 0)
 		return r;
 	at = strstr(text, name);

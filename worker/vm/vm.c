@@ -375,6 +375,7 @@ release(struct vm *vm)
 	vm_network_stop(&vm->network);
 	vm_log_close(&vm->log);
 	vm_log_close(&vm->console_log);
+	free(take_ptr(vm->vcpus));
 	vm->domain->vm = NULL;
 	domains_settle(vms->domains, vm->domain);
 	vm->domain = NULL;
