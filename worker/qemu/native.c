@@ -37,17 +37,18 @@ put_file(FILE *out, const struct domain_def *live, const struct qemu_command_fd 
 {
 	const struct domain_disk *disk =
 		fd->file == QEMU_FILE_DISK ? &live->disks[fd->index] : NULL;
-	const char *how = disk && !disk->readonly ? "<>" : "<", *path = NULL;
+	bool writes = disk && fd->layer == 0 && !disk->readonly;
+	const char *path = NULL;
 
 	if (disk)
-		path = disk->source;
+		path = fd->layer > 0 ? disk->backing[fd->layer - 1].path : disk->source.path;
 	else if (fd->file == QEMU_FILE_KERNEL)
 		path = live->os.kernel;
 	else if (fd->file == QEMU_FILE_INITRD)
 		path = live->os.initrd;
 	if (!path)
 		return;
-	(void)fprintf(out, " %d%s", fd->number, how);
+	(void)fprintf(out, " %d%s", fd->number, writes ? "<>" : "<");
 	put_word(out, path);
 }
 
