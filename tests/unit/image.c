@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "worker/vm/files.h"
+#include "worker/vm/open.h"
 #include "worker/vm/image.h"
 
 static char path[] = "/tmp/qemud-image-XXXXXX";
@@ -27,7 +27,7 @@ put(const void *data, size_t size, off_t length)
 static void
 test_raw(void)
 {
-	struct domain_disk disk = {.source = path, .format = DOMAIN_DISK_RAW};
+	struct domain_disk disk = {.source = {.path = path, .format = DOMAIN_DISK_RAW}};
 	struct image image;
 
 	put("data", 4, 1 << 20);
@@ -43,7 +43,7 @@ test_qcow2(void)
 {
 	static const uint8_t header[32] = {
 		'Q', 'F', 'I', 0xfb, 0, 0, 0, 3, [24] = 0, 0, 0, 1, 2, 3, 4, 5};
-	struct domain_disk disk = {.source = path, .format = DOMAIN_DISK_QCOW2};
+	struct domain_disk disk = {.source = {.path = path, .format = DOMAIN_DISK_QCOW2}};
 	uint8_t other[32];
 	struct image image;
 
@@ -62,7 +62,7 @@ test_qcow2(void)
 static void
 test_no_file(void)
 {
-	struct domain_disk disk = {.source = path, .format = DOMAIN_DISK_RAW};
+	struct domain_disk disk = {.source = {.path = path, .format = DOMAIN_DISK_RAW}};
 	struct image image;
 
 	CHECK(unlink(path) == 0 && image_read(&disk, &image) == -ENOENT && image.physical == 0);
