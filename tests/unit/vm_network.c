@@ -408,6 +408,13 @@ refused(void)
 	CHECK(!timer_is_set(&network.retry) && !timer_is_set(&network.ports[0].retry));
 	fd_close(&qemu);
 	vm_network_remove(&network, 0);
+	CHECK(vm_network_pair(&qemu, &relay_fd) == 0);
+	CHECK(vm_network_add(&network, 0, &plain, relay_fd) == 0);
+	answer(IPC_NET_RELAY, -EOPNOTSUPP, -1);
+	CHECK(network.ports[0].state == VM_PORT_DOWN);
+	CHECK(strstr(network.ports[0].why, "without a broker"));
+	fd_close(&qemu);
+	vm_network_remove(&network, 0);
 	/* Not now: it is tried again. */
 	CHECK(vm_network_pair(&qemu, &relay_fd) == 0);
 	CHECK(vm_network_add(&network, 0, &plain, relay_fd) == 0);

@@ -149,6 +149,18 @@ plant(struct vm_port *port, int sock)
 	return r > 0 ? -E2BIG : r;
 }
 
+/* What the broker refuses for good, in words; NULL: it may be tried again. */
+static const char *
+refusal(int err)
+{
+	if (err == -EACCES)
+		return "networks of kind user are switched off on this host (network in "
+		       "qemud.conf)";
+	if (err == -EOPNOTSUPP)
+		return "a session without a broker has no networks of kind user";
+	return NULL;
+}
+
 static void
 given_passt(struct vm_port *port, int err, int fd)
 {
@@ -160,10 +172,8 @@ given_passt(struct vm_port *port, int err, int fd)
 		return;
 	if (err == 0)
 		err = plant(port, take_fd(&sock));
-	if (err == -EACCES)
-		down(port, false,
-			"networks of kind user are switched off on this host (network in "
-			"qemud.conf)");
+	if (err < 0 && refusal(err))
+		down(port, false, "%s", refusal(err));
 	else if (err < 0)
 		down(port, true, "passt cannot be started: %s", strerror(-err));
 }
@@ -394,10 +404,8 @@ given_relay(struct vm_network *network, int err, int fd)
 		if (port->relay_fd < 0)
 			continue;
 		fd_close(&port->relay_fd);
-		if (err == -EACCES)
-			down(port, false,
-				"networks of kind user are switched off on this host (network in "
-				"qemud.conf)");
+		if (refusal(err))
+			down(port, false, "%s", refusal(err));
 		else
 			down(port, false, "the relay cannot be started: %s", strerror(-err));
 	}
