@@ -16,8 +16,10 @@
 #include "worker/rpc/stats_groups.h"
 #include "worker/vm/vm.h"
 
-/* virConnectGetAllDomainStatsFlags, those beside the filters of a list. BACKING asks for the images
- * behind images, which no disk can have here. */
+/*
+ * virConnectGetAllDomainStatsFlags, those beside the filters of a list. BACKING, which asks for the
+ * images below the top one too, changes nothing (tests/DEVIATIONS).
+ */
 enum stats_flag {
 	STATS_FILTERS = 0xff,
 	STATS_NOWAIT = 1 << 29,
