@@ -308,6 +308,23 @@ a_copy_with_a_name_of_its_own(void)
 	close_all();
 }
 
+/* What the file says and virsh dumpxml does not is kept as well, and its change is one. */
+static void
+secrets_are_kept(void)
+{
+	begin();
+	define("vm", 1, "");
+	run("sed -i \"s|</devices>|<graphics type='vnc' autoport='yes' "
+	    "passwd='aaaaa'/></devices>|\" .qemud/domains/vm.xml");
+	until(strcmp(reported.events, "vm:0/1 ") == 0);
+	run("sed -i 's|aaaaa|bbbbb|' .qemud/domains/vm.xml");
+	until(strcmp(reported.events, "vm:0/1 vm:0/1 ") == 0);
+	run("cp .qemud/domains/vm.xml .qemud/domains/copy.xml");
+	until(named("vm-1"));
+	CHECK(file_has("vm-1", "bbbbb") && file_has("vm", "bbbbb") && reported.n == 0);
+	close_all();
+}
+
 static void
 a_moved_file_is_the_same(void)
 {
@@ -708,6 +725,7 @@ main(void)
 	TEST("what is no definition is left alone", no_definitions);
 	TEST("a copy gets a UUID and a name, and the older is untouched", a_copy_is_another);
 	TEST("a copy with a name of its own keeps it", a_copy_with_a_name_of_its_own);
+	TEST("passwords in a definition are kept", secrets_are_kept);
 	TEST("a file that was moved is that of the same domain", a_moved_file_is_the_same);
 	TEST("a name that is edited is the domain's new name", a_name_that_is_edited);
 	TEST("a file that was moved over another", a_file_over_another);

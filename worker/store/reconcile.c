@@ -130,10 +130,10 @@ static int
 same_def(const struct domain_def *a, const struct domain_def *b)
 {
 	free_auto char *one = NULL, *other = NULL;
-	int r = domain_def_format(a, 0, -1, &one);
+	int r = domain_def_format(a, DOMAIN_DEF_SECURE, -1, &one);
 
 	if (r == 0)
-		r = domain_def_format(b, 0, -1, &other);
+		r = domain_def_format(b, DOMAIN_DEF_SECURE, -1, &other);
 	return r < 0 ? r : strcmp(one, other) == 0;
 }
 
@@ -260,7 +260,7 @@ write_back(struct look *look)
 			      stamp.mtime.tv_nsec != look->stamp.mtime.tv_nsec))
 		return -EBUSY;
 	if (r == 0 && look->rewrite) {
-		r = domain_def_format(look->def, 0, -1, &text);
+		r = domain_def_format(look->def, DOMAIN_DEF_SECURE, -1, &text);
 		if (r == 0 && strlen(text) > DEFINITION_MAX)
 			r = -EFBIG;
 		if (r == 0)
