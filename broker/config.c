@@ -98,6 +98,16 @@ read_network(const struct key *key, const char *value, void *field)
 	return true;
 }
 
+static bool
+read_kvm(const struct key *key, const char *value, void *field)
+{
+	(void)key;
+	if (strcmp(value, "none") != 0 && strcmp(value, "user") != 0)
+		return false;
+	*(uint32_t *)field = value[0] == 'n' ? CONFIG_KVM_NONE : CONFIG_KVM_USER;
+	return true;
+}
+
 #define KEY(name_, read_, must_, min_, max_)                                             \
 	{                                                                                \
 		.name = #name_, .must = must_, .read = read_,                            \
@@ -123,6 +133,7 @@ static const struct key keys[] = {
 	NUMBERS(idle_seconds, 1, 86400),
 	KEY(network, read_network, "none or user", 0, 0),
 	NUMBERS(port_min, 1, 65535),
+	KEY(kvm, read_kvm, "none or user", 0, 0),
 	KEY(log_level, read_log_level, "error, warning, info or debug", 0, 0),
 };
 
@@ -145,6 +156,7 @@ config_default(struct config *ret)
 		.idle_seconds = 60,
 		.network = CONFIG_NETWORK_USER,
 		.port_min = 1024,
+		.kvm = CONFIG_KVM_USER,
 		.log_level = LEVEL_INFO,
 	};
 }

@@ -20,6 +20,9 @@ enum { CONFIG_PATH_MAX = 92, CONFIG_ERROR_MAX = 512, CONFIG_FILE_MAX = 64 * 1024
 /* Which networks of VMs there are on this host. */
 enum config_network { CONFIG_NETWORK_NONE = 1, CONFIG_NETWORK_USER };
 
+/* Which machines use the host's KVM. */
+enum config_kvm { CONFIG_KVM_NONE = 1, CONFIG_KVM_USER };
+
 struct config {
 	char runtime_dir[CONFIG_PATH_MAX];
 	char state_dir[CONFIG_PATH_MAX];
@@ -34,6 +37,7 @@ struct config {
 	uint32_t idle_seconds;
 	uint32_t network; /* enum config_network */
 	uint32_t port_min;
+	uint32_t kvm;       /* enum config_kvm */
 	uint32_t log_level; /* enum log_level */
 };
 

@@ -208,6 +208,7 @@ exec_starter(const struct broker *broker, const struct options *options, const c
 		.users = users,
 		.cgroup = cgroup,
 		.log_level = log_level_name(broker->config.log_level),
+		.kvm = broker->config.kvm == CONFIG_KVM_USER,
 	};
 	int fd, r;
 

@@ -49,7 +49,8 @@ starter_exec(const struct starter_command *command, int *ret_fd)
 	char program[PROGRAM_PATH_MAX];
 	/* exec does not write to its arguments; its prototype is older than const. */
 	const char *argv[] = {"qemud-launch", "--users", command->users, "--libexec",
-		command->libexec, "--log", command->log_level, NULL, NULL, NULL};
+		command->libexec, "--log", command->log_level, NULL, NULL, NULL, NULL};
+	size_t n = 7;
 	int fds[2];
 	pid_t pid;
 	int r;
@@ -58,9 +59,11 @@ starter_exec(const struct starter_command *command, int *ret_fd)
 	if ((size_t)r >= sizeof program)
 		return -ENAMETOOLONG;
 	if (*command->cgroup) {
-		argv[7] = "--cgroup";
-		argv[8] = command->cgroup;
+		argv[n++] = "--cgroup";
+		argv[n++] = command->cgroup;
 	}
+	if (command->kvm)
+		argv[n++] = "--kvm";
 	r = packet_pair(fds);
 	if (r < 0)
 		return r;

@@ -79,6 +79,7 @@ struct starter_command {
 	const char *users;
 	const char *cgroup;    /* "": none */
 	const char *log_level; /* its name */
+	bool kvm;              /* machines may use the host's */
 };
 
 /**

@@ -21,6 +21,7 @@
 #include "worker/rpc/event.h"
 
 const char estate_emulator[] = "/usr/bin/qemu-system-x86_64";
+static const char estate_kvm[] = "/dev/kvm";
 
 enum {
 	/* The worker before this one leaves within its five seconds of grace. */
@@ -215,7 +216,8 @@ estate_tool_ready(struct estate *estate, int err, int fd)
 static void
 know_qemu(struct estate *estate)
 {
-	int r = capabilities_stamp_read(estate_emulator, false, &estate->stamp);
+	int r = capabilities_stamp_read(
+		estate_emulator, estate->kvm ? estate_kvm : NULL, &estate->stamp);
 
 	if (r == -ENOENT) {
 		(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,

@@ -47,6 +47,7 @@ struct estate {
 	struct host host;
 	struct jobs jobs;
 	struct probe probe;
+	bool kvm; /* boxes have the host's, as far as the user may open it */
 	struct capabilities_stamp stamp;
 	struct capabilities *capabilities;
 	void *arrays; /* of env */

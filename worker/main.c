@@ -46,6 +46,7 @@ struct worker {
 	struct estate estate;
 	struct timer idle; /* runs while there is neither client nor VM */
 	uint64_t idle_s, port_min;
+	bool kvm;              /* boxes have the host's */
 	const char *run;       /* the folder of run-time state */
 	int lock_fd;           /* of ~/.qemud, held by who started this; -1: nobody holds it */
 	struct timer deadline; /* runs while it is leaving */
@@ -231,7 +232,7 @@ static _Noreturn void
 usage(void)
 {
 	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug --run DIR "
-	    "--port-min PORT (it is started by qemud-launch), or: qemud-worker --session");
+	    "--port-min PORT [--kvm] (it is started by qemud-launch), or: qemud-worker --session");
 }
 
 static void
@@ -240,7 +241,7 @@ read_arguments(struct worker *worker, int argc, char **argv)
 	static const struct option options[] = {{"idle", required_argument, NULL, 'i'},
 		{"log", required_argument, NULL, 'l'}, {"run", required_argument, NULL, 'r'},
 		{"port-min", required_argument, NULL, 'p'}, {"lock", no_argument, NULL, 'k'},
-		{NULL, 0, NULL, 0}};
+		{"kvm", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
 	enum log_level level = 0;
 	int option;
 
@@ -255,6 +256,8 @@ read_arguments(struct worker *worker, int argc, char **argv)
 			level = log_level_read(optarg);
 		if (option == 'r')
 			worker->run = optarg;
+		if (option == 'v')
+			worker->kvm = true;
 		if (option == 'k')
 			worker->lock_fd = LOCK_FD;
 		if (option == '?')
@@ -284,6 +287,7 @@ set_up(struct worker *worker)
 	server_init(&worker->server, &worker->loop, &worker->uplink, clients_occupied);
 	estate_init(&worker->estate, &worker->loop, &worker->uplink, &worker->server);
 	worker->estate.run = worker->run;
+	worker->estate.kvm = worker->kvm;
 	worker->estate.vms.occupied = vms_occupied;
 	worker->estate.lock_fd = worker->lock_fd;
 	worker->estate.vms.port_min = worker->port_min;

@@ -27,7 +27,7 @@ enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPI
 enum { NUMBER_MAX = 16, PROGRAM_NAME_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
-	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min";
+	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min", arg_kvm[] = "--kvm";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -137,7 +137,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 	char idle[NUMBER_MAX], port_min[NUMBER_MAX], run[PATH_MAX + NUMBER_MAX];
 	char program[] = "qemud-worker";
 	char *argv[] = {program, arg_idle, idle, arg_log, level_name(ask->log_level), arg_port_min,
-		port_min, arg_run, run, NULL};
+		port_min, arg_run, run, starter->kvm ? arg_kvm : NULL, NULL};
 	char home[ENTRY_MAX], user[ENTRY_MAX], logname[ENTRY_MAX];
 	char *environment[] = {home, user, logname, entry_path, entry_lang, NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
@@ -261,6 +261,12 @@ static const struct {
 	[IPC_BOX_PASST] = {PROGRAM_BOX, TREE_PASST, ALL_NAMESPACES & ~(uint64_t)CLONE_NEWNET},
 };
 
+static enum tree_kind
+with_kvm(enum tree_kind tree)
+{
+	return tree == TREE_BOX ? TREE_BOX_KVM : tree;
+}
+
 static int
 ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 {
@@ -273,7 +279,7 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 		.argv = argv,
 		.envp = environment,
 		.namespaces = boxes[ask->kind].namespaces,
-		.tree = boxes[ask->kind].tree,
+		.tree = starter->kvm ? with_kvm(boxes[ask->kind].tree) : boxes[ask->kind].tree,
 		.tree_at = starter->users_path,
 		/* A tool has nobody else who would end it, and such a VM nobody who would find it. */
 		.ends_with_starter = ask->kind == IPC_BOX_TOOL || starter->ledger.dir_fd < 0,

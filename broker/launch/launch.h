@@ -37,6 +37,7 @@ struct launch {
 	int users_fd;           /* O_PATH, the parent of the users' folders */
 	int null_fd;
 	uint32_t n_tools; /* boxes of tools so far */
+	bool kvm;         /* machines may use the host's, as far as their users may */
 };
 
 /**

@@ -34,16 +34,18 @@ enum { LINK_FD = 3 };
 struct options {
 	const char *users, *libexec, *cgroup;
 	enum log_level level;
+	bool kvm;
 };
 
 static void
 read_options(int argc, char **argv, struct options *ret)
 {
-	enum { OPT_USERS = 1, OPT_LIBEXEC, OPT_CGROUP, OPT_LOG };
+	enum { OPT_USERS = 1, OPT_LIBEXEC, OPT_CGROUP, OPT_LOG, OPT_KVM };
 	static const struct option known[] = {{"users", required_argument, NULL, OPT_USERS},
 		{"libexec", required_argument, NULL, OPT_LIBEXEC},
 		{"cgroup", required_argument, NULL, OPT_CGROUP},
-		{"log", required_argument, NULL, OPT_LOG}, {0}};
+		{"log", required_argument, NULL, OPT_LOG}, {"kvm", no_argument, NULL, OPT_KVM},
+		{0}};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -61,6 +63,9 @@ read_options(int argc, char **argv, struct options *ret)
 			ret->level = log_level_read(optarg);
 			if (!ret->level)
 				die("--log is error, warning, info or debug");
+			break;
+		case OPT_KVM:
+			ret->kvm = true;
 			break;
 		default:
 			die("it is started by qemud, not by hand");
@@ -134,6 +139,7 @@ open_places(const struct options *options, struct launch *starter)
 			why ? why : "cannot be opened: ", why ? "" : strerror(-r),
 			options->libexec);
 	starter->users_path = options->users;
+	starter->kvm = options->kvm;
 	r = userdir_open(options->users, &starter->users_fd, &why);
 	if (r != 0)
 		die("%s %s%s", options->users,

@@ -25,6 +25,7 @@ enum how {
 	HOST,       /* as it is on the host, link, folder or file; left out where there is none */
 	RESOLVER,   /* the host's file of that meaning, see add_resolver() */
 	DEVICE,     /* the host's, which can be opened as such */
+	DEVICE_IF_THERE,
 	PROC,
 	TMP
 };
@@ -44,19 +45,21 @@ static const struct place libraries[] = {{"/usr", FOLDER}, LIBRARIES,
 #endif
 	{NULL, 0}};
 
-static const struct place box[] = {{"/usr", FOLDER}, LIBRARIES,
-	{"/usr/bin", HOST},   /* QEMU; where /bin is another folder, nothing of it is needed */
-	{"/usr/share", HOST}, /* firmware, keymaps, time zones */
-	{"/etc", FOLDER},
-	{"/etc/ld.so.cache", HOST}, /* some libraries are in folders that only this names */
-	{"/etc/localtime", HOST},   /* a guest's clock in local time */
-	{"/dev", FOLDER},
-	{"/dev/null", DEVICE},
-	{"/dev/zero", DEVICE},
-	{"/dev/urandom", DEVICE},
-	{"/proc", PROC},
-	{"/tmp", TMP},
-	{NULL, 0}};
+#define BOX {"/usr", FOLDER}, LIBRARIES, \
+	{"/usr/bin", HOST},   /* QEMU; where /bin is another folder, nothing of it is needed */ \
+	{"/usr/share", HOST}, /* firmware, keymaps, time zones */ \
+	{"/etc", FOLDER}, \
+	{"/etc/ld.so.cache", HOST}, /* some libraries are in folders that only this names */ \
+	{"/etc/localtime", HOST},   /* a guest's clock in local time */ \
+	{"/dev", FOLDER}, \
+	{"/dev/null", DEVICE}, \
+	{"/dev/zero", DEVICE}, \
+	{"/dev/urandom", DEVICE}, \
+	{"/proc", PROC}, \
+	{"/tmp", TMP}
+
+static const struct place box[] = {BOX, {NULL, 0}};
+static const struct place box_kvm[] = {BOX, {"/dev/kvm", DEVICE_IF_THERE}, {NULL, 0}};
 
 static const struct place passt[] = {{"/usr", FOLDER}, LIBRARIES,
 	{"/usr/bin", HOST},
@@ -71,7 +74,7 @@ static const struct place passt[] = {{"/usr", FOLDER}, LIBRARIES,
 	{NULL, 0}};
 
 static const struct place *const trees[] = {
-	[TREE_LIBRARIES] = libraries, [TREE_BOX] = box, [TREE_PASST] = passt};
+	[TREE_LIBRARIES] = libraries, [TREE_BOX] = box, [TREE_BOX_KVM] = box_kvm, [TREE_PASST] = passt};
 /* clang-format on */
 
 enum { READ_ONLY = MS_RDONLY | MS_NOSUID };
@@ -177,6 +180,8 @@ add(const struct place *place, uint32_t uid, uint32_t gid)
 		return add_resolver(place->name);
 	case DEVICE:
 		return add_device(place->name);
+	case DEVICE_IF_THERE:
+		return access(place->name, F_OK) < 0 ? NULL : add_device(place->name);
 	case PROC:
 		return add_proc(place->name);
 	case TMP:

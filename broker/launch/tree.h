@@ -23,6 +23,7 @@ enum tree_kind {
 	 * user's, from which nothing can be executed.
 	 */
 	TREE_BOX,
+	TREE_BOX_KVM, /* the same with the host's KVM, where there is one; its rights are the host's */
 	/*
 	 * What passt needs: the same without data, and how the host resolves names. It puts itself
 	 * into an empty tree of its own when it has read that.

@@ -296,8 +296,10 @@ same_when_read(void)
 	CHECK_STR(second, text);
 }
 
-#define STAMP "format = 2\npath = /q\nsize = 1\nmtime = 2\nctime = 3\ninode = 4\nkvm-asked = no\n"
-#define HEAD  STAMP "version = 7002022\narch = x86_64\nkvm = no\n"
+#define STAMP                                                                            \
+	"format = 2\npath = /q\nsize = 1\nmtime = 2\nctime = 3\ninode = 4\nkvm-asked = " \
+	"no\nkvm-ctime = 0\n"
+#define HEAD STAMP "version = 7002022\narch = x86_64\nkvm = no\n"
 
 static void
 wrong_text(void)
@@ -427,17 +429,23 @@ stamps(void)
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "%s/binary", folder);
-	CHECK(capabilities_stamp_read(path, false, &one) == -ENOENT);
+	CHECK(capabilities_stamp_read(path, NULL, &one) == -ENOENT);
 	put("");
 	CHECK(renameat(folder_fd, file, folder_fd, "binary") == 0);
-	CHECK(capabilities_stamp_read(path, false, &one) == 0);
-	CHECK(capabilities_stamp_read(path, false, &other) == 0);
+	CHECK(capabilities_stamp_read(path, NULL, &one) == 0);
+	CHECK(capabilities_stamp_read(path, NULL, &other) == 0);
 	CHECK(capabilities_stamp_same(&one, &other));
-	CHECK(capabilities_stamp_read(path, true, &other) == 0);
+	CHECK(capabilities_stamp_read(path, "/dev/null", &other) == 0);
 	CHECK(!capabilities_stamp_same(&one, &other));
+	/* A device whose rights have changed is asked again; one that cannot be opened is not. */
+	one = other;
+	one.kvm_ctime_ns++;
+	CHECK(one.kvm_asked && !capabilities_stamp_same(&one, &other));
+	CHECK(capabilities_stamp_read(path, "/nonexistent", &other) == 0 && !other.kvm_asked);
+	CHECK(capabilities_stamp_read(path, NULL, &one) == 0);
 	put("x");
 	CHECK(renameat(folder_fd, file, folder_fd, "binary") == 0);
-	CHECK(capabilities_stamp_read(path, false, &other) == 0);
+	CHECK(capabilities_stamp_read(path, NULL, &other) == 0);
 	CHECK(!capabilities_stamp_same(&one, &other));
 	CHECK(unlinkat(folder_fd, "binary", 0) == 0);
 }

@@ -116,7 +116,8 @@ static const struct field clock_fields[] = {
 	FIELD(domain_clock, reset, NUMBER, 1, UNSEEN),
 	FIELD(domain_clock, adjustment, NUMBER, 5, UNSEEN),
 	FIELD(domain_clock, timezone, TEXT, 0, UNSEEN),
-	FIELD(domain_clock, began, NUMBER, 5, UNSEEN), /* of another clock than "utc" */
+	FIELD(domain_clock, began, NUMBER, 5, UNSEEN),   /* of another clock than "utc" */
+	FIELD(domain_clock, changed, NUMBER, 5, UNSEEN), /* by the guest */
 	FIELD(domain_clock, timers, INSIDE, 0, FOLLOWED),
 	FIELD(domain_clock, n_timers, NUMBER, 0, FOLLOWED),
 };

@@ -42,7 +42,7 @@ know_qemu(void)
 
 	text = domain_read_file("tests/golden/capabilities/qemu-7.2.22.capabilities", &size);
 	ASSERT(text && capabilities_read(text, size, &golden, &capabilities) == 0);
-	ASSERT(capabilities_stamp_read(estate_emulator, false, &stamp) == 0);
+	ASSERT(capabilities_stamp_read(estate_emulator, NULL, &stamp) == 0);
 	ASSERT(home_open(&home, farm_root, why) == 0);
 	ASSERT(capabilities_cache_store(home.folder_fd[HOME_CACHE], &stamp, capabilities) == 0);
 	home_close(&home);

@@ -374,7 +374,7 @@ confined(int cache_fd)
 
 	memset(&play, 0, sizeof(play));
 	CHECK(filter_load(&filter_worker) == 0);
-	CHECK(capabilities_stamp_read("/usr/bin/qemu-system-x86_64", false, &stamp) == 0);
+	CHECK(capabilities_stamp_read("/usr/bin/qemu-system-x86_64", NULL, &stamp) == 0);
 	CHECK(capabilities_cache_load(cache_fd, &stamp, &cached) == CAPABILITIES_CACHE_E_NONE);
 	probe_start(&play.probe, &jobs, seed.sock, false, &ops);
 	while (play.n_ends == 0)

@@ -80,6 +80,26 @@ unknown(void)
 	CHECK(vm_clock_begin(&clock, &error) == RPC_FAILED);
 }
 
+static void
+changed(void)
+{
+	struct domain_clock fixed = {.offset = DOMAIN_CLOCK_UTC},
+			    variable = {.offset = DOMAIN_CLOCK_VARIABLE,
+				    .basis = DOMAIN_CLOCK_BASIS_UTC,
+				    .adjustment = 100};
+
+	CHECK(vm_clock_changed(&fixed, 10) == 10 && fixed.changed == 0);
+	CHECK(vm_clock_changed(&variable, 10) == 110 && variable.changed == 10);
+	/* Each event has all that has changed since the beginning. */
+	CHECK(vm_clock_changed(&variable, 20) == 120 && variable.changed == 20);
+	CHECK(vm_clock_changed(&variable, INT64_MIN) < 0);
+	CHECK(vm_clock_changed(&variable, INT64_MAX) > 0);
+	variable.basis = DOMAIN_CLOCK_BASIS_LOCALTIME;
+	CHECK(setenv("TZ", "Asia/Tokyo", 1) == 0);
+	CHECK(vm_clock_changed(&variable, -10) == 9 * 3600 + 90);
+	CHECK(unsetenv("TZ") == 0);
+}
+
 int
 main(void)
 {
@@ -90,5 +110,6 @@ main(void)
 	TEST("offset, basis and time zone", offsets);
 	TEST("an absolute start is what it says", absolute);
 	TEST("a time zone that there is not", unknown);
+	TEST("what the guest sets it to is told from UTC, and is in its definition", changed);
 	return TEST_END();
 }

@@ -391,7 +391,7 @@ domain_clock_format(struct writer *w, const struct domain_def *def)
 	if (clock->reset)
 		writer_attr(w, "adjustment", "reset");
 	if (clock->offset == DOMAIN_CLOCK_VARIABLE)
-		writer_attr_f(w, "adjustment", "%" PRId64, clock->adjustment);
+		writer_attr_f(w, "adjustment", "%" PRId64, clock->adjustment + clock->changed);
 	format_word(w, "basis", bases, clock->basis);
 	if (clock->timezone)
 		writer_attr(w, "timezone", clock->timezone);

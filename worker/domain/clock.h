@@ -80,6 +80,7 @@ struct domain_clock {
 	char *timezone; /* timezone only: a file below /usr/share/zoneinfo */
 	/* Of a running VM: what its clock showed when it began; see domain_clock_begin(). */
 	int64_t began;
+	int64_t changed; /* seconds that the guest has moved it since, if it is variable */
 	struct domain_timer timers[DOMAIN_TIMER_N]; /* in the order in which they were given */
 	size_t n_timers;
 };

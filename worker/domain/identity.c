@@ -59,7 +59,13 @@ parse_type(struct domain_parse *p, xmlNode *domain)
 		return domain_refuse(p->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_DOMAIN,
 			"missing domain type attribute");
 	p->def->type = xml_word_value(types, type);
-	if (!p->def->type || (p->def->type == DOMAIN_TYPE_KVM && !p->env->kvm))
+	if (p->def->type == DOMAIN_TYPE_KVM && !p->env->kvm)
+		return refuse_unsupported(p,
+			"Emulator '%s' does not support virt type 'kvm': /dev/kvm cannot be used "
+			"from your machines' boxes; ask for the right to open it, or take type "
+			"'qemu'",
+			p->env->emulator);
+	if (!p->def->type)
 		return refuse_unsupported(p, "Emulator '%s' does not support virt type '%.100s'",
 			p->env->emulator, type);
 	return 0;

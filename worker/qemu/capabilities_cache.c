@@ -41,8 +41,9 @@ nanoseconds(const struct timespec *time)
 }
 
 int
-capabilities_stamp_read(const char *path, bool kvm_asked, struct capabilities_stamp *ret)
+capabilities_stamp_read(const char *path, const char *kvm, struct capabilities_stamp *ret)
 {
+	fd_auto int kvm_fd = -1;
 	struct stat st;
 
 	memset(ret, 0, sizeof(*ret));
@@ -55,7 +56,12 @@ capabilities_stamp_read(const char *path, bool kvm_asked, struct capabilities_st
 	ret->inode = st.st_ino;
 	ret->mtime_ns = nanoseconds(&st.st_mtim);
 	ret->ctime_ns = nanoseconds(&st.st_ctim);
-	ret->kvm_asked = kvm_asked;
+	/* What cannot be opened here cannot be in a box. */
+	kvm_fd = kvm ? open(kvm, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (kvm_fd >= 0 && fstat(kvm_fd, &st) == 0) {
+		ret->kvm_asked = true;
+		ret->kvm_ctime_ns = nanoseconds(&st.st_ctim);
+	}
 	return 0;
 }
 

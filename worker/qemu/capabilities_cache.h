@@ -13,10 +13,11 @@
 enum capabilities_cache_error { CAPABILITIES_CACHE_E_NONE = 1 /* nothing that could be used */ };
 
 /**
- * What a binary is now. kvm_asked: would it be let try KVM? Returns 0, or a negative errno when
+ * What a binary is now. kvm: the host's device, if boxes have it; it is let try KVM if the user may
+ * open that. NULL: it is not. Returns 0, or a negative errno when
  * there is none (-ENOENT), or it cannot be looked at.
  */
-int capabilities_stamp_read(const char *path, bool kvm_asked, struct capabilities_stamp *ret);
+int capabilities_stamp_read(const char *path, const char *kvm, struct capabilities_stamp *ret);
 
 /**
  * What the folder has about exactly this binary. Returns 0, CAPABILITIES_CACHE_E_NONE or -ENOMEM.

@@ -25,7 +25,8 @@ capabilities_stamp_same(
 {
 	return strcmp(one->path, other->path) == 0 && one->size == other->size &&
 	       one->inode == other->inode && one->mtime_ns == other->mtime_ns &&
-	       one->ctime_ns == other->ctime_ns && one->kvm_asked == other->kvm_asked;
+	       one->ctime_ns == other->ctime_ns && one->kvm_asked == other->kvm_asked &&
+	       one->kvm_ctime_ns == other->kvm_ctime_ns;
 }
 
 /* --- writing ------------------------------------------------------------------------------ */
@@ -50,11 +51,11 @@ write_all(
 		"format = %d\n"
 		"# What this QEMU said it can do; qemud asks again when this file is gone.\n"
 		"path = %s\nsize = %" PRIu64 "\nmtime = %" PRIu64 "\nctime = %" PRIu64
-		"\ninode = %" PRIu64 "\nkvm-asked = %s\nversion = %" PRIu32
+		"\ninode = %" PRIu64 "\nkvm-asked = %s\nkvm-ctime = %" PRIu64 "\nversion = %" PRIu32
 		"\narch = %s\nkvm = %s\n",
 		FORMAT, stamp->path, stamp->size, stamp->mtime_ns, stamp->ctime_ns, stamp->inode,
-		yes_no(stamp->kvm_asked), capabilities->version, capabilities->arch,
-		yes_no(capabilities->kvm));
+		yes_no(stamp->kvm_asked), stamp->kvm_ctime_ns, capabilities->version,
+		capabilities->arch, yes_no(capabilities->kvm));
 	for (size_t i = 0; i < capabilities->n_machines; i++) {
 		const struct capabilities_machine *machine = &capabilities->machines[i];
 
@@ -185,6 +186,7 @@ enum key {
 	KEY_CTIME,
 	KEY_INODE,
 	KEY_KVM_ASKED,
+	KEY_KVM_CTIME,
 	KEY_VERSION,
 	KEY_ARCH,
 	KEY_KVM,
@@ -202,6 +204,7 @@ static const char *const keys[N_KEYS] = {
 	[KEY_CTIME] = "ctime",
 	[KEY_INODE] = "inode",
 	[KEY_KVM_ASKED] = "kvm-asked",
+	[KEY_KVM_CTIME] = "kvm-ctime",
 	[KEY_VERSION] = "version",
 	[KEY_ARCH] = "arch",
 	[KEY_KVM] = "kvm",
@@ -262,6 +265,8 @@ read_pair(enum key key, char *value, struct capabilities_stamp *stamp,
 		return read_number(value, 0, UINT64_MAX, &stamp->inode);
 	case KEY_KVM_ASKED:
 		return read_bool(value, &stamp->kvm_asked);
+	case KEY_KVM_CTIME:
+		return read_number(value, 0, UINT64_MAX, &stamp->kvm_ctime_ns);
 	case KEY_VERSION:
 		r = read_number(value, 1, UINT32_MAX, &number);
 		capabilities->version = (uint32_t)number;

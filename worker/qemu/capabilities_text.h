@@ -26,6 +26,7 @@ struct capabilities_stamp {
 	uint64_t size, inode;
 	uint64_t mtime_ns, ctime_ns; /* since 1970 */
 	bool kvm_asked;              /* it was let try KVM */
+	uint64_t kvm_ctime_ns;       /* of the device, when it was; rights that change, change it */
 };
 
 bool capabilities_stamp_same(

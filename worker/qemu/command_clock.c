@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* QEMU's "utc" is the host's clock. Its "localtime" would need files that the box does not have. */
+/* QEMU's own words are for the host's clock, and its time zone, which the box has. */
 static void
 base_of(const struct domain_clock *clock, char *text, size_t size)
 {
@@ -18,9 +18,11 @@ base_of(const struct domain_clock *clock, char *text, size_t size)
 
 	if (clock->offset == DOMAIN_CLOCK_ABSOLUTE)
 		began = (time_t)clock->adjustment;
-	if (clock->offset == DOMAIN_CLOCK_UTC || !gmtime_r(&began, &tm) ||
-		strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		(void)snprintf(text, size, "utc");
+	(void)snprintf(
+		text, size, "%s", clock->offset == DOMAIN_CLOCK_LOCALTIME ? "localtime" : "utc");
+	if (clock->offset != DOMAIN_CLOCK_UTC && clock->offset != DOMAIN_CLOCK_LOCALTIME &&
+		gmtime_r(&began, &tm))
+		(void)strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm);
 }
 
 static const char *

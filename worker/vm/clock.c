@@ -17,6 +17,9 @@
 #include "lib/take.h"
 #include "protocol/rpc/procedure.h"
 
+/* Ten thousand years. */
+#define CHANGE_MAX (INT64_C(10000) * 366 * 86400)
+
 /* Seconds that local time is ahead of UTC. */
 static int64_t
 local_ahead(time_t now)
@@ -70,4 +73,18 @@ vm_clock_begin(struct domain_clock *clock, struct rpc_error *error)
 			clock->timezone);
 	domain_clock_begin(clock, now, ahead);
 	return RPC_DONE;
+}
+
+int64_t
+vm_clock_changed(struct domain_clock *clock, int64_t offset)
+{
+	if (clock->offset != DOMAIN_CLOCK_VARIABLE)
+		return offset;
+	/* A guest may set any date; nothing beyond all of them is added up. */
+	clock->changed = offset > CHANGE_MAX    ? CHANGE_MAX
+			 : offset < -CHANGE_MAX ? -CHANGE_MAX
+						: offset;
+	offset = clock->adjustment + clock->changed;
+	return clock->basis == DOMAIN_CLOCK_BASIS_LOCALTIME ? offset + local_ahead(time(NULL))
+							    : offset;
 }

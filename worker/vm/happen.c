@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/take.h"
+#include "worker/vm/clock.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
@@ -175,7 +176,8 @@ static void
 on_rtc_change(struct vm *vm, const json_t *data)
 {
 	struct happening what = {.kind = HAPPENED_RTC_CHANGE,
-		.rtc_offset = json_integer_value(json_object_get(data, "offset"))};
+		.rtc_offset = vm_clock_changed(&vm->domain->live->clock,
+			json_integer_value(json_object_get(data, "offset")))};
 
 	vm_happened(vm, &what);
 }
