@@ -12,6 +12,7 @@
 
 #include "lib/log.h"
 #include "lib/take.h"
+#include "worker/vm/interfaces.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
@@ -95,6 +96,7 @@ opened(struct vm_op *op, const char *status)
 		log_warning("dom=%s: nobody can connect to its screen: %s",
 			log_quote(domain_def_now(domain)->name), log_quote(error.message));
 	vm_graphics_serve(vm);
+	vm_interfaces_adopt(vm);
 	/* Nobody is there any more who would let it go: its start has failed. */
 	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)
 		vm_stop(vm, VM_END_FAILED);

@@ -64,7 +64,7 @@ open_serial(const struct domain_def *live, const struct qemu_command_fd *fd,
 	return listen_as(live->uuid, kind, error, ret_fd);
 }
 
-/* What is not here is a copy, and comes with vm_files_copy(). */
+/* What is not here is a copy, and comes with vm_files_copy(), or an interface (interfaces.h). */
 static int (*const openers[])(const struct domain_def *live, const struct qemu_command_fd *fd,
 	struct rpc_error *error, int *ret_fd) = {
 	[QEMU_FILE_MONITOR] = open_monitor,

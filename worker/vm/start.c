@@ -20,15 +20,17 @@
 #include "worker/qemu/seed.h"
 #include "worker/vm/clock.h"
 #include "worker/vm/files.h"
+#include "worker/vm/interfaces.h"
 #include "worker/vm/status.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
 enum {
-	FILES_S = 60,  /* for one piece of a kernel, on a slow file system */
-	LEASE_S = 30,  /* for broker and starter to make a seed, and for its turn to come */
-	SEED_S = 15,   /* for the box to take what it is given; it has 10 itself */
-	MONITOR_S = 60 /* for QEMU to begin, on a host that is busy */
+	FILES_S = 60,   /* for one piece of a kernel, on a slow file system */
+	LEASE_S = 30,   /* for broker and starter to make a seed, and for its turn to come */
+	SEED_S = 15,    /* for the box to take what it is given; it has 10 itself */
+	MONITOR_S = 60, /* for QEMU to begin, on a host that is busy */
+	NET_S = 30      /* for relay and passt */
 };
 
 /* What QEMU said before it ended goes into the client's error as far as there is room. */
@@ -44,6 +46,7 @@ enum start_step {
 	START_LEASED, /* the broker has granted it, or not yet */
 	START_SEEDED, /* the box has become QEMU, or not */
 	START_OPENED, /* QEMU talks */
+	START_NET,    /* its network is there, or not yet */
 	START_RUNS    /* QEMU has let the guest go */
 };
 
@@ -120,6 +123,8 @@ explain(struct job *job, int step, int err)
 		say_ended(start, "process exited while connecting to monitor");
 	else if (err == -EPIPE)
 		say_ended(start, "qemu unexpectedly closed the monitor");
+	else if (err == -ETIMEDOUT && step == START_NET)
+		say_ended(start, "what its network needs did not begin in time");
 	else if (err == -ETIMEDOUT)
 		say_ended(start, step == START_SEEDED ? "the box did not become QEMU in time"
 						      : "QEMU did not answer in time");
@@ -256,6 +261,9 @@ begin(struct start *start)
 		return JOB_FAILED;
 	if (vm_files_open(&start->files, live, &start->command, &start->op.job.error) != RPC_DONE)
 		return JOB_FAILED;
+	if (vm_interfaces_open(vm, &start->command, start->files.fds, &start->op.job.error) !=
+		RPC_DONE)
+		return JOB_FAILED;
 	return copy(start);
 }
 
@@ -306,8 +314,10 @@ static enum job_verdict
 leased(struct start *start)
 {
 	struct vm *vm = start->op.vm;
-	int r = vm_status_write_def(vm->domain->live, vm->domain->id);
+	int r = vm_interfaces_begin(vm);
 
+	if (r == 0)
+		r = vm_status_write_def(vm->domain->live, vm->domain->id);
 	vm_set_state(vm, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_STARTING_UP);
 	(void)vm_op_await(&start->op, START_SEEDED, LOOP_S(SEED_S));
 	if (r == 0)
@@ -368,19 +378,20 @@ set_balloon(struct vm *vm)
 	return r;
 }
 
+/* When all that it needs is there. */
 static enum job_verdict
-opened(struct start *start)
+let_go(struct start *start)
 {
 	struct vm *vm = start->op.vm;
 	uint64_t ticket;
-	int r;
+	int r = vm_interfaces_check(vm, &start->op.job.error);
 
-	vm_open_consoles(vm);
-	r = set_balloon(vm);
-	if (r == 0)
-		r = vm_graphics_set_password(vm);
-	if (r < 0)
-		return failed(start, r);
+	if (r == RPC_FAILED)
+		return JOB_FAILED;
+	if (r == RPC_LATER) {
+		(void)vm_op_await(&start->op, START_NET, LOOP_S(NET_S));
+		return JOB_WAIT;
+	}
 	if (start->paused) {
 		started(vm, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_USER);
 		vm_tell(vm, EVENT_SUSPENDED, EVENT_SUSPENDED_PAUSED);
@@ -389,6 +400,21 @@ opened(struct start *start)
 	ticket = vm_op_await(&start->op, START_RUNS, LOOP_S(MONITOR_S));
 	r = monitor_ask(&vm->monitor, "cont", NULL, ticket);
 	return r < 0 ? failed(start, r) : JOB_WAIT;
+}
+
+static enum job_verdict
+opened(struct start *start)
+{
+	struct vm *vm = start->op.vm;
+	int r;
+
+	vm_open_consoles(vm);
+	r = set_balloon(vm);
+	if (r == 0)
+		r = vm_graphics_set_password(vm);
+	if (r == 0)
+		r = vm_interfaces_link(vm);
+	return r < 0 ? failed(start, r) : let_go(start);
 }
 
 static enum job_verdict
@@ -424,6 +450,8 @@ step(struct job *job, int step, const void *body)
 		return seeded(start, body);
 	case START_OPENED:
 		return opened(start);
+	case START_NET:
+		return let_go(start);
 	case START_RUNS:
 		return runs(start, body);
 	}

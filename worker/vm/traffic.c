@@ -7,7 +7,7 @@
  */
 #include "worker/vm/traffic.h"
 
-#include "worker/vm/vm.h"
+#include "worker/vm/interfaces.h"
 
 size_t
 traffic_count(const struct vm *vm)
@@ -21,7 +21,8 @@ traffic_read(const struct vm *vm, size_t i, struct traffic *ret)
 	struct net_port_counters counters;
 
 	*ret = (struct traffic){.name = vm->domain->live->interfaces[i].target};
-	if (!ret->name || !vm_network_counters(&vm->network, (unsigned)i, &counters))
+	/* It has a name from the moment on that it has a lease. */
+	if (!ret->name || !vm_interface_counters(vm, (unsigned)i, &counters))
 		return false;
 	ret->rx_bytes = counters.rx.bytes;
 	ret->rx_packets = counters.rx.packets;

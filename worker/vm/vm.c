@@ -19,6 +19,7 @@
 #include "lib/log.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
+#include "worker/vm/interfaces.h"
 #include "worker/vm/rundir.h"
 #include "worker/vm/status.h"
 #include "worker/vm/vms.h"
@@ -56,8 +57,6 @@ vm_new(struct vms *vms, struct domain *domain)
 	vm_graphics_init(&vm->graphics);
 	vm_log_init(&vm->log);
 	vm_log_init(&vm->console_log);
-	vm_network_init(
-		&vm->network, vms->loop, vms->uplink, &vm->log, (unsigned)vms->port_min, NULL);
 	for (size_t i = 0; i < domain->live->n_serials; i++)
 		console_init(&vm->consoles[i], vms->loop, i == 0 ? &vm->console_log : NULL);
 	domain->vm = vm;
@@ -175,6 +174,7 @@ disconnect(struct vm *vm, bool ended)
 {
 	timer_stop(&vm->retry);
 	monitor_close(&vm->monitor);
+	vm_interfaces_close(vm);
 	for (size_t i = 0; i < vm->domain->live->n_serials; i++)
 		console_close(&vm->consoles[i]);
 	vm_graphics_close(vm, ended);
@@ -372,7 +372,6 @@ release(struct vm *vm)
 {
 	struct vms *vms = vm->vms;
 
-	vm_network_stop(&vm->network);
 	vm_log_close(&vm->log);
 	vm_log_close(&vm->console_log);
 	free(take_ptr(vm->vcpus));

@@ -23,10 +23,10 @@
 #include "worker/vm/inquiry.h"
 #include "worker/vm/log.h"
 #include "worker/vm/monitor.h"
-#include "worker/vm/network.h"
 #include "worker/vm/op.h"
 #include "worker/vm/usage.h"
 
+struct vm_interfaces;
 struct vms;
 
 enum vm_lease {
@@ -87,13 +87,13 @@ struct vm {
 	struct vm_ops ops; /* the first is the one that runs, or is about to */
 	struct deferred next_op;
 
+	struct vm_interfaces *interfaces; /* NULL: it has none */
 	struct monitor monitor;
 	struct inquiries inquiries;
 	struct vcpu_usage *vcpus; /* as they were when somebody asked last; NULL: nobody has */
 	struct timer retry;       /* of a monitor that was lost, or of a word to the broker */
 	struct vm_log log, console_log;
 	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
-	struct vm_network network;                   /* of its interfaces of kind user */
 	struct vm_graphics graphics;
 	struct deferred ending; /* what is left to do when nothing of it runs */
 	struct deferred freeing;

@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
+#include "worker/vm/interfaces.h"
 #include "worker/vm/rundir.h"
 #include "worker/vm/status.h"
 
@@ -69,31 +70,36 @@ vms_leased(struct vms *vms, uint64_t cookie, int err, const struct ipc_leased *l
 	vm_leased((struct vm *)(uintptr_t)cookie, err, leased, fd);
 }
 
-void
-vms_lease_gone(struct vms *vms, uint32_t id)
+static struct vm *
+find_lease(struct vms *vms, uint32_t id)
 {
 	struct vm *vm;
 
 	LIST_FOREACH (vm, &vms->all, entry)
-		if (vm->lease == VM_LEASE_HELD && vm->domain->id == (int32_t)id) {
-			vm_gone(vm);
-			return;
-		}
+		if (vm->lease == VM_LEASE_HELD && vm->domain->id == (int32_t)id)
+			return vm;
+	return NULL;
+}
+
+void
+vms_lease_gone(struct vms *vms, uint32_t id)
+{
+	struct vm *vm = find_lease(vms, id);
+
+	if (vm)
+		vm_gone(vm);
 }
 
 void
 vms_net_ready(struct vms *vms, uint64_t cookie, int err, int fd)
 {
-	uint32_t id = vm_network_cookie_id(cookie);
-	struct vm *vm;
+	struct vm *vm = find_lease(vms, vm_network_cookie_id(cookie));
 
-	LIST_FOREACH (vm, &vms->all, entry)
-		if (vm->lease == VM_LEASE_HELD && vm->domain->id == (int32_t)id) {
-			vm_network_given(&vm->network, cookie, err, fd);
-			return;
-		}
-	/* It has gone meanwhile, and with it all that ran for it. */
-	fd_close(&fd);
+	if (vm && vm->interfaces)
+		vm_network_given(&vm->interfaces->network, cookie, err, fd);
+	else
+		/* It has gone meanwhile, and with it all that ran for it. */
+		fd_close(&fd);
 }
 
 /* --- adoption ----------------------------------------------------------------------------- */
