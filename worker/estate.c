@@ -91,6 +91,7 @@ adopted(struct vms *vms, int err)
 	}
 	log_info("open: %u definitions, %u machines run", estate->domains.n, vms->n);
 	estate->state = ESTATE_OPEN;
+	vms_autostart(vms);
 	answer_all(estate, RPC_DONE);
 }
 

@@ -371,7 +371,7 @@ def _():
 def _():
     for name in ("screen", "port", "named", "secret", "hidden"):
         host.virsh("alice", "destroy", name)
-    tap.equal(os.listdir(f"/run/qemud/users/{host.UID['alice']}"), [], "run-time folder")
+    tap.equal(os.listdir(f"/run/qemud/users/{host.UID['alice']}"), ["autostarted"], "run-time folder")
     said = host.virsh_fails("alice", "screenshot", "screen", "/home/alice/none.png")
     tap.true("domain is not running" in said, said)
 

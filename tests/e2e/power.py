@@ -27,7 +27,7 @@ def _():
     tap.equal(vm.state("alice", "one"), "shut off (destroyed)", "state")
     tap.equal(vm.qemus("alice"), [], "QEMUs")
     tap.equal(vm.leaves(), [], "leaves")
-    tap.equal(os.listdir("/run/qemud/users/2001"), [], "files of run-time state")
+    tap.equal(os.listdir("/run/qemud/users/2001"), ["autostarted"], "files of run-time state")
 
 
 @tap.test("several clients are told of every change, in the order of libvirtd; others of none")

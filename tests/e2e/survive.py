@@ -133,7 +133,7 @@ def _():
     kill(qemu)
     broker = host.Broker(idle_seconds=1)
     tap.true(vm.state("alice", "one").startswith("shut off"), "state")
-    tap.equal(os.listdir("/run/qemud/users/2001"), [], "files of run-time state")
+    tap.equal(os.listdir("/run/qemud/users/2001"), ["autostarted"], "files of run-time state")
     host.virsh("alice", "start", "one")
 
 

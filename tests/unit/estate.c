@@ -11,6 +11,8 @@
 
 static struct home other; /* of another worker of the same user */
 
+static char tree[4096]; /* where the golden files are */
+
 /* A worker that has opened nothing yet, and its home directory. */
 static void
 begin(void)
@@ -18,14 +20,16 @@ begin(void)
 	rig_start();
 	rig.estate.state = ESTATE_CLOSED;
 	home_init(&other);
+	ASSERT(*tree || getcwd(tree, sizeof(tree)));
 	memcpy(strrchr(farm_root, '-') + 1, "XXXXXX", 6);
-	ASSERT(mkdtemp(farm_root) && setenv("HOME", farm_root, 1) == 0);
+	ASSERT(mkdtemp(farm_root) && setenv("HOME", farm_root, 1) == 0 && chdir(farm_root) == 0);
 }
 
 static void
 end(void)
 {
 	home_close(&other);
+	ASSERT(chdir(tree) == 0);
 	farm_stop();
 }
 
@@ -36,11 +40,13 @@ know_qemu(void)
 	capabilities_auto struct capabilities *capabilities = NULL;
 	struct capabilities_stamp golden, stamp;
 	free_auto char *text = NULL;
-	char why[HOME_WHY_MAX];
+	char why[HOME_WHY_MAX], path[sizeof(tree) + 64];
 	struct home home;
 	size_t size;
 
-	text = domain_read_file("tests/golden/capabilities/qemu-7.2.22.capabilities", &size);
+	ASSERT(snprintf(path, sizeof(path), "%s/tests/golden/capabilities/%s", tree,
+		       "qemu-7.2.22.capabilities") < (int)sizeof(path));
+	text = domain_read_file(path, &size);
 	ASSERT(text && capabilities_read(text, size, &golden, &capabilities) == 0);
 	ASSERT(capabilities_stamp_read(estate_emulator, NULL, &stamp) == 0);
 	ASSERT(home_open(&home, farm_root, why) == 0);

@@ -64,8 +64,9 @@ struct domain {
 	enum domain_state state;
 	int32_t reason; /* of the state, as libvirt numbers them */
 	bool autostart;
-	bool was_defined; /* it has a definition on disk, or had */
-	struct vm *vm;    /* borrowed; NULL: there is nothing of it, nor about to be */
+	bool autostart_due; /* its turn to start with the host has not come yet */
+	bool was_defined;   /* it has a definition on disk, or had */
+	struct vm *vm;      /* borrowed; NULL: there is nothing of it, nor about to be */
 };
 
 TAILQ_HEAD(domain_queue, domain);

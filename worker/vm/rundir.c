@@ -270,6 +270,14 @@ rundir_remove(const uint8_t uuid[static UUID_SIZE])
 }
 
 int
+rundir_mark(const char *name)
+{
+	fd_auto int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : 0;
+}
+
+int
 rundir_sweep(bool (*is_running)(void *arg, const uint8_t uuid[static 16]), void *arg)
 {
 	return remove_all_but(is_running, arg);

@@ -4,7 +4,7 @@
  *
  * Runs in the worker, as the user. The folder is the user's working folder: the worker enters it
  * at its start, so that the names of sockets are short whatever the path is (unix(7): 108 bytes).
- * Everything in it is named UUID.KIND, and what belongs to no running VM is swept away.
+ * Everything of a VM is named UUID.KIND, and what belongs to none that runs is swept away.
  */
 #ifndef WORKER_VM_RUNDIR_H
 #define WORKER_VM_RUNDIR_H
@@ -45,6 +45,11 @@ int rundir_write(const uint8_t uuid[static 16], const char *kind, const char *te
  */
 int rundir_read(const uint8_t uuid[static 16], const char *kind, char **ret_text, size_t *ret_size);
 
+/**
+ * Leave an empty file of that name, which is no UUID's: it stays until the host ends. Returns 0,
+ * -EEXIST when it is there, or another negative errno.
+ */
+int rundir_mark(const char *name);
 /** Remove all that is named UUID.* . */
 void rundir_remove(const uint8_t uuid[static 16]);
 /** Remove all that belongs to a VM of which is_running says false. Returns 0 or a negative errno. */

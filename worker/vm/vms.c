@@ -32,6 +32,7 @@ void
 vms_fini(struct vms *vms)
 {
 	vms->adopted = NULL;
+	vms->autostarting = false;
 	while (!LIST_EMPTY(&vms->all))
 		vm_abandon(LIST_FIRST(&vms->all));
 	timer_stop(&vms->trim);

@@ -45,6 +45,7 @@ struct vms {
 	/* Adoption. */
 	unsigned n_adopting; /* that are not reached yet; and one for the list of them */
 	void (*adopted)(struct vms *vms, int err);
+	bool autostarting; /* those of domains that are due */
 	struct timer trim; /* of the logs, while something runs */
 };
 
@@ -65,6 +66,12 @@ void vms_leased(struct vms *vms, uint64_t cookie, int err, const struct ipc_leas
 void vms_lease_found(struct vms *vms, int err, const struct ipc_lease_found *found);
 void vms_lease_gone(struct vms *vms, uint32_t id);
 void vms_net_ready(struct vms *vms, uint64_t cookie, int err, int fd);
+
+/**
+ * Start what starts with the host, unless a worker has done that since the host began; from here on
+ * in the background.
+ */
+void vms_autostart(struct vms *vms);
 
 struct vm_start {
 	bool paused;            /* it is not let go */
