@@ -18,6 +18,7 @@
 #include "lib/take.h"
 #include "worker/qemu/command.h"
 #include "worker/qemu/seed.h"
+#include "worker/vm/chain.h"
 #include "worker/vm/clock.h"
 #include "worker/vm/files.h"
 #include "worker/vm/interfaces.h"
@@ -252,6 +253,8 @@ begin(struct start *start)
 	if (domain_cpu_check(live, vm->vms->env, &start->op.job.error) != 0)
 		return JOB_FAILED;
 	if (vm_clock_begin(&vm->domain->live->clock, &start->op.job.error) != RPC_DONE)
+		return JOB_FAILED;
+	if (vm_chain_complete(vm->domain->live, &start->op.job.error) != RPC_DONE)
 		return JOB_FAILED;
 	r = qemu_command_make(live, &start->command);
 	if (r < 0)

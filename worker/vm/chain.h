@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * chain.h: the images below the disks of a VM that is about to start, as far as its definition does
+ * not name them: read from the images.
+ *
+ * Runs in the worker, as the user: she can read what she may. QEMU itself opens nothing.
+ */
+#ifndef WORKER_VM_CHAIN_H
+#define WORKER_VM_CHAIN_H
+
+#include "protocol/rpc/error.h"
+#include "worker/domain/def.h"
+
+/**
+ * Complete the disks of a definition that is about to run: drives whose medium is not there and may
+ * be missing (startupPolicy) are empty, such disks are not there at all; every disk is `whole`, and
+ * every image has its number. Returns RPC_DONE, or RPC_FAILED with the error.
+ */
+int vm_chain_complete(struct domain_def *live, struct rpc_error *error);
+
+#endif
