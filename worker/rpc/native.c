@@ -31,6 +31,8 @@ make_live(struct rpc_call *call, const char *xml, struct domain_def **ret_live)
 		r = domain_def_live(def, env, ret_live);
 	if (r < 0)
 		return domains_not_live(&call->error, r);
+	if (domain_cpu_check(*ret_live, env, &call->error) != 0)
+		return RPC_FAILED;
 	return vm_clock_begin(&(*ret_live)->clock, &call->error);
 }
 
