@@ -20,6 +20,7 @@
 #include "tests/unit/domain_env.h"
 #include "worker/domain/alias.h"
 #include "worker/qemu/command.h"
+#include "worker/vm/throttle.h"
 
 #define json_auto AUTO(json_decrefp)
 
@@ -527,6 +528,21 @@ check_disks(const struct vm *vm)
 	CHECK(json_array_size(nodes) == n);
 }
 
+/* It takes what it is told of <iotune>, of the device that has the image. */
+static void
+check_bounds(const struct vm *vm)
+{
+	const struct domain_def *def = vm->def;
+
+	for (size_t i = vm_throttle_next(def, 0); i < def->n_disks;
+		i = vm_throttle_next(def, i + 1)) {
+		json_auto json_t *done =
+			ask(vm, "block_set_io_throttle", vm_throttle_arguments(&def->disks[i]));
+
+		CHECK(done);
+	}
+}
+
 static void
 check_machine(struct domain_def *def)
 {
@@ -544,6 +560,7 @@ check_machine(struct domain_def *def)
 	check_identity(&vm);
 	check_places(&vm);
 	check_disks(&vm);
+	check_bounds(&vm);
 	vm_quit(&vm);
 }
 

@@ -23,6 +23,7 @@
 #include "worker/vm/files.h"
 #include "worker/vm/interfaces.h"
 #include "worker/vm/status.h"
+#include "worker/vm/throttle.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
@@ -47,6 +48,7 @@ enum start_step {
 	START_LEASED, /* the broker has granted it, or not yet */
 	START_SEEDED, /* the box has become QEMU, or not */
 	START_OPENED, /* QEMU talks */
+	START_BOUND,  /* it has taken the bounds of a disk, or not */
 	START_NET,    /* its network is there, or not yet */
 	START_RUNS    /* QEMU has let the guest go */
 };
@@ -61,6 +63,7 @@ struct start {
 	struct seed_link seed;
 	struct timer turn;     /* the next piece of a kernel, or ask */
 	uint64_t ask_until_ns; /* 0: not asked yet */
+	size_t binding;        /* the disk whose bounds QEMU is told of */
 	off_t log_begin;       /* of what this start has written to the log */
 };
 
@@ -405,6 +408,24 @@ let_go(struct start *start)
 	return r < 0 ? failed(start, r) : JOB_WAIT;
 }
 
+/* One disk after another, from this one on. */
+static enum job_verdict
+bind_disks(struct start *start, size_t from)
+{
+	struct vm *vm = start->op.vm;
+	const struct domain_def *live = vm->domain->live;
+	uint64_t ticket;
+	int r;
+
+	start->binding = vm_throttle_next(live, from);
+	if (start->binding == live->n_disks)
+		return let_go(start);
+	ticket = vm_op_await(&start->op, START_BOUND, LOOP_S(MONITOR_S));
+	r = monitor_ask(&vm->monitor, "block_set_io_throttle",
+		vm_throttle_arguments(&live->disks[start->binding]), ticket);
+	return r < 0 ? failed(start, r) : JOB_WAIT;
+}
+
 static enum job_verdict
 opened(struct start *start)
 {
@@ -417,7 +438,18 @@ opened(struct start *start)
 		r = vm_graphics_set_password(vm);
 	if (r == 0)
 		r = vm_interfaces_link(vm);
-	return r < 0 ? failed(start, r) : let_go(start);
+	return r < 0 ? failed(start, r) : bind_disks(start, 0);
+}
+
+static enum job_verdict
+bound(struct start *start, const struct qmp_reply *reply)
+{
+	if (reply->value)
+		return bind_disks(start, start->binding + 1);
+	(void)rpc_error_set(&start->op.job.error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+		"internal error: unable to execute QEMU command 'block_set_io_throttle': %s",
+		log_quote(reply->error_text));
+	return JOB_FAILED;
 }
 
 static enum job_verdict
@@ -453,6 +485,8 @@ step(struct job *job, int step, const void *body)
 		return seeded(start, body);
 	case START_OPENED:
 		return opened(start);
+	case START_BOUND:
+		return bound(start, body);
 	case START_NET:
 		return let_go(start);
 	case START_RUNS:
