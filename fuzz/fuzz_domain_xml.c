@@ -29,6 +29,7 @@ no_uuid(void *arg, uint8_t uuid[16])
 
 static const struct domain_env env = {
 	.emulator = "/usr/bin/qemu-system-x86_64",
+	.run = "/run/qemud/users/1000",
 	.machine = "pc",
 	.machines = machines,
 	.n_machines = 2,

@@ -97,6 +97,7 @@ start_vm(void)
 {
 	static const struct domain_machine machine = {"pc-i440fx-7.2", "pc", "qemu64", 255};
 	static const struct domain_env env = {.emulator = "/usr/bin/qemu-system-x86_64",
+		.run = "/run/qemud/users/1000",
 		.machine = "pc",
 		.machines = &machine,
 		.n_machines = 1};

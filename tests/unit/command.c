@@ -15,6 +15,7 @@
 
 #include "tests/unit/command_fields.h"
 #include "tests/unit/test.h"
+#include "worker/domain/devices.h"
 
 #define FOLDER "tests/golden/domain/"
 
@@ -51,11 +52,17 @@ has(const struct qemu_command *command, const char *text)
 static void
 check_paths(const struct domain_def *def, const struct qemu_command *command)
 {
+	const struct domain_chardev *chardev;
+
 	CHECK(!has(command, def->emulator));
 	CHECK(!def->os.kernel || !has(command, def->os.kernel));
 	CHECK(!def->os.initrd || !has(command, def->os.initrd));
 	for (size_t i = 0; i < def->n_disks; i++)
 		CHECK(!def->disks[i].source.path || !has(command, def->disks[i].source.path));
+	for (size_t i = 0; (chardev = domain_chardev_at(def, i)); i++) {
+		CHECK(!chardev->path || !has(command, chardev->path));
+		CHECK(!chardev->log || !has(command, chardev->log));
+	}
 }
 
 /* How often a descriptor stands in the arguments, in one of the three ways to name one. */
@@ -101,10 +108,32 @@ check_image(const struct domain_def *def, const struct qemu_command_fd *fd,
 	CHECK(fd->layer == def->disks[fd->index].n_backing);
 }
 
+/* How many descriptors character devices have: none of a null one, one more for a log. */
+static size_t
+chardev_fds(const struct domain_def *def)
+{
+	const struct domain_chardev *chardev;
+	struct domain_cursor at = {0};
+	size_t n = 0;
+
+	while ((chardev = domain_chardev_next(def, &at)))
+		n += (chardev->type == DOMAIN_CHARDEV_NULL ? 0U : 1U) + (chardev->log ? 1U : 0U);
+	return n;
+}
+
+static void
+check_chardev(const struct domain_def *def, const struct qemu_command_fd *fd)
+{
+	const struct domain_chardev *chardev = domain_chardev_at(def, fd->index);
+
+	CHECK(chardev && (fd->file == QEMU_FILE_CHARDEV ? chardev->type != DOMAIN_CHARDEV_NULL
+							: chardev->log != NULL));
+}
+
 static void
 check_fds(const struct domain_def *def, const struct qemu_command *command)
 {
-	size_t expected = 1 + def->n_serials + def->n_interfaces + n_images(def);
+	size_t expected = 1 + chardev_fds(def) + def->n_interfaces + n_images(def);
 	unsigned n[QEMU_FILE_INITRD + 1] = {0};
 
 	expected += def->os.kernel ? 1 : 0;
@@ -114,16 +143,19 @@ check_fds(const struct domain_def *def, const struct qemu_command *command)
 		const struct qemu_command_fd *fd = &command->fds[i];
 
 		CHECK(fd->number == PLAN_FD_MIN + (int)i);
-		CHECK(fd->file >= (i ? command->fds[i - 1].file : QEMU_FILE_MONITOR));
+		if (fd->file == QEMU_FILE_CHARDEV || fd->file == QEMU_FILE_CHARDEV_LOG)
+			check_chardev(def, fd);
+		else
+			CHECK(i == 0 || fd->file >= command->fds[i - 1].file);
 		if (fd->file == QEMU_FILE_DISK)
 			check_image(def, fd, &command->fds[i - 1]);
-		else
+		else if (fd->file != QEMU_FILE_CHARDEV && fd->file != QEMU_FILE_CHARDEV_LOG)
 			CHECK(fd->index == n[fd->file]);
 		n[fd->file]++;
 		CHECK(mentions(command, fd->number) == 1);
 	}
-	CHECK(n[QEMU_FILE_MONITOR] == 1 && n[QEMU_FILE_SERIAL] == def->n_serials &&
-		n[QEMU_FILE_DISK] == n_images(def) && n[QEMU_FILE_INTERFACE] == def->n_interfaces);
+	CHECK(n[QEMU_FILE_MONITOR] == 1 && n[QEMU_FILE_DISK] == n_images(def) &&
+		n[QEMU_FILE_INTERFACE] == def->n_interfaces);
 }
 
 /* What a plan of a box takes. */
@@ -217,6 +249,13 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, n_interfaces, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, serials, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, n_serials, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, parallels, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_parallels, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, serial_console, NUMBER, 0, UNSEEN), /* another name of what is there */
+	FIELD(domain_def, consoles, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_consoles, NUMBER, 0, FOLLOWED),
+	FIELD(domain_def, channels, INSIDE, 0, FOLLOWED),
+	FIELD(domain_def, n_channels, NUMBER, 0, FOLLOWED),
 	FIELD(domain_def, inputs, INSIDE, 0, UNSEEN), /* see the screens below */
 	FIELD(domain_def, n_inputs, NUMBER, 0, UNSEEN),
 	FIELD(domain_def, graphics, INSIDE, 0, FOLLOWED), /* and these: see the screens below */
@@ -318,6 +357,7 @@ static const struct field device_fields[] = {
 	FIELD(domain_device, isa, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, usb, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, drive, INSIDE, 0, FOLLOWED),
+	FIELD(domain_device, virtio_serial, INSIDE, 0, FOLLOWED),
 	FIELD(domain_device, boot_order, NUMBER, 7, FOLLOWED), /* the last: not of all devices */
 };
 static const struct field pci_fields[] = {
@@ -341,9 +381,12 @@ static const struct field controller_fields[] = {
 	FIELD(domain_controller, cmd_per_lun, NUMBER, 3, UNSEEN),
 	FIELD(domain_controller, max_sectors, NUMBER, 3, UNSEEN),
 	FIELD(domain_controller, ioeventfd, NUMBER, DOMAIN_ON, UNSEEN),
+	FIELD(domain_controller, ports, NUMBER, 7, UNSEEN), /* of others than a root port */
+	FIELD(domain_controller, vectors, NUMBER, 7, UNSEEN),
 };
 static const struct field serial_fields[] = {
-	FIELD(domain_serial, device, INSIDE, 0, FOLLOWED),
+	FIELD(domain_serial, chardev, INSIDE, 0, FOLLOWED),
+	FIELD(domain_serial, target, NUMBER, DOMAIN_SERIAL_PCI, FOLLOWED),
 	FIELD(domain_serial, port, NUMBER, 3, FOLLOWED),
 };
 static const struct field input_fields[] = {
@@ -448,7 +491,11 @@ static const char everything[] =
 	"<controller type='scsi' model='virtio-scsi'/>"
 	"<disk type='file'><source file='/s'/><target dev='sda'/></disk>"
 	"<disk type='file'><driver name='qemu' type='raw'/><source file='/y'/>"
-	"<target dev='vdb'/></disk><serial/><interface><model type='virtio'/></interface>"
+	"<target dev='vdb'/></disk><serial/><parallel type='null'/>"
+	"<controller type='virtio-serial' index='0'/>"
+	"<console type='null'><target type='virtio'/></console>"
+	"<channel type='null'><target type='virtio'/></channel><interface><model "
+	"type='virtio'/></interface>"
 	"<rng model='virtio'><rate bytes='9'/><backend model='random'>/dev/random</backend></rng>"
 	"<watchdog model='i6300esb'/><panic><address type='isa' iobase='0x505'/></panic>"
 	"</devices></domain>";
@@ -503,7 +550,7 @@ every_field(void)
 	CHECK_FIELDS(def, &def->watchdogs[0], watchdog_fields);
 	check_field(def, &def->watchdogs[0].device, &device_fields[0]);
 	CHECK_FIELDS(def, &def->panics[0].device.isa, isa_fields);
-	check_field(def, &def->serials[0].device, &device_fields[0]);
+	check_field(def, &def->serials[0].chardev.device, &device_fields[0]);
 	/* No device is on its bus. */
 	CHECK(port->model == DOMAIN_MODEL_PCIE_ROOT_PORT);
 	CHECK_FIELDS(def, port, controller_fields);
@@ -668,7 +715,19 @@ largest(void)
 	for (unsigned i = 0; i < DOMAIN_RNGS_MAX; i++)
 		(void)fprintf(f, "<rng model='virtio'><backend model='random'/></rng>");
 	for (unsigned i = 0; i < DOMAIN_SERIALS_MAX; i++)
-		(void)fprintf(f, "<serial/>");
+		(void)fprintf(f,
+			"<serial type='file'><source path='/s'/><log file='/l'/>"
+			"<target type='%s-serial'/></serial>",
+			i < DOMAIN_ISA_SERIALS_MAX ? "isa" : "usb");
+	for (unsigned i = 0; i < DOMAIN_PARALLELS_MAX; i++)
+		(void)fprintf(f, "<parallel type='file'><source path='/s'/><log file='/l'/>"
+				 "</parallel>");
+	for (unsigned i = 0; i < DOMAIN_CONSOLES_MAX; i++)
+		(void)fprintf(f, "<console type='file'><source path='/s'/><log file='/l'/>"
+				 "<target type='virtio'/></console>");
+	for (unsigned i = 0; i < DOMAIN_CHANNELS_MAX; i++)
+		(void)fprintf(f, "<channel type='file'><source path='/s'/><log file='/l'/>"
+				 "<target type='virtio'/></channel>");
 	/* 29 slots of the root bus, eight ports in each. */
 	for (unsigned i = 1; i < 29 * 8; i++)
 		(void)fprintf(f, "<controller type='pci' model='pcie-root-port' index='%u'/>", i);

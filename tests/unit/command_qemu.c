@@ -140,27 +140,56 @@ make_kernel(void)
 	return memfd_make("kernel", (const char *)image, sizeof(image));
 }
 
+static int
+make_file(unsigned index, const char *kind)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%s%u", kind, index);
+	return open(in_folder(name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+/* Nobody is at the other end of a socket that is connected already. */
+static int
+make_connected(void)
+{
+	int pair[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	(void)close(pair[1]);
+	return pair[0];
+}
+
+static int
+open_chardev(const struct domain_def *def, unsigned index)
+{
+	const struct domain_chardev *chardev = domain_chardev_at(def, index);
+	char name[32];
+
+	if (chardev->type == DOMAIN_CHARDEV_FILE)
+		return make_file(index, "file");
+	if (chardev->connect)
+		return make_connected();
+	(void)snprintf(name, sizeof(name), "serial%u", index);
+	return listener(name);
+}
+
 /* The boot sector goes to the disk with order 1. */
 static int
 open_file(const struct domain_def *def, const struct qemu_command_fd *file)
 {
-	char name[32];
-	int pair[2];
-
 	switch (file->file) {
 	case QEMU_FILE_MONITOR:
 		return listener("qmp");
-	case QEMU_FILE_SERIAL:
-		(void)snprintf(name, sizeof(name), "serial%u", file->index);
-		return listener(name);
+	case QEMU_FILE_CHARDEV:
+		return open_chardev(def, file->index);
+	case QEMU_FILE_CHARDEV_LOG:
+		return make_file(file->index, "log");
 	case QEMU_FILE_DISK:
 		return make_disk(&def->disks[file->index], file->layer,
 			def->disks[file->index].device.boot_order == 1);
 	case QEMU_FILE_INTERFACE:
-		/* Nobody is at the other end. */
-		CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-		(void)close(pair[1]);
-		return pair[0];
+		return make_connected();
 	case QEMU_FILE_KERNEL:
 		return make_kernel();
 	case QEMU_FILE_INITRD:
@@ -428,6 +457,33 @@ check_disk_place(const struct vm *vm, const struct domain_disk *disk)
 }
 
 static void
+check_ports(const struct vm *vm)
+{
+	const struct domain_def *def = vm->def;
+
+	for (size_t i = 0; i < def->n_serials; i++) {
+		const struct domain_serial *serial = &def->serials[i];
+
+		if (serial->target == DOMAIN_SERIAL_ISA)
+			CHECK(number(vm, serial->chardev.device.alias, "index") == serial->port);
+		else
+			check_pci(vm, &serial->chardev.device);
+	}
+	for (size_t i = 0; i < def->n_parallels; i++)
+		CHECK(number(vm, def->parallels[i].chardev.device.alias, "index") ==
+			def->parallels[i].port);
+	for (size_t i = 0; i < def->n_channels; i++) {
+		const struct domain_device *device = &def->channels[i].chardev.device;
+		json_auto json_t *bus = property(vm, device->alias, "parent_bus");
+
+		CHECK(number(vm, device->alias, "nr") == device->virtio_serial.port);
+		CHECK(bus && strstr(json_string_value(bus), "/virtio-serial"));
+	}
+	for (size_t i = 0; i < def->n_consoles; i++)
+		CHECK(number(vm, def->consoles[i].chardev.device.alias, "nr") >= 0);
+}
+
+static void
 check_places(const struct vm *vm)
 {
 	const struct domain_def *def = vm->def;
@@ -458,8 +514,7 @@ check_places(const struct vm *vm)
 		check_pci(vm, &def->sounds[i].device);
 	for (size_t i = 0; i < def->n_inputs; i++)
 		check_pci(vm, &def->inputs[i].device);
-	for (size_t i = 0; i < def->n_serials; i++)
-		CHECK(number(vm, def->serials[i].device.alias, "index") == def->serials[i].port);
+	check_ports(vm);
 }
 
 static const json_t *

@@ -20,9 +20,13 @@ static char *
 answer(const char *xml, size_t size, bool *ret_accepted)
 {
 	domain_def_auto struct domain_def *def = NULL;
+	struct domain_env env = domain_tcg;
 	struct rpc_error error;
 	char *out = NULL;
-	int r = domain_def_parse(xml, size, 0, &domain_tcg, &error, &def);
+	int r;
+
+	env.run = "/run/qemud/users/1000";
+	r = domain_def_parse(xml, size, 0, &env, &error, &def);
 
 	*ret_accepted = r == 0;
 	if (r == 0)

@@ -55,7 +55,11 @@ want(enum qemu_command_file file, unsigned index)
 
 /* A definition that names nothing but what the test puts in. */
 static struct domain_disk disk = {.target = "vda", .source.type = DOMAIN_LAYER_FILE};
-static struct domain_def live = {.uuid = {1, 2, 3}, .disks = &disk, .n_disks = 1};
+static struct domain_serial ptys[4] = {{.chardev.type = DOMAIN_CHARDEV_PTY},
+	{.chardev.type = DOMAIN_CHARDEV_PTY}, {.chardev.type = DOMAIN_CHARDEV_PTY},
+	{.chardev.type = DOMAIN_CHARDEV_PTY}};
+static struct domain_def live = {
+	.uuid = {1, 2, 3}, .disks = &disk, .n_disks = 1, .serials = ptys, .n_serials = 4};
 
 static char path_text[2][4096];
 
@@ -258,20 +262,19 @@ test_listeners(void)
 
 	fresh();
 	want(QEMU_FILE_MONITOR, 0);
-	want(QEMU_FILE_SERIAL, 0);
-	want(QEMU_FILE_SERIAL, 3);
+	want(QEMU_FILE_CHARDEV, 0);
+	want(QEMU_FILE_CHARDEV, 3);
 	CHECK(open_all() == RPC_DONE && files.n == 3);
 	CHECK(rundir_connect(live.uuid, "qmp", SOCK_STREAM, &monitor) == 0);
-	CHECK(rundir_connect(live.uuid, "serial3", SOCK_STREAM, &serial) == 0);
+	CHECK(rundir_connect(live.uuid, "char3", SOCK_STREAM, &serial) == 0);
 	vm_files_close(&files);
 	CHECK(rundir_connect(live.uuid, "qmp", SOCK_STREAM, &monitor) == -ECONNREFUSED);
 	/* Where one cannot be made, that is told, and the others are closed. */
 	rundir_remove(live.uuid);
-	run("mkdir 01020300-0000-0000-0000-000000000000.serial3");
+	run("mkdir 01020300-0000-0000-0000-000000000000.char3");
 	CHECK(open_all() == RPC_FAILED);
-	CHECK_STR(error.message,
-		"cannot make the socket \"serial3\" in the run-time folder of your "
-		"VMs: Is a directory");
+	CHECK_STR(error.message, "cannot make the socket \"char3\" in the run-time folder of your "
+				 "VMs: Is a directory");
 	CHECK(files.fds[0] >= 0 && files.fds[1] >= 0 && files.fds[2] == -1);
 	vm_files_close(&files);
 	rundir_remove(live.uuid);

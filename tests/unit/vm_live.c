@@ -51,7 +51,7 @@ check_copy(const char *xml)
 	for (size_t i = 0; i < live->n_disks; i++)
 		CHECK(live->disks[i].device.alias && live->disks[i].source.node > 0);
 	for (size_t i = 0; i < live->n_serials; i++)
-		CHECK(live->serials[i].device.alias != NULL);
+		CHECK(live->serials[i].chardev.device.alias != NULL);
 	for (size_t i = 0; i < live->n_controllers; i++)
 		CHECK(live->controllers[i].device.alias != NULL);
 }

@@ -230,7 +230,7 @@ test_missing_aliases(void)
 
 	CHECK(read_def(rich, &got) == 0 && got);
 	CHECK_STR(got->disks[0].device.alias, "virtio-disk0");
-	CHECK_STR(got->serials[0].device.alias, "serial0");
+	CHECK_STR(got->serials[0].chardev.device.alias, "serial0");
 	CHECK(got->memballoon.device.alias && got->rngs[0].device.alias);
 }
 

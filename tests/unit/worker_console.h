@@ -39,7 +39,7 @@ make_live(unsigned number)
 		"<uuid>00000000-0000-4000-8000-%012u</uuid><memory unit='MiB'>64</memory>"
 		"<vcpu>1</vcpu><os><type>hvm</type></os><devices>",
 		number + 1, number, number);
-	for (unsigned i = 0; i < DOMAIN_SERIALS_MAX; i++)
+	for (unsigned i = 0; i < DOMAIN_ISA_SERIALS_MAX; i++)
 		n += snprintf(xml + n, sizeof(xml) - (size_t)n,
 			"<serial type='pty'><target type='isa-serial' port='%u'/>"
 			"<alias name='serial%u'/></serial>",
@@ -68,11 +68,11 @@ start(void)
 	for (unsigned i = 0; i < VMS; i++) {
 		struct domain *domain = domains_add_transient(&rig.estate.domains, make_live(i));
 
-		ASSERT(domain && domain->live->n_serials == DOMAIN_SERIALS_MAX);
+		ASSERT(domain && domain->live->n_serials == DOMAIN_ISA_SERIALS_MAX);
 		domain->id = (int32_t)i + 1;
 		domain->state = DOMAIN_STATE_RUNNING;
 		domain->vm = &vms[i];
-		for (unsigned j = 0; j < DOMAIN_SERIALS_MAX; j++)
+		for (unsigned j = 0; j < DOMAIN_ISA_SERIALS_MAX; j++)
 			console_init(&vms[i].consoles[j], &rig.loop, NULL);
 	}
 	connect_guest();
@@ -81,7 +81,7 @@ start(void)
 static inline void
 end_vm(unsigned i)
 {
-	for (unsigned j = 0; j < DOMAIN_SERIALS_MAX; j++)
+	for (unsigned j = 0; j < DOMAIN_ISA_SERIALS_MAX; j++)
 		console_close(&vms[i].consoles[j]);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * controller.c: USB, PCI and disk controllers of the two boards.
+ * controller.c: USB, PCI, disk and virtio-serial controllers of the two boards.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -24,6 +24,7 @@ static const struct xml_word types[] = {
 	{"pci", DOMAIN_CONTROLLER_PCI},
 	{"scsi", DOMAIN_CONTROLLER_SCSI},
 	{"fdc", DOMAIN_CONTROLLER_FDC},
+	{"virtio-serial", DOMAIN_CONTROLLER_VIRTIO_SERIAL},
 	{NULL, 0},
 };
 static const struct xml_word models[] = {
@@ -42,6 +43,9 @@ static const struct xml_word models[] = {
 	{"lsisas1078", DOMAIN_MODEL_LSISAS1078},
 	{"vmpvscsi", DOMAIN_MODEL_VMPVSCSI},
 	{"virtio-scsi", DOMAIN_MODEL_VIRTIO_SCSI},
+	{"virtio", DOMAIN_MODEL_VIRTIO},
+	{"virtio-transitional", DOMAIN_MODEL_VIRTIO_TRANSITIONAL},
+	{"virtio-non-transitional", DOMAIN_MODEL_VIRTIO_NON_TRANSITIONAL},
 	{NULL, 0},
 };
 /* Names of QEMU's devices. */
@@ -102,6 +106,13 @@ static const struct kind {
 		0, NULL},
 	{0, DOMAIN_CONTROLLER_SCSI, DOMAIN_MODEL_VIRTIO_SCSI, 0, UINT8_MAX, PLUGGED, 0, 0, NULL},
 	{0, DOMAIN_CONTROLLER_FDC, 0, 0, 0, DEFAULT, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_VIRTIO_SERIAL, 0, 0, UINT8_MAX, DEFAULT | PLUGGED, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_VIRTIO_SERIAL, DOMAIN_MODEL_VIRTIO, 0, UINT8_MAX, PLUGGED, 0, 0,
+		NULL},
+	{0, DOMAIN_CONTROLLER_VIRTIO_SERIAL, DOMAIN_MODEL_VIRTIO_TRANSITIONAL, 0, UINT8_MAX,
+		PLUGGED | CONVENTIONAL, 0, 0, NULL},
+	{0, DOMAIN_CONTROLLER_VIRTIO_SERIAL, DOMAIN_MODEL_VIRTIO_NON_TRANSITIONAL, 0, UINT8_MAX,
+		PLUGGED, 0, 0, NULL},
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -132,6 +143,12 @@ is_bus(const struct kind *kind)
 {
 	return kind->model == DOMAIN_MODEL_PCIE_ROOT_PORT ||
 	       kind->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE;
+}
+
+static bool
+is_virtio_serial(const struct kind *kind)
+{
+	return kind->type == DOMAIN_CONTROLLER_VIRTIO_SERIAL;
 }
 
 static int
@@ -267,6 +284,27 @@ address_of(const struct kind *kind)
 }
 
 static int
+parse_virtio_serial(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
+{
+	uint32_t ports = 0, vectors = 0;
+	int r;
+
+	controller->ports = controller->vectors = -1;
+	r = xml_attr_number(node, "ports", 10, DOMAIN_VIRTIO_SERIAL_PORTS, 0, p->error, &ports);
+	if (r == 0)
+		r = xml_attr_number(node, "vectors", 10, INT16_MAX, 0, p->error, &vectors);
+	if (r)
+		return r;
+	if (xml_attr(node, "ports"))
+		controller->ports = (int16_t)ports;
+	if (xml_attr(node, "vectors"))
+		controller->vectors = (int16_t)vectors;
+	if (controller->ports == 0)
+		return refuse_unsupported(p, "a controller without ports (ports='0')");
+	return 0;
+}
+
+static int
 parse_place(struct domain_parse *p, xmlNode *node, const struct kind *kind,
 	struct domain_device *device)
 {
@@ -333,6 +371,8 @@ parse(struct domain_parse *p, xmlNode *node)
 	controller.index = (uint8_t)index;
 	if (is_bus(kind))
 		r = parse_bus(p, node, &controller);
+	else if (is_virtio_serial(kind))
+		r = parse_virtio_serial(p, node, &controller);
 	if (r == 0 && kind->type == DOMAIN_CONTROLLER_USB)
 		r = parse_usb(p, node, &controller);
 	if (r == 0)
@@ -423,6 +463,20 @@ domain_controller_add_bus(struct domain_def *def, enum domain_controller_model m
 	return add(def, &controller, error);
 }
 
+int
+domain_controller_add_virtio_serial(struct domain_def *def, uint8_t index, struct rpc_error *error)
+{
+	struct domain_controller controller = {
+		.type = DOMAIN_CONTROLLER_VIRTIO_SERIAL,
+		.index = index,
+		.ports = -1,
+		.vectors = -1,
+		.added = true,
+	};
+
+	return add(def, &controller, error);
+}
+
 bool
 domain_controller_is_plugged(
 	const struct domain_def *def, const struct domain_controller *controller)
@@ -508,6 +562,15 @@ format_driver(struct writer *w, const struct domain_controller *controller)
 }
 
 static void
+format_virtio_serial(struct writer *w, const struct domain_controller *controller)
+{
+	if (controller->ports >= 0)
+		writer_attr_f(w, "ports", "%d", controller->ports);
+	if (controller->vectors >= 0)
+		writer_attr_f(w, "vectors", "%d", controller->vectors);
+}
+
+static void
 format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 {
 	const struct domain_controller *controller = &def->controllers[i];
@@ -521,6 +584,8 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 		writer_attr(w, "model", xml_word(models, controller->model));
 	if (controller->usb_ports)
 		writer_attr_f(w, "ports", "%u", controller->usb_ports);
+	if (controller->type == DOMAIN_CONTROLLER_VIRTIO_SERIAL)
+		format_virtio_serial(w, controller);
 	if (controller->model == DOMAIN_MODEL_PCIE_ROOT_PORT ||
 		controller->model == DOMAIN_MODEL_PCIE_TO_PCI_BRIDGE) {
 		writer_start(w, "model");
@@ -543,7 +608,10 @@ name(const struct domain_def *def, size_t i, char **ret)
 {
 	const struct domain_controller *c = &def->controllers[i];
 
-	if (c->type == DOMAIN_CONTROLLER_USB)
+	if (c->type == DOMAIN_CONTROLLER_VIRTIO_SERIAL) {
+		if (asprintf(ret, "virtio-serial%u", c->index) < 0)
+			*ret = NULL;
+	} else if (c->type == DOMAIN_CONTROLLER_USB)
 		*ret = strdup("usb");
 	else if (c->type == DOMAIN_CONTROLLER_IDE ||
 		 (c->type == DOMAIN_CONTROLLER_SATA && !domain_controller_is_plugged(def, c)))

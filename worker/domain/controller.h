@@ -12,7 +12,10 @@
 
 #include "worker/domain/kind.h"
 
-enum { DOMAIN_CONTROLLERS_MAX = 256 };
+enum {
+	DOMAIN_CONTROLLERS_MAX = 256,
+	DOMAIN_VIRTIO_SERIAL_PORTS = 31 /* of a controller that does not say how many */
+};
 
 enum domain_controller_type {
 	DOMAIN_CONTROLLER_USB = 1,
@@ -21,6 +24,7 @@ enum domain_controller_type {
 	DOMAIN_CONTROLLER_PCI,
 	DOMAIN_CONTROLLER_SCSI,
 	DOMAIN_CONTROLLER_FDC,
+	DOMAIN_CONTROLLER_VIRTIO_SERIAL,
 };
 enum domain_controller_model {
 	DOMAIN_MODEL_NONE = 1, /* of USB: there is none */
@@ -38,18 +42,22 @@ enum domain_controller_model {
 	DOMAIN_MODEL_LSISAS1078,
 	DOMAIN_MODEL_VMPVSCSI,
 	DOMAIN_MODEL_VIRTIO_SCSI,
+	DOMAIN_MODEL_VIRTIO,
+	DOMAIN_MODEL_VIRTIO_TRANSITIONAL,
+	DOMAIN_MODEL_VIRTIO_NON_TRANSITIONAL,
 };
 
 struct domain_controller {
 	struct domain_device device;
 	enum domain_controller_type type;
-	enum domain_controller_model model; /* USB, PCI and SCSI only */
+	enum domain_controller_model model; /* 0: of no kind that has models, or not said */
 	uint8_t index;
-	bool added;                                /* for disks; not in the definition */
+	bool added;                                /* for what needs it; not in the definition */
 	int16_t chassis, port;                     /* root ports only */
 	uint8_t usb_ports;                         /* xHCI only; 0: as many as QEMU makes */
 	uint32_t queues, cmd_per_lun, max_sectors; /* virtio-scsi only; 0: not said */
 	enum domain_switch ioeventfd;              /* virtio-scsi only */
+	int16_t ports, vectors;                    /* virtio-serial only; -1: not said */
 };
 
 /*
@@ -68,6 +76,10 @@ int domain_controller_add_bus(struct domain_def *def, enum domain_controller_mod
 
 /** How many ports a USB controller has. */
 unsigned domain_controller_usb_ports(const struct domain_controller *controller);
+
+/** Add a virtio-serial controller if there is none with that index. As domain_kind_insert(). */
+int domain_controller_add_virtio_serial(
+	struct domain_def *def, uint8_t index, struct rpc_error *error);
 
 /** The PCI controller with that index, or NULL. */
 struct domain_controller *domain_controller_find_pci(struct domain_def *def, unsigned index);

@@ -17,6 +17,7 @@
 #include "worker/domain/pci.h"
 #include "worker/domain/seclabel.h"
 #include "worker/domain/usb.h"
+#include "worker/domain/virtio_serial.h"
 #include "worker/domain/writer.h"
 
 /* What others depend on comes before them: the machine (os), the number of vCPUs, NUMA. */
@@ -67,6 +68,8 @@ parse(struct domain_parse *p, xmlNode *domain)
 		r = domain_os_complete(p);
 	if (r == 0)
 		r = domain_alias_check(p->def, p->error);
+	if (r == 0)
+		r = domain_virtio_serial_assign(p->def, p->error);
 	if (r == 0)
 		r = domain_pci_assign(p->def, p->error);
 	if (r == 0)

@@ -16,7 +16,9 @@
 
 #include "lib/take.h"
 #include "worker/domain/audio.h"
+#include "worker/domain/channel.h"
 #include "worker/domain/clock.h"
+#include "worker/domain/console.h"
 #include "worker/domain/controller.h"
 #include "worker/domain/cpu.h"
 #include "worker/domain/disk.h"
@@ -40,6 +42,11 @@
 #include "worker/domain/watchdog.h"
 
 #define DOMAIN_NAME_MAX 200
+
+enum {
+	DOMAIN_CHARDEVS_MAX = DOMAIN_SERIALS_MAX + DOMAIN_PARALLELS_MAX + DOMAIN_CONSOLES_MAX +
+			      DOMAIN_CHANNELS_MAX
+};
 
 /* In every enum 0 stands for "not said", or where a field says so for "does not apply". */
 
@@ -85,6 +92,13 @@ struct domain_def {
 	size_t n_interfaces;
 	struct domain_serial *serials;
 	size_t n_serials;
+	struct domain_parallel *parallels;
+	size_t n_parallels;
+	bool serial_console; /* the first serial port is the first console, too */
+	struct domain_console *consoles;
+	size_t n_consoles;
+	struct domain_channel *channels;
+	size_t n_channels;
 	struct domain_input *inputs;
 	size_t n_inputs;
 	struct domain_graphics *graphics;
@@ -159,8 +173,8 @@ int domain_def_parse(const char *xml, size_t size, unsigned flags, const struct 
 int domain_def_format(const struct domain_def *def, unsigned flags, int id, char **ret_xml);
 
 /**
- * A copy of a definition as it is started: every device has its alias (alias.h). Freed with
- * domain_def_free(). Returns 0, -ENOMEM, or -EINVAL for what cannot be read back.
+ * A copy of a definition as it is started: every device has its alias (alias.h), and every socket
+ * its path. Freed with domain_def_free(). Returns 0, -ENOMEM, or -EINVAL for what cannot be read back.
  */
 int domain_def_live(const struct domain_def *config, const struct domain_env *env,
 	struct domain_def **ret_live);

@@ -150,6 +150,24 @@ parse_drive(struct domain_parse *p, xmlNode *address, struct domain_device *devi
 	return r;
 }
 
+/* QEMU's controller has one bus. */
+static int
+parse_virtio_serial(struct domain_parse *p, xmlNode *address, struct domain_device *device)
+{
+	struct domain_virtio_serial_address *a = &device->virtio_serial;
+	uint32_t controller = 0, bus = 0, port = 0;
+	int r;
+
+	r = xml_attr_number(address, "controller", 10, UINT8_MAX, 0, p->error, &controller);
+	if (r == 0)
+		r = xml_attr_number(address, "bus", 10, 0, 0, p->error, &bus);
+	if (r == 0)
+		r = xml_attr_number(address, "port", 10, UINT8_MAX, 0, p->error, &port);
+	*a = (struct domain_virtio_serial_address){
+		.set = true, .controller = (uint8_t)controller, .port = (uint8_t)port};
+	return r;
+}
+
 static const struct address {
 	const char *type;
 	int (*parse)(struct domain_parse *p, xmlNode *address, struct domain_device *device);
@@ -158,6 +176,7 @@ static const struct address {
 	[DOMAIN_ADDRESS_ISA] = {"isa", parse_isa},
 	[DOMAIN_ADDRESS_USB] = {"usb", parse_usb},
 	[DOMAIN_ADDRESS_DRIVE] = {"drive", parse_drive},
+	[DOMAIN_ADDRESS_VIRTIO_SERIAL] = {"virtio-serial", parse_virtio_serial},
 };
 
 static int
@@ -265,6 +284,17 @@ format_drive(struct writer *w, const struct domain_drive_address *drive)
 	writer_end(w, "address");
 }
 
+static void
+format_virtio_serial(struct writer *w, const struct domain_virtio_serial_address *a)
+{
+	writer_start(w, "address");
+	writer_attr(w, "type", "virtio-serial");
+	writer_attr_f(w, "controller", "%u", a->controller);
+	writer_attr(w, "bus", "0");
+	writer_attr_f(w, "port", "%u", a->port);
+	writer_end(w, "address");
+}
+
 void
 domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
 {
@@ -281,6 +311,8 @@ domain_device_format(struct writer *w, const struct domain_device *device, unsig
 		format_usb(w, &device->usb);
 	if (device->drive.set)
 		format_drive(w, &device->drive);
+	if (device->virtio_serial.set)
+		format_virtio_serial(w, &device->virtio_serial);
 }
 
 void

@@ -43,13 +43,20 @@ struct domain_drive_address {
 	uint32_t controller, bus, target, unit;
 };
 
+/* A port of a virtio-serial controller; 0: of a channel, any. */
+struct domain_virtio_serial_address {
+	bool set;
+	uint8_t controller, port;
+};
+
 /* The kinds of <address>; a device takes one kind. */
 enum domain_address {
 	DOMAIN_ADDRESS_NONE,
 	DOMAIN_ADDRESS_PCI,
 	DOMAIN_ADDRESS_ISA,
 	DOMAIN_ADDRESS_USB,
-	DOMAIN_ADDRESS_DRIVE
+	DOMAIN_ADDRESS_DRIVE,
+	DOMAIN_ADDRESS_VIRTIO_SERIAL
 };
 
 /* The first member of every device's struct. */
@@ -62,6 +69,7 @@ struct domain_device {
 	struct domain_isa_address isa;
 	struct domain_usb_address usb; /* domain_usb_assign() finds a port */
 	struct domain_drive_address drive;
+	struct domain_virtio_serial_address virtio_serial;
 	uint32_t boot_order; /* devices from which a guest can boot only; 0: none */
 };
 

@@ -8,9 +8,33 @@
 #include "worker/domain/def.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/uuid.h"
 #include "worker/domain/alias.h"
+#include "worker/domain/devices.h"
+
+/* Of channels; each is the place of its character device. */
+static int
+choose_sockets(struct domain_def *live, const char *run)
+{
+	struct domain_cursor at = {0};
+	struct domain_chardev *chardev;
+	char uuid[UUID_TEXT_SIZE];
+
+	for (size_t i = 0; (chardev = domain_chardev_next(live, &at)); i++) {
+		if (chardev->type != DOMAIN_CHARDEV_UNIX || chardev->path)
+			continue;
+		if (asprintf(&chardev->path, "%s/%s.char%zu", run, uuid_format(live->uuid, uuid),
+			    i) < 0) {
+			chardev->path = NULL;
+			return -ENOMEM;
+		}
+		chardev->chosen = true;
+	}
+	return 0;
+}
 
 int
 domain_def_live(
@@ -27,6 +51,8 @@ domain_def_live(
 		r = domain_alias_assign(live);
 	if (r == 0 && env->run)
 		r = domain_graphics_place(live, env->run);
+	if (r == 0 && env->run)
+		r = choose_sockets(live, env->run);
 	if (r == 0)
 		*ret_live = take_ptr(live);
 	/* What was formatted here and is refused is a mistake of ours. */

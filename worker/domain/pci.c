@@ -75,6 +75,7 @@ static const struct {
 	{&domain_watchdog_kind, 0, SIZE_MAX},
 	{&domain_video_kind, 1, SIZE_MAX},
 	{&domain_input_kind, 0, SIZE_MAX},
+	{&domain_serial_kind, 0, SIZE_MAX},
 };
 
 static bool

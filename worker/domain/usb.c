@@ -22,6 +22,7 @@ struct ports {
 static const struct domain_kind *const kinds[] = {
 	&domain_disk_kind,
 	&domain_input_kind,
+	&domain_serial_kind,
 	&domain_sound_kind,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

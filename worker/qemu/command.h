@@ -15,7 +15,8 @@
 /* What a descriptor of the command is. */
 enum qemu_command_file {
 	QEMU_FILE_MONITOR = 1, /* listening socket "qmp" */
-	QEMU_FILE_SERIAL,      /* listening socket "serialN" */
+	QEMU_FILE_CHARDEV,     /* host's end of character device N */
+	QEMU_FILE_CHARDEV_LOG, /* its log */
 	QEMU_FILE_DISK,        /* image of disk N of the definition; read-only if it is */
 	QEMU_FILE_INTERFACE,   /* connected socket: end of interface N */
 	QEMU_FILE_KERNEL,      /* sealed memfd, read as /proc/self/fd/NUMBER */
@@ -24,7 +25,7 @@ enum qemu_command_file {
 
 struct qemu_command_fd {
 	enum qemu_command_file file;
-	unsigned index; /* N: of serials or disks */
+	unsigned index; /* N: of character devices (chardev.h), disks... */
 	unsigned layer; /* of a disk's images: 0 its source, else those below it, all read-only */
 	int number;     /* in QEMU, PLAN_FD_MIN or more */
 };

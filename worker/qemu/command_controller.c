@@ -107,6 +107,20 @@ driver_of(const struct domain_def *def, const struct domain_controller *c)
 	return c->model < sizeof(drivers) / sizeof(drivers[0]) ? drivers[c->model] : NULL;
 }
 
+static void
+add_virtio_serial(struct command_line *line, const struct domain_controller *c)
+{
+	const char *driver = "virtio-serial-pci";
+
+	if (c->model == DOMAIN_MODEL_VIRTIO_TRANSITIONAL)
+		driver = "virtio-serial-pci-transitional";
+	else if (c->model == DOMAIN_MODEL_VIRTIO_NON_TRANSITIONAL)
+		driver = "virtio-serial-pci-non-transitional";
+	command_pci_add(line, driver, &c->device,
+		json_pack("{so* so*}", "max_ports", c->ports < 0 ? NULL : json_integer(c->ports),
+			"vectors", c->vectors < 0 ? NULL : json_integer(c->vectors)));
+}
+
 /* IDE, the first SATA controller and the root buses are part of the board. */
 void
 command_add_controllers(struct command_line *line)
@@ -132,5 +146,7 @@ command_add_controllers(struct command_line *line)
 				add_virtio_scsi(line, c);
 			else if (c->type == DOMAIN_CONTROLLER_FDC)
 				add_fdc(line);
+			else if (c->type == DOMAIN_CONTROLLER_VIRTIO_SERIAL)
+				add_virtio_serial(line, c);
 		}
 }

@@ -10,6 +10,10 @@
 static void (*const kinds[])(struct command_line *line) = {
 	command_add_controllers,
 	command_add_serials,
+	command_add_parallels,
+	/* Those that name their ports before those that take what is free. */
+	command_add_channels,
+	command_add_consoles,
 	command_add_disks,
 	command_add_interfaces,
 	command_add_inputs,

@@ -13,6 +13,8 @@
 void command_devices_add(struct command_line *line);
 
 /* All devices of a kind, each in a file of that name. */
+void command_add_channels(struct command_line *line);
+void command_add_consoles(struct command_line *line);
 void command_add_controllers(struct command_line *line);
 void command_add_disks(struct command_line *line);
 void command_add_interfaces(struct command_line *line);
@@ -20,6 +22,7 @@ void command_add_graphics(struct command_line *line);
 void command_add_inputs(struct command_line *line);
 void command_add_memballoon(struct command_line *line);
 void command_add_panics(struct command_line *line);
+void command_add_parallels(struct command_line *line);
 void command_add_rngs(struct command_line *line);
 void command_add_serials(struct command_line *line);
 void command_add_sounds(struct command_line *line);

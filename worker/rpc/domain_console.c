@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domain_console.c: the procedure that opens a VM's serial port as a stream.
+ * domain_console.c: the procedure that opens a VM's console as a stream.
  *
  * Runs in the worker. The stream's other end is a console (worker/vm/console.h): the guest says
  * what it likes, and one client at a time hears it. When the VM ends, so does the data; the client
@@ -11,6 +11,7 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "worker/domain/devices.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/stream.h"
 #include "worker/vm/vm.h"
@@ -83,19 +84,24 @@ static const struct client_stream_ops stream_ops = {.input = stream_input, .clos
 
 /* --- the call ----------------------------------------------------------------------------- */
 
-/* The serial port of that alias; the first one without. NULL: there is none. */
-static struct console *
-find_console(const struct domain *domain, const char *alias)
+/*
+ * The console or port of that alias; without, the one that a machine has for people. The device's
+ * place is its console's. NULL: there is none.
+ */
+static const struct domain_chardev *
+find_device(const struct domain_def *live, const char *alias, size_t *ret_index)
 {
-	const struct domain_def *live = domain->live;
+	const struct domain_chardev *chardev;
+	struct domain_cursor at = {0};
 
-	for (size_t i = 0; i < live->n_serials; i++) {
-		const char *its = live->serials[i].device.alias;
-
-		if (!alias || (its && strcmp(its, alias) == 0))
-			return &domain->vm->consoles[i];
-	}
-	return NULL;
+	if (!alias)
+		return domain_chardev_default(live, ret_index) ? domain_chardev_at(live, *ret_index)
+							       : NULL;
+	for (*ret_index = 0; (chardev = domain_chardev_next(live, &at)); ++*ret_index)
+		if (at.of != &domain_channel_kind && chardev->device.alias &&
+			strcmp(chardev->device.alias, alias) == 0)
+			break;
+	return chardev;
 }
 
 static int
@@ -121,8 +127,9 @@ attach(struct rpc_call *call, struct console *console, bool force)
 int
 rpc_domain_open_console(struct rpc_call *call, const struct rpc_domain_open_console_args *args)
 {
+	const struct domain_chardev *chardev;
 	const struct domain *domain;
-	struct console *console;
+	size_t index;
 
 	if (call_check_flags(call, args->flags, CONSOLE_FORCE | CONSOLE_SAFE) != RPC_DONE)
 		return RPC_FAILED;
@@ -132,10 +139,14 @@ rpc_domain_open_console(struct rpc_call *call, const struct rpc_domain_open_cons
 	if (!domain_is_active(domain))
 		return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
 			"Requested operation is not valid: domain is not running");
-	console = find_console(domain, args->dev_name);
-	if (!console)
+	chardev = find_device(domain->live, args->dev_name, &index);
+	if (!chardev)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
 			"internal error: cannot find character device %s",
 			args->dev_name ? args->dev_name : "<null>: the VM has no serial port");
-	return attach(call, console, args->flags & CONSOLE_FORCE);
+	if (chardev->type != DOMAIN_CHARDEV_PTY)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: character device %s is not using a PTY",
+			chardev->device.alias);
+	return attach(call, &domain->vm->consoles[index], args->flags & CONSOLE_FORCE);
 }

@@ -19,6 +19,7 @@
 #include "lib/memfd.h"
 #include "lib/take.h"
 #include "protocol/rpc/procedure.h"
+#include "worker/vm/chardev.h"
 #include "worker/vm/open.h"
 #include "worker/vm/rundir.h"
 
@@ -36,39 +37,19 @@ open_disk(const struct domain_def *live, const struct qemu_command_fd *fd, struc
 }
 
 static int
-listen_as(const uint8_t uuid[static 16], const char *kind, struct rpc_error *error, int *ret_fd)
-{
-	int r = rundir_listen(uuid, kind, SOCK_STREAM, ret_fd);
-
-	if (r < 0)
-		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
-			"cannot make the socket \"%s\" in the run-time folder of your VMs", kind);
-	return RPC_DONE;
-}
-
-static int
 open_monitor(const struct domain_def *live, const struct qemu_command_fd *fd,
 	struct rpc_error *error, int *ret_fd)
 {
 	(void)fd;
-	return listen_as(live->uuid, "qmp", error, ret_fd);
-}
-
-static int
-open_serial(const struct domain_def *live, const struct qemu_command_fd *fd,
-	struct rpc_error *error, int *ret_fd)
-{
-	char kind[RUNDIR_KIND_MAX + 1];
-
-	(void)snprintf(kind, sizeof(kind), "serial%u", fd->index);
-	return listen_as(live->uuid, kind, error, ret_fd);
+	return vm_chardev_listen(live->uuid, "qmp", error, ret_fd);
 }
 
 /* What is not here is a copy, and comes with vm_files_copy(), or an interface (interfaces.h). */
 static int (*const openers[])(const struct domain_def *live, const struct qemu_command_fd *fd,
 	struct rpc_error *error, int *ret_fd) = {
 	[QEMU_FILE_MONITOR] = open_monitor,
-	[QEMU_FILE_SERIAL] = open_serial,
+	[QEMU_FILE_CHARDEV] = vm_chardev_open,
+	[QEMU_FILE_CHARDEV_LOG] = vm_chardev_open_log,
 	[QEMU_FILE_DISK] = open_disk,
 	[QEMU_FILE_KERNEL] = NULL,
 	[QEMU_FILE_INITRD] = NULL,

@@ -34,19 +34,14 @@ vm_log_init(struct vm_log *log)
 	*log = (struct vm_log){.folder_fd = -1, .fd = -1};
 }
 
-int
-vm_log_open(struct vm_log *log, int folder_fd, const char *name, const char *kind)
+/* The file log->name, in a folder that is borrowed. */
+static int
+open_in(struct vm_log *log, int folder_fd, int flags)
 {
-	fd_auto int fd = -1;
+	fd_auto int fd = openat(folder_fd, log->name,
+		flags | O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	struct stat st;
-	int n = snprintf(log->name, sizeof(log->name), "%s.%s", name, kind);
 
-	if (strchr(name, '/'))
-		return -EINVAL;
-	if (n < 0 || (size_t)n + strlen(before) > NAME_MAX)
-		return -ENAMETOOLONG;
-	fd = openat(folder_fd, log->name,
-		O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	/* A folder, a socket. */
 	if (fd < 0 && (errno == EISDIR || errno == ENXIO))
 		return -EPERM;
@@ -54,11 +49,32 @@ vm_log_open(struct vm_log *log, int folder_fd, const char *name, const char *kin
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
 		return -EPERM;
-	if ((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) < 0)
-		return -errno;
 	log->folder_fd = folder_fd;
 	log->fd = take_fd(&fd);
 	return 0;
+}
+
+int
+vm_log_open(struct vm_log *log, int folder_fd, const char *name, const char *kind)
+{
+	int n = snprintf(log->name, sizeof(log->name), "%s.%s", name, kind);
+	struct stat st;
+	int r;
+
+	if (strchr(name, '/'))
+		return -EINVAL;
+	if (n < 0 || (size_t)n + strlen(before) > NAME_MAX)
+		return -ENAMETOOLONG;
+	r = open_in(log, folder_fd, O_CREAT);
+	if (r < 0)
+		return r;
+	log->max = VM_LOG_MAX;
+	if (fstat(log->fd, &st) == 0 &&
+		((st.st_mode & 07777) == 0600 || fchmod(log->fd, 0600) == 0))
+		return 0;
+	r = -errno;
+	vm_log_close(log);
+	return r;
 }
 
 void
@@ -147,7 +163,7 @@ copy_before(const struct vm_log *log, off_t *from, off_t end)
 static void
 rotate(struct vm_log *log, off_t end)
 {
-	off_t start = end > VM_LOG_MAX ? end - VM_LOG_MAX : 0, from = start;
+	off_t start = end > log->max ? end - log->max : 0, from = start;
 	int r = copy_before(log, &from, end);
 
 	if (ftruncate(log->fd, 0) < 0)
@@ -156,8 +172,8 @@ rotate(struct vm_log *log, off_t end)
 		put(log, "%jd bytes of this log are lost: %s%s cannot be written: %s",
 			(intmax_t)(start + end - from), log->name, before, strerror(-r));
 	else if (start > 0)
-		put(log, "%jd bytes of this log are lost: more than %d were written at once",
-			(intmax_t)start, VM_LOG_MAX);
+		put(log, "%jd bytes of this log are lost: more than %jd were written at once",
+			(intmax_t)start, (intmax_t)log->max);
 }
 
 off_t
@@ -173,8 +189,31 @@ vm_log_trim(struct vm_log *log)
 {
 	off_t end = vm_log_end(log);
 
-	if (end >= VM_LOG_MAX)
+	if (end >= log->max)
 		rotate(log, end);
+}
+
+void
+vm_log_trim_file(const char *path, off_t max)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	fd_auto int folder_fd = -1;
+	struct vm_log log;
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < max)
+		return;
+	if (!slash || strlen(slash + 1) + strlen(before) > NAME_MAX)
+		return;
+	vm_log_init(&log);
+	log.max = max;
+	(void)snprintf(log.name, sizeof(log.name), "%s", slash + 1);
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash + 1 - path), path);
+	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder_fd >= 0 && open_in(&log, folder_fd, 0) == 0)
+		vm_log_trim(&log);
+	vm_log_close(&log);
 }
 
 void
@@ -187,7 +226,7 @@ vm_log_append(struct vm_log *log, const void *data, size_t size)
 		off_t room;
 
 		vm_log_trim(log);
-		room = VM_LOG_MAX - vm_log_end(log);
+		room = log->max - vm_log_end(log);
 		if (room <= 0)
 			return;
 		if (n > (size_t)room)

@@ -19,6 +19,7 @@ enum { VM_LOG_MAX = 1024 * 1024, VM_LOG_NAME_MAX = 256 };
 struct vm_log {
 	int folder_fd; /* borrowed: ~/.qemud/log */
 	int fd;        /* owned, for appending and reading; -1 when closed */
+	off_t max;     /* its bound */
 	char name[VM_LOG_NAME_MAX];
 };
 
@@ -37,6 +38,12 @@ void vm_log_append(struct vm_log *log, const void *data, size_t size);
 void vm_log_note(struct vm_log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** Bring it back below its bound, whoever wrote to it. */
 void vm_log_trim(struct vm_log *log);
+
+/**
+ * Bring a file of the user's own back below `max` bytes, in the same way. What is no regular file of
+ * hers, or is named through a symbolic link, is left alone.
+ */
+void vm_log_trim_file(const char *path, off_t max);
 
 /** Its present end, for vm_log_tail(); 0 when closed. */
 off_t vm_log_end(const struct vm_log *log);

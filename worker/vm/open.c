@@ -40,18 +40,21 @@ is_kernels(int fd)
 }
 
 int
-vm_file_open(const char *path, int access, mode_t type, int *ret_fd, struct stat *ret_st)
+vm_file_open(const char *path, int flags, mode_t type, int *ret_fd, struct stat *ret_st)
 {
-	struct open_how how = {.flags = (unsigned)(access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+	struct open_how how = {.flags = (unsigned)(flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+		.mode = flags & O_CREAT ? 0600 : 0,
 		.resolve = RESOLVE_NO_MAGICLINKS};
 	fd_auto int fd = -1;
-	int flags;
+	int status;
 
 	/* Before it is opened: opening a device or a pipe can be an act. */
-	if (stat(path, ret_st) < 0)
-		return -errno;
-	if ((ret_st->st_mode & S_IFMT) != type)
+	if (stat(path, ret_st) < 0) {
+		if (errno != ENOENT || !(flags & O_CREAT))
+			return -errno;
+	} else if ((ret_st->st_mode & S_IFMT) != type) {
 		return VM_FILE_E_KIND;
+	}
 	fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	/* stat() found no circle of links: one of them is a descriptor's in /proc. */
 	if (fd < 0 && errno == ELOOP)
@@ -60,8 +63,8 @@ vm_file_open(const char *path, int access, mode_t type, int *ret_fd, struct stat
 		return -errno;
 	if ((ret_st->st_mode & S_IFMT) != type || is_kernels(fd))
 		return VM_FILE_E_KIND;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+	status = fcntl(fd, F_GETFL);
+	if (status < 0 || fcntl(fd, F_SETFL, status & ~O_NONBLOCK) < 0)
 		return -errno;
 	*ret_fd = take_fd(&fd);
 	return 0;

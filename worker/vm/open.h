@@ -19,10 +19,10 @@
 
 /**
  * Open without waiting, not through /proc or what else is no file.
- * access: O_RDONLY or O_RDWR. type: S_IFREG or S_IFBLK.
+ * flags: of open(2), an access mode at least; what O_CREAT makes has mode 0600. type: S_IFREG or S_IFBLK.
  * Returns 0 and an owned descriptor, VM_FILE_E_KIND, or a negative errno.
  */
-int vm_file_open(const char *path, int access, mode_t type, int *ret_fd, struct stat *ret_st);
+int vm_file_open(const char *path, int flags, mode_t type, int *ret_fd, struct stat *ret_st);
 
 /**
  * Open an image of a disk: layer 0 is its source, those after it are below.

@@ -19,6 +19,8 @@
 #include "lib/log.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
+#include "worker/domain/devices.h"
+#include "worker/vm/chardev.h"
 #include "worker/vm/interfaces.h"
 #include "worker/vm/rundir.h"
 #include "worker/vm/status.h"
@@ -39,6 +41,17 @@ static const struct {
 
 static void release(struct vm *vm);
 
+static void
+init_consoles(struct vm *vm)
+{
+	size_t logged = 0;
+	bool is_logged = domain_chardev_default(vm->domain->live, &logged);
+
+	for (size_t i = 0; i < DOMAIN_CHARDEVS_MAX; i++)
+		console_init(&vm->consoles[i], vm->vms->loop,
+			is_logged && i == logged ? &vm->console_log : NULL);
+}
+
 struct vm *
 vm_new(struct vms *vms, struct domain *domain)
 {
@@ -57,8 +70,7 @@ vm_new(struct vms *vms, struct domain *domain)
 	vm_graphics_init(&vm->graphics);
 	vm_log_init(&vm->log);
 	vm_log_init(&vm->console_log);
-	for (size_t i = 0; i < domain->live->n_serials; i++)
-		console_init(&vm->consoles[i], vms->loop, i == 0 ? &vm->console_log : NULL);
+	init_consoles(vm);
 	domain->vm = vm;
 	LIST_INSERT_HEAD(&vms->all, vm, entry);
 	vms_watch_logs(vms);
@@ -175,7 +187,7 @@ disconnect(struct vm *vm, bool ended)
 	timer_stop(&vm->retry);
 	monitor_close(&vm->monitor);
 	vm_interfaces_close(vm);
-	for (size_t i = 0; i < vm->domain->live->n_serials; i++)
+	for (size_t i = 0; i < DOMAIN_CHARDEVS_MAX; i++)
 		console_close(&vm->consoles[i]);
 	vm_graphics_close(vm, ended);
 }
@@ -202,6 +214,7 @@ ended(struct deferred *deferred)
 	vm_op_fail_all(vm, -EPIPE);
 	end = why_ended(vm);
 	disconnect(vm, true);
+	vm_chardev_remove(domain->live);
 	rundir_remove(vm->uuid);
 	vm_log_note(&vm->log, "shutting down, reason=%s", ends[end].name);
 	domain->id = -1;
@@ -341,14 +354,17 @@ vm_open_monitor(struct vm *vm)
 void
 vm_open_consoles(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->domain->live->n_serials; i++) {
+	struct domain_cursor at = {0};
+	const struct domain_chardev *chardev;
+
+	for (unsigned i = 0; (chardev = domain_chardev_next(vm->domain->live, &at)); i++) {
 		struct console *console = &vm->consoles[i];
-		char kind[RUNDIR_KIND_MAX];
+		char kind[RUNDIR_KIND_MAX + 1];
 		int fd, r;
 
-		if (console->fd >= 0)
+		if (console->fd >= 0 || chardev->type != DOMAIN_CHARDEV_PTY)
 			continue;
-		(void)snprintf(kind, sizeof(kind), "serial%u", i);
+		vm_chardev_kind(i, kind);
 		r = rundir_connect(vm->uuid, kind, SOCK_STREAM, &fd);
 		if (r == 0)
 			r = console_connect(console, fd);

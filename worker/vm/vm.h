@@ -93,7 +93,8 @@ struct vm {
 	struct vcpu_usage *vcpus; /* as they were when somebody asked last; NULL: nobody has */
 	struct timer retry;       /* of a monitor that was lost, or of a word to the broker */
 	struct vm_log log, console_log;
-	struct console consoles[DOMAIN_SERIALS_MAX]; /* as many as domain->live->n_serials */
+	struct console
+		consoles[DOMAIN_CHARDEVS_MAX]; /* by their places (chardev.h); those of ptys */
 	struct vm_graphics graphics;
 	struct deferred ending; /* what is left to do when nothing of it runs */
 	struct deferred freeing;
@@ -121,7 +122,7 @@ int vm_wait_end(struct vm *vm, const struct rpc_error *error, vm_done_fn *done, 
 
 /** Connect to its monitor's socket; the running op is woken when it is open, or lost (-EPIPE). */
 int vm_open_monitor(struct vm *vm);
-/** Connect its serial ports, those that are not. */
+/** Connect its consoles, those that are not. */
 void vm_open_consoles(struct vm *vm);
 /** Its state has changed: shown to clients at once, kept for the next worker. */
 void vm_set_state(struct vm *vm, enum domain_state state, int32_t reason);

@@ -14,6 +14,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
+#include "worker/vm/chardev.h"
 #include "lib/uuid.h"
 #include "worker/vm/interfaces.h"
 #include "worker/vm/rundir.h"
@@ -48,6 +49,7 @@ trim_logs(struct timer *timer)
 
 	LIST_FOREACH (vm, &vms->all, entry) {
 		vm_log_trim(&vm->log);
+		vm_chardev_trim(vm->domain->live);
 	}
 	if (!LIST_EMPTY(&vms->all))
 		vms_watch_logs(vms);
