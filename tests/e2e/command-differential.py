@@ -163,6 +163,16 @@ snapshot-list b --roots
 undefine b
 undefine b
 start nobody
+define {screen}
+dumpxml screen
+dumpxml screen --security-info
+dumpxml screen --migratable
+vncdisplay screen
+domdisplay screen
+screenshot screen /tmp/definitions/none.png
+send-key screen KEY_A
+inject-nmi screen
+undefine screen
 version
 """.strip().splitlines()
 RUNNING = """
@@ -285,6 +295,24 @@ list --all
 undefine disk
 create {disk}
 list --all
+define {shown}
+start shown
+vncdisplay shown
+domdisplay shown
+domdisplay shown --include-password
+domdisplay shown --type vnc
+domdisplay shown --type spice
+screenshot shown {folder}/picture.png
+screenshot shown {folder}/picture.png --screen 5
+send-key shown KEY_LEFTCTRL KEY_LEFTALT KEY_F1 --holdtime 5
+send-key shown 16 --codeset usb
+send-key shown 700
+send-key shown 0x2000 --codeset win32
+send-key shown 30 --codeset qnum
+send-key shown KEY_NONE
+inject-nmi shown
+destroy shown
+undefine shown
 start 12
 destroy 12
 destroy {u}3
@@ -439,7 +467,11 @@ def definition(name, number, more=""):
             "<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os></domain>")
 
 
+SCREEN = ("<devices><graphics type='vnc' passwd='hush'{more}</graphics>"
+          "<video><model type='vga'/></video></devices></domain>")
 FILES = {
+    "screen": definition("screen", 5).replace("</domain>", SCREEN.format(more=">")),
+    "shown": definition("shown", 6).replace("</domain>", SCREEN.format(more="><listen type='none'/>")),
     "a": definition("a", 0, "<title>A title</title><description>two\nlines &amp; more</description>"
                     "<metadata><x:y xmlns:x='urn:x' z='1'><x:w/></x:y></metadata>"),
     "again": definition("a", 0, "<title>Another</title>"), "b": definition("b", 1),
@@ -482,7 +514,8 @@ def prepare():
         with open(f"{FOLDER}/edit-{name}", "w", encoding="utf-8") as file:
             file.write(f"#!/bin/sh\nsed -i '{edit}' \"$1\"\n")
         os.chmod(f"{FOLDER}/edit-{name}", 0o755)
-    return {"u": UUID, "sed": f"{FOLDER}/edit-", **{name: f"{FOLDER}/{name}" for name in FILES}}
+    os.chmod(FOLDER, 0o777)
+    return {"u": UUID, "folder": FOLDER, "sed": f"{FOLDER}/edit-", **{name: f"{FOLDER}/{name}" for name in FILES}}
 
 
 def run(uri, options, command):

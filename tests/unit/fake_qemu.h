@@ -26,7 +26,8 @@ static struct {
 	int monitor;           /* of the worker that is connected */
 	json_int_t id;         /* of the command that was heard last */
 	char action[16];       /* that a set-action asked for */
-} qemu = {.seed = -1, .log = -1, .monitor = -1};
+	int passed;            /* the descriptor that came with a command last; -1: none */
+} qemu = {.seed = -1, .log = -1, .monitor = -1, .passed = -1};
 
 /* All of it ends, or what the next one has is not there yet. */
 static inline void
@@ -36,6 +37,7 @@ qemu_ends(void)
 		fd_close(&qemu.fds[i]);
 	qemu.n_fds = 0;
 	fd_close(&qemu.log);
+	fd_close(&qemu.passed);
 	fd_close(&qemu.monitor);
 	fd_close(&qemu.seed);
 	free(take_ptr(qemu.plan_text));
@@ -144,6 +146,29 @@ qemu_says(const char *text)
 	rig_turn(0);
 }
 
+/* A byte of its monitor; a descriptor that comes with it is kept, in the place of another. */
+static inline ssize_t
+qemu_reads(char *byte)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf)};
+	ssize_t n = recvmsg(qemu.monitor, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	if (cmsg && cmsg->cmsg_type == SCM_RIGHTS) {
+		fd_close(&qemu.passed);
+		memcpy(&qemu.passed, CMSG_DATA(cmsg), sizeof(int));
+	}
+	return n;
+}
+
 /* The next command that it is given, which must be that one; then it can answer. */
 static inline void
 qemu_hears(const char *command)
@@ -154,7 +179,7 @@ qemu_hears(const char *command)
 	size_t n = 0;
 
 	for (unsigned i = 0; got != '\n' && n < sizeof(line) && i < TURNS; i++) {
-		ssize_t size = recv(qemu.monitor, &got, 1, 0);
+		ssize_t size = qemu_reads(&got);
 
 		if (size == 1)
 			line[n++] = got;

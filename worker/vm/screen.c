@@ -245,8 +245,8 @@ find_screen(const struct domain_def *live, struct shot_op *shot, uint32_t screen
 		}
 		screen -= video->heads;
 	}
-	return rpc_error_set(
-		error, VIR_ERR_INVALID_ARG, VIR_FROM_QEMU, "invalid argument: no such screen ID");
+	return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+		"Requested operation is not valid: no such screen ID");
 }
 
 int
