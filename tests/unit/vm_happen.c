@@ -113,6 +113,22 @@ check_io_error(
 	CHECK(msg.action == action && why.action == action);
 }
 
+/* Of a drive that is not the VM's, nobody is told. */
+static void
+tray_moves(bool open)
+{
+	struct rpc_domain_event_callback_tray_change_msg msg;
+
+	qemu_tells(
+		"DEVICE_TRAY_MOVED", "{\"device\": \"\", \"id\": \"other\", \"tray-open\": true}");
+	qemu_tells("DEVICE_TRAY_MOVED",
+		open ? "{\"device\": \"\", \"id\": \"virtio-disk0\", \"tray-open\": true}"
+		     : "{\"device\": \"\", \"id\": \"virtio-disk0\", \"tray-open\": false}");
+	receive(RPC_PROC_DOMAIN_EVENT_CALLBACK_TRAY_CHANGE, HAPPENED_TRAY_CHANGE, &msg);
+	CHECK_STR(msg.devAlias, "virtio-disk0");
+	CHECK(msg.reason == (open ? TRAY_OPENED : TRAY_CLOSED));
+}
+
 static void
 test_io_error(void)
 {
@@ -131,6 +147,8 @@ test_io_error(void)
 		ids[i] = subscribe(stage.watcher, i, NULL);
 	check_io_error("{\"node-name\":\"libvirt-2-format\",\"action\":\"report\"}", "/disk",
 		"virtio-disk0", IO_ERROR_REPORT, "");
+	tray_moves(true);
+	tray_moves(false);
 	check_io_error("{\"node-name\":\"libvirt-1-format\",\"action\":\"ignore\"}", "/other",
 		"virtio-disk1", IO_ERROR_NONE, "");
 	check_io_error("{\"node-name\":\"libvirt-3-format\",\"action\":\"?\"}", "", "", 0, "");

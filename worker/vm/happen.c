@@ -131,6 +131,22 @@ on_io_error(struct vm *vm, const json_t *data)
 	vm_happened(vm, &what);
 }
 
+/* A drive of the guest's, by its alias; any other has no tray that a definition knows. */
+static void
+on_tray(struct vm *vm, const json_t *data)
+{
+	struct domain_disk *disk = domain_disk_find(vm->domain->live, text_of(data, "id"));
+	bool open = json_is_true(json_object_get(data, "tray-open"));
+	struct happening what = {.kind = HAPPENED_TRAY_CHANGE};
+
+	if (!disk)
+		return;
+	disk->tray_open = open;
+	what.tray.alias = disk->device.alias;
+	what.tray.reason = open ? TRAY_OPENED : TRAY_CLOSED;
+	vm_happened(vm, &what);
+}
+
 static void
 on_watchdog(struct vm *vm, const json_t *data)
 {
@@ -237,6 +253,7 @@ static const struct event events[] = {
 	{"WAKEUP", on_wakeup, true},
 	{"RESET", on_reset, false},
 	{"BLOCK_IO_ERROR", on_io_error, false},
+	{"DEVICE_TRAY_MOVED", on_tray, false},
 	{"WATCHDOG", on_watchdog, false},
 	{"BALLOON_CHANGE", on_balloon, false},
 	{"RTC_CHANGE", on_rtc_change, false},
