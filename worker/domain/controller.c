@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/domain/def.h"
@@ -167,6 +168,33 @@ refuse_kind(struct domain_parse *p, unsigned type, unsigned model, uint32_t inde
 		xml_word(types, type), index);
 }
 
+/* Has this type that index already, or has it later in the document? */
+static bool
+is_index_taken(const struct domain_def *def, xmlNode *node, const struct kind *kind, unsigned index)
+{
+	if (domain_controller_find(def, kind->type, index))
+		return true;
+	while ((node = xml_each(node->parent, "controller", node))) {
+		const char *type = xml_attr(node, "type"), *number = xml_attr(node, "index");
+
+		if (type && number && xml_word_value(types, type) == kind->type &&
+			strtoul(number, NULL, 10) == index)
+			return true;
+	}
+	return false;
+}
+
+/* The lowest that is free, for one that says none; the root bus has 0 in any case. */
+static uint32_t
+free_index(const struct domain_def *def, xmlNode *node, const struct kind *kind)
+{
+	uint32_t index = is_bus(kind) ? 1 : kind->first;
+
+	while (index < kind->last && is_index_taken(def, node, kind, index))
+		index++;
+	return index;
+}
+
 static int
 choose_kind(
 	struct domain_parse *p, xmlNode *node, const struct kind **ret_kind, uint32_t *ret_index)
@@ -186,6 +214,8 @@ choose_kind(
 	if (r)
 		return r;
 	*ret_kind = find_kind(p->def, type, model, *ret_index);
+	if (*ret_kind && !xml_attr(node, "index"))
+		*ret_index = free_index(p->def, node, *ret_kind);
 	if (!*ret_kind)
 		return refuse_kind(p, type, model, *ret_index);
 	if (is_bus(*ret_kind) && *ret_index == 0)
