@@ -261,6 +261,49 @@ test_many_connections(void)
 	rig_stop();
 }
 
+/* What all connections hold of output, counted here. */
+static size_t
+held_output(void)
+{
+	const struct client *client;
+	size_t held = 0;
+
+	LIST_FOREACH (client, &rig.server.clients, entry)
+		held += client->out.capacity;
+	return held;
+}
+
+/* Nobody of them reads: those who have not read for longest go, and who reads is served on. */
+static void
+test_many_unread(void)
+{
+	enum { READER = 0, FIRST = 1, UNREAD = 150 /* of at least 2 MiB each */ };
+	static int socks[UNREAD];
+	struct rpc_connect_get_type_ret type = {0};
+	size_t most = 0;
+
+	rig_start();
+	socks[READER] = rig_open(VERBS_VIEW);
+	for (unsigned i = FIRST; i < UNREAD; i++) {
+		struct rpc_buffer rest;
+
+		socks[i] = rig_open(VERBS_VIEW);
+		rpc_buffer_init(&rest, 65536);
+		(void)fill(socks[i], &rest);
+		rpc_buffer_fini(&rest);
+		most = held_output() > most ? held_output() : most;
+		CHECK(call(socks[READER], RPC_PROC_CONNECT_GET_TYPE, NULL, &type) == 0);
+	}
+	CHECK(most <= OUTFLOW_MAX + UNREAD * (size_t)OUTFLOW_FREE);
+	CHECK(rig.server.outflow.held <= OUTFLOW_MAX);
+	CHECK(rig.server.n_clients > UNREAD / 2 && rig.server.n_clients < UNREAD);
+	for (unsigned i = 0; i < UNREAD; i++)
+		fd_close(&socks[i]);
+	rig_wait(0);
+	CHECK(rig.server.outflow.held == 0);
+	rig_stop();
+}
+
 static unsigned n_at_start;
 
 static void
@@ -284,6 +327,7 @@ main(void)
 	TEST("the largest packet is taken", test_largest_packet);
 	TEST("announced packets wait for their turn", test_announced_packets);
 	TEST("a packet that stalls others is given up", test_stalled_packet);
+	TEST("unread output of all connections together is bounded", test_many_unread);
 	if (fd_limit_raise(CONNECTIONS * 2 + 100) == 0)
 		TEST("1000 connections", test_many_connections);
 	else

@@ -8,6 +8,7 @@
 
 #include "lib/fd.h"
 #include "worker/rpc/client.h"
+#include "worker/rpc/server.h"
 
 /* Arguments are decoded into at most four times their size; results are at most a packet. */
 static const size_t ARENA_MAX = (size_t)5 * RPC_FRAME_MAX;
@@ -47,8 +48,19 @@ call_free(struct rpc_call *call)
 }
 
 void
+call_wait(struct rpc_call *call, struct server *server)
+{
+	call->server = server;
+	call->weight = call->arena.used;
+	server->n_later++;
+	server->later_bytes += call->weight;
+}
+
+void
 call_answer(struct rpc_call *call, enum rpc_handled handled)
 {
+	call->server->n_later--;
+	call->server->later_bytes -= call->weight;
 	if (call->client)
 		client_answer_later(call->client, call, handled);
 	(void)call_free(call);

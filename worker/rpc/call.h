@@ -18,11 +18,14 @@
 #include "protocol/rpc/procedure.h"
 
 struct client;
+struct server;
 
 struct rpc_call {
 	struct client *client;        /* NULL when it has gone */
 	LIST_ENTRY(rpc_call) entry;   /* of the client's calls that are answered later */
 	LIST_ENTRY(rpc_call) waiting; /* of whoever will answer it */
+	struct server *server; /* of those that it counts as waiting; NULL: not one of them */
+	size_t weight;         /* bytes, as counted there */
 	const struct rpc_procedure *procedure;
 	struct rpc_header header;
 	struct rpc_error error;
@@ -45,6 +48,8 @@ void call_reset(struct rpc_call *call);
 /** Release a call that is in no list; NULL is nothing. Returns NULL. */
 struct rpc_call *call_free(struct rpc_call *call);
 
+/** The call waits for its answer from now on. */
+void call_wait(struct rpc_call *call, struct server *server);
 /** Answer a call after its handler returned RPC_LATER: RPC_DONE or RPC_FAILED. Releases the call.
  */
 void call_answer(struct rpc_call *call, enum rpc_handled handled);

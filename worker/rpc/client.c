@@ -238,6 +238,7 @@ is_over(const struct client *client)
 static void
 watch(struct client *client)
 {
+	client_weigh(client);
 	bool in = may_serve(client) && client->claim.state != INFLOW_WAITING;
 	bool out = rpc_buffer_left(&client->out) > 0;
 
@@ -338,6 +339,7 @@ client_await(struct client *client, struct rpc_call *call)
 {
 	LIST_INSERT_HEAD(&client->later, call, entry);
 	client->n_later++;
+	call_wait(call, client->server);
 }
 
 void
@@ -347,6 +349,31 @@ client_answer_later(struct client *client, struct rpc_call *call, enum rpc_handl
 	client->n_later--;
 	if (!dispatch_reply(client, call, (int)handled))
 		client->closing = true;
+	server_touch(client->server, client);
+}
+
+void
+client_weigh(struct client *client)
+{
+	size_t size = client->out.capacity + client_streams_weight(&client->streams) +
+		      client->departing.n * (size_t)OUTFLOW_DESCRIPTOR;
+
+	outflow_set(&client->server->outflow, &client->share, client->lost ? 0 : size, client->sent,
+		client->sent + rpc_buffer_left(&client->out));
+}
+
+void
+client_evicted(struct outflow_share *share)
+{
+	struct client *client = container_of(share, struct client, share);
+
+	log_warning("conn=%" PRIu64 " uid=%" PRIu32
+		    " does not read what waits for it, and all connections together hold "
+		    "more than %d MiB: closed",
+		client->conn.id, client->uid, OUTFLOW_MAX / (1024 * 1024));
+	client->lost = true;
+	rpc_buffer_fini(&client->out);
+	departing_fini(&client->departing);
 	server_touch(client->server, client);
 }
 
@@ -428,6 +455,7 @@ client_end(struct client *client)
 	free(take_ptr(client->uri));
 	free(take_ptr(client->opening));
 	inflow_release(&server->inflow, &client->claim);
+	outflow_release(&server->outflow, &client->share);
 	LIST_REMOVE(client, entry);
 	log_debug("conn=%" PRIu64 " uid=%" PRIu32 " has ended", client->conn.id, client->uid);
 	uplink_gone(server->uplink, &client->conn);

@@ -26,6 +26,7 @@
 #include "worker/rpc/call.h"
 #include "worker/rpc/departing.h"
 #include "worker/rpc/inflow.h"
+#include "worker/rpc/outflow.h"
 #include "worker/rpc/stream.h"
 #include "worker/rpc/subscription.h"
 #include "worker/vm/vm.h"
@@ -52,7 +53,8 @@ struct client {
 	struct rpc_buffer out;
 	uint64_t sent; /* bytes of the stream before `out` */
 	struct departing departing;
-	uint64_t served; /* bytes of the stream before `in` */
+	struct outflow_share share; /* of what waits to be read */
+	uint64_t served;            /* bytes of the stream before `in` */
 	size_t expected; /* length of the unfinished packet at the front of `in`; 0: not known */
 	struct inflow_claim claim;
 	struct descriptors *descriptors;
@@ -90,6 +92,11 @@ void client_arm_keepalive(struct client *client);
 /** This call is answered later: client_answer_later() queues its reply and takes it off again. */
 void client_await(struct client *client, struct rpc_call *call);
 void client_answer_later(struct client *client, struct rpc_call *call, enum rpc_handled handled);
+
+/** Tell the server how much waits for the client to read it. */
+void client_weigh(struct client *client);
+/** The owner of a share (outflow.h): too much waits, and its client has read least. */
+void client_evicted(struct outflow_share *share);
 
 /** The owner of a claim (inflow.h): it may go on; it stalls. */
 void client_claim_granted(struct inflow_claim *claim);

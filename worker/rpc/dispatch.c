@@ -52,6 +52,28 @@ check_header(struct rpc_call *call, unsigned verbs)
 	return rpc_procedure_is_implemented(procedure) ? RPC_DONE : unknown_procedure(call);
 }
 
+/* Is there room for one more that may have to wait? */
+static int
+check_backlog(struct rpc_call *call, size_t size)
+{
+	const struct client *client = call->client;
+	const struct server *server = client->server;
+
+	if (server->n_later >= 2 * SERVER_LATER_MAX ||
+		(server->n_later >= SERVER_LATER_MAX && client->n_later > 0))
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_RPC,
+			"operation failed: %u calls of this user wait for their answers, which is "
+			"as many as there may be: try again when some have been answered",
+			server->n_later);
+	if (size > SERVER_LATER_SMALL && server->later_bytes > SERVER_LATER_BYTES_MAX)
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_RPC,
+			"operation failed: calls of this user that wait for their answers hold %zu "
+			"bytes, which is as much as there may be: try again when some have been "
+			"answered",
+			server->later_bytes);
+	return RPC_DONE;
+}
+
 static int
 decode(struct rpc_call *call, const struct rpc_frame *frame, void **ret_args)
 {
@@ -79,6 +101,8 @@ handle(struct rpc_call *call, const struct rpc_frame *frame)
 	void *args;
 	int r = check_header(call, client->verbs);
 
+	if (r == RPC_DONE)
+		r = check_backlog(call, frame->size);
 	if (r == RPC_DONE)
 		r = decode(call, frame, &args);
 	if (r != RPC_DONE)

@@ -96,6 +96,7 @@ open_stream(struct shot *shot)
 	if (!self)
 		return call_out_of_memory(shot->call);
 	self->picture = shot->picture;
+	self->stream.weight = shot->picture.size;
 	if (client_stream_open(&self->stream, shot->call, &stream_ops) == RPC_DONE) {
 		shot->picture.fd = -1;
 		return RPC_DONE;

@@ -17,6 +17,7 @@ server_init(struct server *server, struct loop *loop, struct uplink *uplink,
 	LIST_INIT(&server->clients);
 	LIST_INIT(&server->touched);
 	inflow_init(&server->inflow, loop, &inflow_ops);
+	outflow_init(&server->outflow, client_evicted);
 }
 
 void
@@ -56,6 +57,7 @@ attend(struct deferred *deferred)
 void
 server_touch(struct server *server, struct client *client)
 {
+	client_weigh(client);
 	if (client->touched)
 		return;
 	client->touched = true;

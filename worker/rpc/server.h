@@ -14,10 +14,21 @@
 #include "lib/uplink.h"
 #include "worker/rpc/client.h"
 #include "worker/rpc/inflow.h"
+#include "worker/rpc/outflow.h"
 
 struct estate;
 
-enum { SERVER_READ_MAX = 64 * 1024 /* bytes taken from one client before others have a turn */ };
+enum {
+	SERVER_READ_MAX = 64 * 1024, /* bytes taken from one client before others have a turn */
+	/*
+	 * Calls that wait for their answer, of all clients, those that have gone included. With so many
+	 * a client that has one already is refused more; with twice as many everybody is.
+	 */
+	SERVER_LATER_MAX = 1024,
+	SERVER_LATER_BYTES_MAX =
+		64 * 1024 * 1024, /* that they hold; then only small ones are taken */
+	SERVER_LATER_SMALL = 4096
+};
 
 struct server {
 	struct loop *loop;
@@ -29,6 +40,9 @@ struct server {
 	unsigned n_clients;
 	bool draining; /* no new calls; connections end when their replies are sent */
 	struct inflow inflow;
+	struct outflow outflow;
+	unsigned n_later;       /* calls that wait for their answer */
+	size_t later_bytes;     /* that they hold */
 	struct rpc_call *call;  /* for the next call; NULL: to be made */
 	struct clients touched; /* have something to send that did not come from their own input */
 	struct deferred attending;

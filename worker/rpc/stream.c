@@ -230,6 +230,17 @@ client_streams_send(struct client *client)
 	}
 }
 
+size_t
+client_streams_weight(const struct client_streams *streams)
+{
+	const struct client_stream *stream;
+	size_t weight = 0;
+
+	TAILQ_FOREACH (stream, &streams->all, entry)
+		weight += stream->out.capacity + stream->rest.capacity + stream->weight;
+	return weight;
+}
+
 /* --- begin and end ------------------------------------------------------------------------ */
 
 void

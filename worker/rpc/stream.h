@@ -59,6 +59,7 @@ struct client_stream {
 	struct rpc_stream rpc;
 	struct rpc_buffer out;  /* data that is in no packet yet */
 	struct rpc_buffer rest; /* of the client's packet, which was not taken whole */
+	size_t weight;          /* bytes that its other end keeps for it */
 	bool ends;              /* end of data follows */
 	struct rpc_error error; /* if set: that follows, and closes it */
 };
@@ -100,6 +101,8 @@ void client_streams_fini(struct client_streams *streams);
 bool client_streams_serve(struct client *client, const struct rpc_frame *frame);
 /** Nothing waits in the client's output: put a packet of every stream there that has something. */
 void client_streams_send(struct client *client);
+/** Bytes that wait in all of them, with what their other ends keep for them. */
+size_t client_streams_weight(const struct client_streams *streams);
 /** The worker is about to leave: all streams fail. */
 void client_streams_leave(struct client_streams *streams);
 
