@@ -99,7 +99,7 @@ def fetch(console):
 
 make_network()
 server = serve(FAR, 7, "from afar", "ip", "netns", "exec", "far")
-host.start_broker(idle_seconds=600)
+broker = host.start_broker(idle_seconds=600)
 vm.define("alice", "lan", 1, LAN, memory=256, os_more=f"<kernel>{KERNEL}</kernel><initrd>{INITRD}</initrd>"
           "<cmdline>console=ttyS0 quiet guest=echo load=virtio_pci,virtio_net</cmdline>")
 
@@ -186,11 +186,38 @@ def _():
     host.virsh("alice", "destroy", "down")
 
 
-@tap.test("a port below port_min is refused in words, and so is a network on a host without")
+@tap.test("a port below port_min is refused in words, and nothing of the machine is left")
 def _():
     vm.define("alice", "low", 3, LAN.replace("2080", "80"))
     said = host.virsh_fails("alice", "start", "low")
     tap.true("1024" in said and "80" in said, said)
+    tap.equal(vm.state("alice", "low"), "shut off (failed)", "state")
+
+
+@tap.test("a port that is in use is told: nearly always the start fails, and the log says it in any case")
+def _():
+    held = serve(NEAR, 2080, "mine")
+    from_here = len(broker.log.lines)
+    result = host.run_as("alice", "virsh", "-c", host.URI, "start", "lan")
+    broker.log.wait("network interface 0 is down", start=from_here)
+    if result.returncode == 0:
+        # passt says nothing when it is ready: it may end a moment after the machine has begun.
+        host.virsh("alice", "destroy", "lan")
+    else:
+        tap.true("passt" in result.stderr, result.stderr)
+    end(held)
+    tap.equal(vm.qemus("alice"), [], "processes of QEMU")
+
+
+broker.stop()
+host.start_broker(network="none")
+
+
+@tap.test("where the host gives no network, a machine with an interface is not started, in words")
+def _():
+    said = host.virsh_fails("alice", "start", "lan")
+    tap.true("network" in said, said)
+    tap.equal(vm.qemus("alice"), [], "processes of QEMU")
 
 
 end(server)
