@@ -17,6 +17,9 @@
  *     statistics of all domains that run: state, cpu, balloon, vcpu, interface, block; the same
  * load define SOCKET SECONDS DOMAINS
  *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
+ * load events SOCKET SECONDS CONNECTIONS
+ *     a domain is defined anew, again and again, and each time so many connections that want to know
+ *     are told; the next one comes when the last of them has been
  * load first SOCKET SECONDS
  *     a server that is about to begin: prints the nanoseconds until AUTH_LIST is answered, and until
  *     the list of all domains is; after so many seconds it gives up
@@ -57,7 +60,9 @@ enum {
 	DESTROY = 12,
 	GET_INFO = 16,
 	LIST_ALL_DOMAINS = 273,
+	EVENT_REGISTER = 316,
 	GET_ALL_DOMAIN_STATS = 344,
+	EVENT_LIFECYCLE = 0,
 	HEADER = 28,
 	BUFFER = 65536,
 	REPLY_MAX = 1024 * 1024
@@ -315,14 +320,13 @@ read_whole(struct conn *c, uint8_t *data, size_t size)
 		fail("recv");
 }
 
-/* Send a call and read its reply: the size and, until the next one, the bytes of what is in it. */
+/* Read a reply: the size and, until the next one, the bytes of what is in it. */
 static size_t
-exchange(struct conn *c, const uint8_t *call, size_t size, const uint8_t **ret)
+take_reply(struct conn *c, const uint8_t **ret)
 {
 	static uint8_t reply[REPLY_MAX];
 	uint32_t length;
 
-	send_all(c, call, size);
 	read_whole(c, reply, HEADER);
 	length = load32(reply);
 	if (length < HEADER || length > REPLY_MAX)
@@ -339,6 +343,13 @@ exchange(struct conn *c, const uint8_t *call, size_t size, const uint8_t **ret)
 	}
 	*ret = reply + HEADER;
 	return length - HEADER;
+}
+
+static size_t
+exchange(struct conn *c, const uint8_t *call, size_t size, const uint8_t **ret)
+{
+	send_all(c, call, size);
+	return take_reply(c, ret);
 }
 
 /* One call with arguments, again and again. */
@@ -433,6 +444,20 @@ text_size(size_t n)
 	return 4 + ((n + 3) & ~(size_t)3);
 }
 
+/* A call that defines the domain of that number; its size. */
+static size_t
+put_define(uint8_t call[static 1024], unsigned number)
+{
+	int n = snprintf((char *)call + HEADER + 4, 1024 - HEADER - 4,
+		"<domain type='qemu'><name>bench%04u</name>"
+		"<uuid>00000000-0000-4000-8000-%012u</uuid><memory unit='MiB'>64</memory>"
+		"<os><type>hvm</type></os></domain>",
+		number, number);
+
+	store32(call + HEADER, (uint32_t)n);
+	return put_header(call, DEFINE_XML, 0, text_size((size_t)n));
+}
+
 static void
 define(double seconds, unsigned n_domains)
 {
@@ -445,19 +470,53 @@ define(double seconds, unsigned n_domains)
 	dial_and_open(&c);
 	start = now();
 	do {
-		unsigned number = (unsigned)(n_done % n_domains);
-		int n = snprintf((char *)call + HEADER + 4, sizeof(call) - HEADER - 4,
-			"<domain type='qemu'><name>bench%04u</name>"
-			"<uuid>00000000-0000-4000-8000-%012u</uuid><memory unit='MiB'>64</memory>"
-			"<os><type>hvm</type></os></domain>",
-			number, number);
+		size_t size = put_define(call, (unsigned)(n_done % n_domains));
 
-		store32(call + HEADER, (uint32_t)n);
-		(void)exchange(
-			&c, call, put_header(call, DEFINE_XML, 0, text_size((size_t)n)), &domain);
+		(void)exchange(&c, call, size, &domain);
 		n_done++;
 	} while (now() - start < seconds || (seconds <= 0 && n_done < n_domains));
 	tell(n_done, now() - start);
+}
+
+/* A call that asks for lifecycle events, of all domains. */
+static size_t
+put_register(uint8_t *call)
+{
+	store32(call + HEADER, EVENT_LIFECYCLE);
+	store32(call + HEADER + 4, 0);
+	return put_header(call, EVENT_REGISTER, 0, 8);
+}
+
+static void
+events(double seconds, long n_conns)
+{
+	struct conn *conns = conns_new(n_conns), c = {.fd = -1};
+	uint8_t call[1024] = {0}, event[HEADER + 256];
+	size_t size = put_register(call);
+	uint64_t n_done = 0;
+	const uint8_t *reply;
+	double start;
+
+	for (long i = 0; i < n_conns; i++) {
+		dial_and_open(&conns[i]);
+		(void)exchange(&conns[i], call, size, &reply);
+	}
+	dial_and_open(&c);
+	size = put_define(call, 0);
+	start = now();
+	do {
+		send_all(&c, call, size);
+		for (long i = 0; i < n_conns; i++) {
+			read_whole(&conns[i], event, HEADER);
+			if (load32(event) < HEADER || load32(event) > sizeof(event))
+				fail("event of a strange size");
+			read_whole(&conns[i], event + HEADER, load32(event) - HEADER);
+		}
+		(void)take_reply(&c, &reply);
+		n_done++;
+	} while (now() - start < seconds);
+	tell(n_done, now() - start);
+	free(conns);
 }
 
 static size_t
@@ -569,6 +628,8 @@ main(int argc, char **argv)
 		info(atof(argv[3]));
 	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
 		define(atof(argv[3]), (unsigned)atol(argv[4]));
+	else if (strcmp(argv[1], "events") == 0 && argc == 5)
+		events(atof(argv[3]), atol(argv[4]));
 	else if (strcmp(argv[1], "power") == 0)
 		power(argv[3]);
 	else if (strcmp(argv[1], "replace") == 0 && argc == 5)
