@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "worker/net/control.h"
 #include "worker/net/flow.h"
+#include "worker/net/loopback.h"
 
 enum { STEPS = 16, PIECE = 97 };
 
@@ -86,6 +87,8 @@ check_flow(const uint8_t *data, size_t size)
 	if (size < STEPS)
 		return;
 	flow_init(&flow, memory, &counters);
+	if (data[0] & 0x80)
+		flow.refuses = loopback_is_in;
 	for (size_t at = STEPS, i = 0; at < size && r == 0; i++) {
 		uint8_t step = data[i % STEPS], *place;
 		size_t n = flow_room(&flow, &place);

@@ -145,6 +145,23 @@ def _():
     end(local)
 
 
+@tap.test("nor when its packets say so, to the network")
+def _():
+    local = serve("127.0.0.1", 9, "secret")
+    console = Console("alice", "lan").greet()
+    before = stats()
+    console.run("echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet; ip link set lo down; "
+                f"ip route add 127.0.0.0/8 via {FAR} dev eth0")
+    for address in ("127.0.0.1", "127.0.0.2"):
+        said, _ = console.run(f"ip route get {address}; nc -w 3 {address} 9")
+        tap.true("dev eth0" in said and "secret" not in said, f"by {address}: {said}")
+    after = stats()
+    tap.true(after["tx_drop"] >= before["tx_drop"] + 2, f"they are counted: {before} to {after}")
+    tap.equal(fetch(console), ("from afar", 0), "what was fetched afterwards")
+    console.leave()
+    end(local)
+
+
 @tap.test("its worker is killed: the network goes on, and the next worker goes on counting")
 def _():
     before = stats()

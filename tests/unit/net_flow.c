@@ -199,6 +199,42 @@ is_bounded(void)
 	CHECK(take(out, sizeof out) == size && memcmp(out, frame, size) == 0);
 }
 
+static bool
+refuses_odd(const uint8_t *frame, size_t size)
+{
+	return size > 0 && frame[0] % 2 != 0;
+}
+
+static void
+refuses(void)
+{
+	static const size_t pieces[] = {1, 5, 100, FLOW_SIZE};
+	static uint8_t in[2000], out[2000];
+
+	for (unsigned i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		size_t size = 0, got = 0;
+
+		begin();
+		flow.refuses = refuses_odd;
+		for (uint8_t fill = 1; fill <= 9; fill++)
+			size += make_frame(in + size, 20U * fill, fill);
+		CHECK(put(in, size, pieces[i]) == size);
+		for (size_t n; (n = take(out + got, 7)) > 0;)
+			got += n;
+		CHECK(got == 4 * 4 + 20 * (2 + 4 + 6 + 8) && counters.drops == 5);
+		CHECK(counters.packets == 4 && counters.bytes == 20 * (2 + 4 + 6 + 8));
+		for (size_t at = 0, fill = 2; at < got; at += 4 + 20 * fill, fill += 2)
+			CHECK(out[at + 3] == 20 * fill && out[at + 4] == fill &&
+				out[at + 3 + 20 * fill] == fill);
+	}
+	/* One after another in one buffer, and a bad length behind one that is refused. */
+	begin();
+	flow.refuses = refuses_odd;
+	in[make_frame(in, 20, 1)] = 0xff;
+	memcpy(memory, in, 28);
+	CHECK(flow_put(&flow, 28) == FLOW_E_BAD && flow_pending(&flow, &(const uint8_t *){0}) == 0);
+}
+
 int
 main(void)
 {
@@ -208,5 +244,6 @@ main(void)
 		refuses_lengths);
 	TEST("what is dropped is counted, and whole", drops);
 	TEST("it never holds more than its size", is_bounded);
+	TEST("frames that it refuses are dropped, and the others go on in order", refuses);
 	return TEST_END();
 }

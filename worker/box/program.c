@@ -15,8 +15,9 @@ static const char *const qemu_img_first[] = {"qemu-img", NULL};
 
 /*
  * What keeps passt to one network interface: no fork, the descriptor that it was given, no way to
- * the host's own loopback, and a MAC address of its own (the one that later releases have by
- * default) instead of the host's.
+ * the host's own loopback by the gateway's address (frames to the loopback's own are kept back by
+ * the relay, worker/net/loopback.h), and a MAC address of its own (the one that later releases have
+ * by default) instead of the host's.
  */
 static const char *const passt_first[] = {"passt", "--foreground", "--quiet", "--fd", "10",
 	"--no-map-gw", "--mac-addr", "9a:55:9a:55:9a:55", NULL};

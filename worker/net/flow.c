@@ -49,22 +49,44 @@ flow_room(struct flow *flow, uint8_t **ret)
 	return FLOW_SIZE - flow->end;
 }
 
+/* The frame at that place is whole: it comes behind the others, or is dropped. */
+static void
+keep(struct flow *flow, size_t at, size_t frame)
+{
+	const uint8_t *begin = flow->data + at;
+
+	if (flow->refuses && flow->refuses(begin + FLOW_HEADER_SIZE, frame)) {
+		count(&flow->counters->drops, 1);
+		return;
+	}
+	if (at != flow->whole)
+		memmove(flow->data + flow->whole, begin, FLOW_HEADER_SIZE + frame);
+	flow->whole += FLOW_HEADER_SIZE + frame;
+}
+
 int
 flow_put(struct flow *flow, size_t size)
 {
+	size_t at = flow->whole;
+
 	ASSERT(size <= FLOW_SIZE - flow->end);
 	flow->end += size;
-	while (flow->end - flow->whole >= FLOW_HEADER_SIZE) {
-		size_t frame = frame_size(flow, flow->whole);
+	while (flow->end - at >= FLOW_HEADER_SIZE) {
+		size_t frame = frame_size(flow, at);
 
 		if (frame == 0 || frame > FLOW_FRAME_MAX) {
 			count(&flow->counters->errors, 1);
 			flow->end = flow->whole;
 			return FLOW_E_BAD;
 		}
-		if (flow->end - flow->whole < FLOW_HEADER_SIZE + frame)
+		if (flow->end - at < FLOW_HEADER_SIZE + frame)
 			break;
-		flow->whole += FLOW_HEADER_SIZE + frame;
+		keep(flow, at, frame);
+		at += FLOW_HEADER_SIZE + frame;
+	}
+	if (at != flow->whole) {
+		memmove(flow->data + flow->whole, flow->data + at, flow->end - at);
+		flow->end -= at - flow->whole;
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #ifndef WORKER_NET_FLOW_H
 #define WORKER_NET_FLOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,11 +28,12 @@ struct flow {
 	size_t whole;      /* from here to end a frame is not complete */
 	size_t head_left;  /* of the frame at begin, some of which has gone out; 0: none has */
 	struct net_flow_counters *counters;
+	bool (*refuses)(const uint8_t *frame, size_t size); /* and drops; NULL: none */
 };
 
 enum flow_error { FLOW_E_BAD = 1 /* a length that no frame has */ };
 
-/** Empty; data and counters stay the caller's. */
+/** Empty, and refuses nothing; data and counters stay the caller's. */
 void flow_init(struct flow *flow, uint8_t *data, struct net_flow_counters *counters);
 
 /** Where the next bytes of the sender go: *ret has room for as many as this returns; 0: full. */

@@ -14,6 +14,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
+#include "worker/net/loopback.h"
 
 static const char *const names[] = {[PORT_QEMU] = "QEMU", [PORT_NETWORK] = "the network"};
 
@@ -237,6 +238,7 @@ port_add(struct port *port, int qemu_fd, struct net_port_counters *counters)
 	memset(counters, 0, sizeof *counters);
 	flow_init(&port->ends[PORT_QEMU].out, port->memory, &counters->rx);
 	flow_init(&port->ends[PORT_NETWORK].out, port->memory + FLOW_SIZE, &counters->tx);
+	port->ends[PORT_NETWORK].out.refuses = loopback_is_in;
 	port->ends[PORT_QEMU].fd = take_fd(&fd);
 	watch_both(port);
 	return port->memory ? 0 : -ENOMEM;
