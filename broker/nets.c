@@ -83,6 +83,7 @@ enter(struct nets *nets, struct lease *lease)
 		.pidfd = -1};
 	lease->nets = net;
 	lease->user->nets.n++;
+	nets->n++;
 	return net;
 }
 
@@ -102,6 +103,7 @@ release(struct net *net)
 	io_stop(&net->end_io);
 	fd_close(&net->pidfd);
 	user->nets.n--;
+	nets->n--;
 	net->user = NULL;
 	net->lease = NULL;
 	net->next = nets->free;
@@ -248,7 +250,8 @@ nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint3
 		return -EDQUOT;
 	if (!bucket_take(&user->nets.pace, loop_now(&nets->broker->loop), pace))
 		return -EAGAIN;
-	net = enter(nets, lease);
+	/* As many as are left for all others: nobody can have them all. */
+	net = user->nets.n < nets->size - nets->n ? enter(nets, lease) : NULL;
 	if (!net)
 		return -EAGAIN;
 	net->kind = (enum ipc_net_kind)want->kind;

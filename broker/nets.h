@@ -50,7 +50,7 @@ struct net {
 struct nets {
 	struct broker *broker;
 	struct net *table, *free;
-	uint32_t size, n_touched;
+	uint32_t size, n_touched, n; /* n: of all users, in use */
 };
 
 /** Make room for size of them. Returns 0 or -ENOMEM. */

@@ -218,6 +218,10 @@ test_refused(void)
 	broker.nets.n_touched = broker.nets.size;
 	refused_net(&alice, vm.id, IPC_NET_PASST, -EAGAIN);
 	broker.nets.n_touched = 0;
+	/* She has as many as are left for all others. */
+	user_of(ALICE)->nets.n = broker.nets.n = broker.nets.size / 2;
+	refused_net(&alice, vm.id, IPC_NET_PASST, -EAGAIN);
+	user_of(ALICE)->nets.n = broker.nets.n = 0;
 	expect_nothing(starter_fd);
 	end_vm(&alice, ALICE, 1, &vm);
 	end_kid(&alice);
