@@ -14,7 +14,7 @@
 # prints comes behind "guest: ".
 
 guest_cache=build/cache/guest
-guest_modules="virtio_pci virtio_net virtio_blk virtio_console virtio_scsi sd_mod sr_mod isofs"
+guest_modules="virtio_pci virtio_net virtio_blk virtio_console virtio_scsi ata_piix sd_mod sr_mod isofs"
 
 guest_kernel() {
 	guest_made "$guest_cache/vmlinuz" guest_make_kernel
