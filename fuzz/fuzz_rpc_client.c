@@ -38,6 +38,7 @@ __attribute__((used)) static void (*const served[])(void) = {
 	(void (*)(void))rpc_connect_list_all_domains,
 	(void (*)(void))rpc_domain_lookup_by_name,
 	(void (*)(void))rpc_connect_domain_event_callback_register_any,
+	(void (*)(void))rpc_domain_get_control_info,
 	(void (*)(void))rpc_domain_get_metadata,
 	(void (*)(void))rpc_domain_open_console,
 };

@@ -327,6 +327,25 @@ test_restart_and_quit(void)
 /* --- shutdown, reboot, reset -------------------------------------------------------------- */
 
 static void
+test_wakeup(void)
+{
+	struct rpc_header wakeup;
+
+	stage_run("");
+	wakeup = ask(stage.client, RPC_PROC_DOMAIN_PM_WAKEUP, 0);
+	qemu_hears("system_wakeup");
+	qemu_refuses("it is awake");
+	CHECK(read_reply(stage.client, &wakeup, NULL) == VIR_ERR_INTERNAL_ERROR);
+	CHECK(strstr(call_error.message, "\"it is awake\"") != NULL);
+	wakeup = ask(stage.client, RPC_PROC_DOMAIN_PM_WAKEUP, 0);
+	qemu_hears("system_wakeup");
+	qemu_answers("{}");
+	CHECK(read_reply(stage.client, &wakeup, NULL) == 0);
+	CHECK(ask_now(RPC_PROC_DOMAIN_PM_WAKEUP, 1) == VIR_ERR_INVALID_ARG);
+	stage_close();
+}
+
+static void
 test_reset(void)
 {
 	struct rpc_header reset;
@@ -618,6 +637,7 @@ main(void)
 	TEST("a guest that is to be restarted is reset and goes on", test_restart);
 	TEST("a reset that fails leaves it as it is", test_restart_fails);
 	TEST("its owner's wish to end it comes first", test_restart_and_quit);
+	TEST("who is to wake up is told to, or why not", test_wakeup);
 	TEST("a reset is QEMU's to do, and changes no state", test_reset);
 	TEST("a shutdown is the guest's to do", test_shutdown);
 	TEST("a reboot is a shutdown and a reset, and told as neither", test_reboot);

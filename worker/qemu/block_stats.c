@@ -2,8 +2,8 @@
 /*
  * block_stats.c: what QEMU says of a drive; see block_stats.h.
  *
- * Runs in the worker, as the user. Pure. Formats: QEMU's qapi/block-core.json, BlockStats and
- * BlockDeviceInfo.
+ * Runs in the worker, as the user. Pure. Formats: QEMU's qapi/block-core.json, BlockStats,
+ * BlockDeviceInfo and BlockInfo.
  */
 #include "worker/qemu/block_stats.h"
 
@@ -88,6 +88,17 @@ block_size_read(const json_t *stats, const json_t *nodes, const char *alias, str
 		return true;
 	}
 	return false;
+}
+
+enum block_error
+block_error_read(const json_t *state, const char *alias)
+{
+	const char *status =
+		json_string_value(json_object_get(find_device(state, alias), "io-status"));
+
+	if (!status || strcmp(status, "ok") == 0)
+		return BLOCK_ERROR_NONE;
+	return strcmp(status, "nospace") == 0 ? BLOCK_ERROR_NO_SPACE : BLOCK_ERROR_UNSPEC;
 }
 
 /* FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */

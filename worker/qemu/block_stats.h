@@ -26,6 +26,9 @@ struct block_size {
 	uint64_t physical; /* that its file takes up */
 };
 
+/* virDomainDiskErrorCode: why a device's last request failed. */
+enum block_error { BLOCK_ERROR_NONE = 0, BLOCK_ERROR_UNSPEC, BLOCK_ERROR_NO_SPACE };
+
 /**
  * Of the device with that alias. stats: QEMU's answer to query-blockstats. Returns false, and *ret
  * is zeroed, when it says nothing of it.
@@ -39,5 +42,10 @@ uint64_t block_stats_sum(const json_t *stats);
 /** Of the same device's medium, with the answer to query-named-block-nodes; likewise. */
 bool block_size_read(
 	const json_t *stats, const json_t *nodes, const char *alias, struct block_size *ret);
+/**
+ * The error in which the device with that alias is, since the guest last went on. state: QEMU's answer to
+ * query-block. BLOCK_ERROR_NONE also where it says nothing of it.
+ */
+enum block_error block_error_read(const json_t *state, const char *alias);
 
 #endif

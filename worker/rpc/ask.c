@@ -41,6 +41,26 @@ call_find_running(struct rpc_call *call, const struct rpc_domain *dom)
 	return NULL;
 }
 
+int
+call_without_agent(struct rpc_call *call, const struct domain *domain)
+{
+	const struct domain_def *def = domain_def_now(domain);
+
+	if (domain->state != DOMAIN_STATE_RUNNING)
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+			"Requested operation is not valid: domain is not running");
+	for (size_t i = 0; i < def->n_channels; i++) {
+		const char *name = def->channels[i].name;
+
+		if (name && strcmp(name, "org.qemu.guest_agent.0") == 0)
+			return rpc_error_set(&call->error, VIR_ERR_AGENT_UNRESPONSIVE,
+				VIR_FROM_QEMU,
+				"Guest agent is not responding: QEMU guest agent is not connected");
+	}
+	return rpc_error_set(&call->error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_QEMU,
+		"argument unsupported: QEMU guest agent is not configured");
+}
+
 /* No answer; domain: NULL when it is not there any more. */
 static int
 explain(struct rpc_call *call, const struct domain *domain, int err)

@@ -20,6 +20,11 @@ typedef int call_asked_fn(struct rpc_call *call, const void *args, const struct 
 /** The domain that a call is about, which must run; NULL: the call's error says why not. */
 struct domain *call_find_running(struct rpc_call *call, const struct rpc_domain *dom);
 /**
+ * What only the agent in a guest could answer or do: fails, since none is spoken to. The domain is active.
+ * Returns RPC_FAILED with the error that libvirt has for a guest without one.
+ */
+int call_without_agent(struct rpc_call *call, const struct domain *domain);
+/**
  * Ask the QEMU of a domain that runs, then call fn with the args, which are the call's own. Returns
  * RPC_LATER, or RPC_FAILED with the error.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domain_block.c: procedures that tell what went through a domain's disks, and how large they are.
+ * domain_block.c: procedures that tell what went through a domain's disks, how large they are, and
+ * what is wrong with them.
  *
  * Runs in the worker. Errors are libvirt 9.0.0's (measured).
  */
@@ -17,6 +18,7 @@
 #include "worker/vm/open.h"
 
 enum { PARAMETERS_MAX = 16 /* REMOTE_DOMAIN_BLOCK_STATS_PARAMETERS_MAX */ };
+enum { DISK_ERRORS_MAX = 256 /* REMOTE_DOMAIN_DISK_ERRORS_MAX */ };
 
 /* The disk with that target, or of that source; NULL: there is none. */
 static const struct domain_disk *
@@ -252,4 +254,61 @@ rpc_domain_get_block_info(struct rpc_call *call, const struct rpc_domain_get_blo
 		return file_info(call, disk, ret);
 	return call_ask(call, args, domain, 1U << INQUIRY_BLOCK_STATS | 1U << INQUIRY_BLOCK_NODES,
 		block_info);
+}
+
+/* --- errors ------------------------------------------------------------------------------- */
+
+static int
+disk_errors(struct rpc_call *call, const void *args_, const struct domain *domain,
+	const struct inquiry_answers *answers)
+{
+	const struct rpc_domain_get_disk_errors_args *args = args_;
+	struct rpc_domain_get_disk_errors_ret *ret = call->ret;
+	const struct domain_def *def = domain_def_now(domain);
+
+	if (!answers->values[INQUIRY_BLOCK_STATE])
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: QEMU has not told how its disks are");
+	ret->errors = rpc_arena_array(&call->arena, def->n_disks, sizeof(*ret->errors));
+	if (!ret->errors)
+		return call_out_of_memory(call);
+	for (size_t i = 0; i < def->n_disks && ret->n_errors < args->maxerrors; i++) {
+		const struct domain_disk *disk = &def->disks[i];
+		struct rpc_domain_disk_error *error = &ret->errors[ret->n_errors];
+
+		if (!disk->device.alias)
+			continue;
+		error->error = (int32_t)block_error_read(
+			answers->values[INQUIRY_BLOCK_STATE], disk->device.alias);
+		if (error->error == BLOCK_ERROR_NONE)
+			continue;
+		error->disk = rpc_arena_strdup(&call->arena, disk->target);
+		if (!error->disk)
+			return call_out_of_memory(call);
+		ret->n_errors++;
+	}
+	ret->nerrors = (int32_t)ret->n_errors;
+	return RPC_DONE;
+}
+
+int
+rpc_domain_get_disk_errors(struct rpc_call *call,
+	const struct rpc_domain_get_disk_errors_args *args,
+	struct rpc_domain_get_disk_errors_ret *ret)
+{
+	struct domain *domain;
+
+	if (args->maxerrors > DISK_ERRORS_MAX)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
+			"internal error: maxerrors too large");
+	if (call_check_flags(call, args->flags, 0) != RPC_DONE)
+		return RPC_FAILED;
+	domain = call_find_running(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	/* How many there can be. */
+	ret->nerrors = (int32_t)domain_def_now(domain)->n_disks;
+	if (args->maxerrors == 0 || ret->nerrors == 0)
+		return RPC_DONE;
+	return call_ask(call, args, domain, 1U << INQUIRY_BLOCK_STATE, disk_errors);
 }

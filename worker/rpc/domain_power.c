@@ -9,6 +9,7 @@
 
 #include "protocol/rpc/handlers.h"
 #include "worker/estate.h"
+#include "worker/rpc/ask.h"
 #include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/server.h"
@@ -159,10 +160,21 @@ rpc_domain_reset(struct rpc_call *call, const struct rpc_domain_reset_args *args
 	return domain ? vms_reset(domain, &call->error, answer, call) : RPC_FAILED;
 }
 
+int
+rpc_domain_pm_wakeup(struct rpc_call *call, const struct rpc_domain_pm_wakeup_args *args)
+{
+	struct domain *domain;
+
+	if (call_check_flags(call, args->flags, 0) != RPC_DONE)
+		return RPC_FAILED;
+	domain = call_find_domain(call, &args->dom);
+	return domain ? vms_wakeup(domain, &call->error, answer, call) : RPC_FAILED;
+}
+
 /* virDomainShutdownFlagValues, which virDomainRebootFlagValues are too: ACPI, the agent. */
 enum { SHUTDOWN_ACPI = 0x1, SHUTDOWN_AGENT = 0x2, SHUTDOWN_SUPPORTED = 0x3 };
 
-/* The domain of a call for a shutdown or a reboot; no definition can have an agent yet. */
+/* The domain of a call for a shutdown or a reboot; NULL where only an agent could do it. */
 static struct domain *
 find_to_power_down(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags)
 {
@@ -174,8 +186,7 @@ find_to_power_down(struct rpc_call *call, const struct rpc_domain *dom, uint32_t
 	if (!domain || !(flags & SHUTDOWN_AGENT) || flags & SHUTDOWN_ACPI ||
 		!domain_is_active(domain))
 		return domain;
-	(void)rpc_error_set(&call->error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_QEMU,
-		"argument unsupported: QEMU guest agent is not configured");
+	(void)call_without_agent(call, domain);
 	return NULL;
 }
 

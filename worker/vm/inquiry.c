@@ -37,6 +37,7 @@ static const struct {
 } questions[] = {
 	[INQUIRY_BLOCK_STATS] = {"query-blockstats", NULL},
 	[INQUIRY_BLOCK_NODES] = {"query-named-block-nodes", flat},
+	[INQUIRY_BLOCK_STATE] = {"query-block", NULL},
 	[INQUIRY_BALLOON] = {"query-balloon", NULL},
 	[INQUIRY_GUEST_STATS] = {"qom-get", guest_stats},
 };

@@ -28,6 +28,7 @@ enum { INQUIRY_PATIENCE_S = 5, INQUIRY_NODES_KEPT_S = 10 };
 enum inquiry_question {
 	INQUIRY_BLOCK_STATS, /* query-blockstats */
 	INQUIRY_BLOCK_NODES, /* query-named-block-nodes, flat */
+	INQUIRY_BLOCK_STATE, /* query-block */
 	INQUIRY_BALLOON,     /* query-balloon */
 	INQUIRY_GUEST_STATS, /* qom-get of the balloon's guest-stats; only where there is a balloon */
 	INQUIRY_N_QUESTIONS

@@ -178,6 +178,8 @@ static const struct power_kind resume = {
 	.ops = POWER_OPS("resume"), .command = "cont", .check = check_resume};
 static const struct power_kind reset = {
 	.ops = POWER_OPS("reset"), .command = "system_reset", .check = check_reset};
+static const struct power_kind wakeup = {
+	.ops = POWER_OPS("wakeup"), .command = "system_wakeup", .check = check_reset};
 static const struct power_kind shutdown = {.ops = POWER_OPS("shutdown"),
 	.action = ACTION_OF_DEFINITION,
 	.command = "system_powerdown",
@@ -223,6 +225,12 @@ int
 vms_reset(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg)
 {
 	return put(domain->vm, &reset, error, done, arg);
+}
+
+int
+vms_wakeup(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg)
+{
+	return put(domain->vm, &wakeup, error, done, arg);
 }
 
 int

@@ -231,8 +231,8 @@ find_screen(const struct domain_def *live, struct shot_op *shot, uint32_t screen
 	struct rpc_error *error)
 {
 	if (live->n_videos == 0)
-		return rpc_error_set(error, VIR_ERR_OPERATION_UNSUPPORTED, VIR_FROM_QEMU,
-			"Operation not supported: no screens to take screenshot from");
+		return rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
+			"Requested operation is not valid: no screens to take screenshot from");
 	if (screen == 0)
 		return RPC_DONE;
 	for (size_t i = 0; i < live->n_videos; i++) {

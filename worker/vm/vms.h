@@ -90,6 +90,8 @@ int vms_create(struct vms *vms, const char *xml, const struct vm_start *how,
 int vms_suspend(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_resume(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_reset(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
+/* A guest that has suspended itself to memory goes on; QEMU refuses it for any other. */
+int vms_wakeup(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 /* The guest is asked to; whether and when it does is its own matter. */
 int vms_shutdown(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_reboot(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
