@@ -275,6 +275,24 @@ parse_usb(struct domain_parse *p, xmlNode *node, struct domain_controller *contr
 }
 
 static int
+parse_iothread(struct domain_parse *p, xmlNode *driver, struct domain_controller *controller)
+{
+	uint32_t id = 0;
+	int r = xml_attr_number(driver, "iothread", 10, UINT32_MAX, 0, p->error, &id);
+
+	controller->iothread = id;
+	if (r || !id)
+		return r;
+	if (controller->model != DOMAIN_MODEL_VIRTIO_SCSI)
+		return refuse_xml(
+			p, "'iothread' attribute only supported for virtio scsi controllers");
+	if (!domain_iothread_exists(&p->def->iothreads, id))
+		return refuse_unsupported(
+			p, "controller iothread '%u' not defined in iothreadid", id);
+	return 0;
+}
+
+static int
 parse_driver(struct domain_parse *p, xmlNode *node, struct domain_controller *controller)
 {
 	xmlNode *driver = xml_child(node, "driver");
@@ -293,6 +311,8 @@ parse_driver(struct domain_parse *p, xmlNode *node, struct domain_controller *co
 	if (r == 0)
 		r = xml_attr_word(driver, "ioeventfd", xml_on_off, p->error, &ioeventfd);
 	controller->ioeventfd = ioeventfd;
+	if (r == 0)
+		r = parse_iothread(p, driver, controller);
 	if (r || controller->model == DOMAIN_MODEL_VIRTIO_SCSI)
 		return r;
 	if (controller->queues || controller->cmd_per_lun || controller->max_sectors || ioeventfd)
@@ -577,7 +597,7 @@ static void
 format_driver(struct writer *w, const struct domain_controller *controller)
 {
 	if (!controller->queues && !controller->cmd_per_lun && !controller->max_sectors &&
-		!controller->ioeventfd)
+		!controller->ioeventfd && !controller->iothread)
 		return;
 	writer_start(w, "driver");
 	if (controller->queues)
@@ -588,6 +608,8 @@ format_driver(struct writer *w, const struct domain_controller *controller)
 		writer_attr_f(w, "max_sectors", "%u", controller->max_sectors);
 	if (controller->ioeventfd)
 		writer_attr(w, "ioeventfd", xml_word(xml_on_off, controller->ioeventfd));
+	if (controller->iothread)
+		writer_attr_f(w, "iothread", "%u", controller->iothread);
 	writer_end(w, "driver");
 }
 

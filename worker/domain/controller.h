@@ -57,6 +57,7 @@ struct domain_controller {
 	uint8_t usb_ports;                         /* xHCI only; 0: as many as QEMU makes */
 	uint32_t queues, cmd_per_lun, max_sectors; /* virtio-scsi only; 0: not said */
 	enum domain_switch ioeventfd;              /* virtio-scsi only */
+	uint32_t iothread;                         /* virtio-scsi only; 0: none */
 	int16_t ports, vectors;                    /* virtio-serial only; -1: not said */
 };
 

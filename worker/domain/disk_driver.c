@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "worker/domain/def.h"
+#include "worker/domain/disk_place.h"
 #include "worker/domain/parse.h"
 
 /* What virtio has: counts of 16 bits, of queues, and of places in one. */
@@ -51,8 +52,8 @@ static const struct attribute {
 	const char *name;
 	size_t offset;
 	const struct xml_word *words; /* NULL: a number */
-	uint32_t max;
-	bool virtio; /* others do not have it */
+	uint32_t max;                 /* 0: any but 0 */
+	bool virtio;                  /* others do not have it */
 } attributes[] = {
 	{FIELD(cache), caches, 0, false},
 	{FIELD(error_policy), errors, 0, false},
@@ -62,6 +63,7 @@ static const struct attribute {
 	{FIELD(event_idx), xml_on_off, 0, true},
 	{FIELD(copy_on_read), xml_on_off, 0, false},
 	{FIELD(discard), discards, 0, false},
+	{FIELD(iothread), NULL, 0, true},
 	{FIELD(detect_zeroes), zeroes, 0, false},
 	{FIELD(queues), NULL, QUEUES_MAX, true},
 	{FIELD(queue_size), NULL, QUEUE_SIZE_MAX, true},
@@ -76,8 +78,12 @@ place_of(const struct attribute *attribute, struct domain_disk_driver *driver)
 }
 
 static int
-refuse_bus(struct domain_parse *p, const struct attribute *attribute)
+refuse_bus(
+	struct domain_parse *p, const struct attribute *attribute, const struct domain_disk *disk)
 {
+	if (attribute->offset == offsetof(struct domain_disk_driver, iothread))
+		return refuse_unsupported(p, "IOThreads not available for bus %s target %s",
+			domain_disk_bus_word(disk->bus), disk->target);
 	return attribute->words
 		       ? refuse_unsupported(
 				 p, "disk %s mode supported only for virtio bus", attribute->name)
@@ -101,6 +107,9 @@ check(struct domain_parse *p, const struct domain_disk *disk)
 	if (driver->copy_on_read == DOMAIN_ON && disk->readonly)
 		return refuse_unsupported(
 			p, "copy_on_read is not compatible with read-only disk '%s'", disk->target);
+	if (driver->iothread && !domain_iothread_exists(&p->def->iothreads, driver->iothread))
+		return refuse_unsupported(
+			p, "Disk iothread '%u' not defined in iothreadid", driver->iothread);
 	if (driver->queue_size & (driver->queue_size - 1))
 		return refuse_unsupported(
 			p, "queue_size='%u' is not a power of two", driver->queue_size);
@@ -118,10 +127,14 @@ parse_attribute(struct domain_parse *p, xmlNode *node, const struct attribute *a
 		r = xml_attr_word(node, attribute->name, ios, p->error, place);
 	else if (attribute->words)
 		r = xml_attr_choice(node, attribute->name, attribute->words, p->error, place);
+	else if (!attribute->max)
+		r = xml_attr(node, attribute->name)
+			    ? xml_attr_positive(node, attribute->name, 0, p->error, place)
+			    : 0;
 	else
 		r = xml_attr_number(node, attribute->name, 10, attribute->max, 0, p->error, place);
 	if (r == 0 && *place && attribute->virtio && disk->bus != DOMAIN_BUS_VIRTIO)
-		return refuse_bus(p, attribute);
+		return refuse_bus(p, attribute, disk);
 	return r;
 }
 

@@ -39,7 +39,7 @@ struct domain_disk_driver {
 	unsigned ioeventfd, event_idx, copy_on_read; /* enum domain_switch */
 	unsigned discard;                            /* enum domain_discard */
 	unsigned detect_zeroes;                      /* enum domain_detect_zeroes */
-	uint32_t queues, queue_size;
+	uint32_t iothread, queues, queue_size;
 };
 
 /** <driver> of a disk, with the format of its source; what goes with what is checked. */

@@ -7,6 +7,7 @@
 #include "worker/qemu/command_devices.h"
 
 #include "worker/qemu/command_disk.h"
+#include "worker/qemu/command_machine.h"
 #include "worker/qemu/command_pci.h"
 
 static void
@@ -82,7 +83,8 @@ static void
 add_virtio_scsi(struct command_line *line, const struct domain_controller *c)
 {
 	command_pci_add(line, "virtio-scsi-pci", &c->device,
-		json_pack("{so* so* so* so*}", "num_queues",
+		json_pack("{so* so* so* so* so*}", "iothread",
+			c->iothread ? command_iothread(c->iothread) : NULL, "num_queues",
 			c->queues ? json_integer(c->queues) : NULL, "cmd_per_lun",
 			c->cmd_per_lun ? json_integer(c->cmd_per_lun) : NULL, "max_sectors",
 			c->max_sectors ? json_integer(c->max_sectors) : NULL, "ioeventfd",

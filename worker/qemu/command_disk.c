@@ -10,6 +10,7 @@
 
 #include "lib/take.h"
 #include "worker/qemu/command_devices.h"
+#include "worker/qemu/command_machine.h"
 #include "worker/qemu/command_pci.h"
 #include "worker/qemu/command_usb.h"
 
@@ -114,6 +115,8 @@ properties(struct command_line *line, size_t i)
 	put_number(line, object, "rotation_rate", disk->rotation_rate);
 	put_text(line, object, "vendor", disk->vendor);
 	put_text(line, object, "product", disk->product);
+	if (disk->driver.iothread)
+		put(line, object, "iothread", command_iothread(disk->driver.iothread));
 	put_switch(line, object, "ioeventfd", disk->driver.ioeventfd);
 	put_switch(line, object, "event_idx", disk->driver.event_idx);
 	put_number(line, object, "num-queues", disk->driver.queues);

@@ -20,6 +20,12 @@ add_object(struct command_line *line, json_t *object, const struct domain_pool *
 	command_line_add_json(line, "-object", object);
 }
 
+json_t *
+command_iothread(uint32_t id)
+{
+	return json_sprintf("iothread%u", id);
+}
+
 void
 command_add_iothreads(struct command_line *line)
 {
@@ -28,7 +34,7 @@ command_add_iothreads(struct command_line *line)
 	for (size_t i = 0; i < iothreads->n; i++)
 		add_object(line,
 			json_pack("{ss so}", "qom-type", "iothread", "id",
-				json_sprintf("iothread%u", iothreads->threads[i].id)),
+				command_iothread(iothreads->threads[i].id)),
 			&iothreads->threads[i].pool);
 	if (iothreads->main.has_min || iothreads->main.max)
 		add_object(line, json_pack("{ss ss}", "qom-type", "main-loop", "id", "main-loop"),

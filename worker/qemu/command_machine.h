@@ -17,6 +17,8 @@ void command_add_cpu(struct command_line *line);
 void command_add_memory(struct command_line *line);
 /** Threads that disks can be given to. */
 void command_add_iothreads(struct command_line *line);
+/** What QEMU calls the thread with that id; NULL: no memory. */
+json_t *command_iothread(uint32_t id);
 /** -boot */
 void command_add_boot(struct command_line *line);
 /** What the firmware tells the guest. */
