@@ -35,7 +35,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -58,6 +57,7 @@ static const char *
 descriptors(const struct spawn *spawn)
 {
 	int output_fd = spawn->output_fd >= 0 ? spawn->output_fd : spawn->null_fd;
+	int starter_fd = -1;
 
 	if (dup2(spawn->errors_fd, STDERR_FILENO) < 0 || dup2(spawn->null_fd, STDIN_FILENO) < 0 ||
 		dup2(output_fd, STDOUT_FILENO) < 0)
@@ -65,9 +65,16 @@ descriptors(const struct spawn *spawn)
 	if (spawn->link_fd >= 0 ? dup2(spawn->link_fd, SPAWN_LINK_FD) < 0
 				: close(SPAWN_LINK_FD) < 0)
 		return "the link";
+	/* Out of the way of the next. */
+	if (spawn->starter_fd >= 0)
+		starter_fd = fcntl(spawn->starter_fd, F_DUPFD_CLOEXEC, DESCENT_STARTER_FD + 1);
 	if (spawn->program_fd != PROGRAM_FD && dup3(spawn->program_fd, PROGRAM_FD, O_CLOEXEC) < 0)
 		return "dup3";
-	return syscall(SYS_close_range, PROGRAM_FD + 1, ~0u, 0) < 0 ? "close_range" : NULL;
+	if (spawn->starter_fd < 0)
+		return syscall(SYS_close_range, PROGRAM_FD + 1, ~0u, 0) < 0 ? "close_range" : NULL;
+	if (dup3(starter_fd, DESCENT_STARTER_FD, O_CLOEXEC) < 0)
+		return "the starter's pidfd";
+	return syscall(SYS_close_range, DESCENT_STARTER_FD + 1, ~0u, 0) < 0 ? "close_range" : NULL;
 }
 
 static const char *
@@ -159,11 +166,8 @@ promises(const struct spawn *spawn)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return "PR_SET_NO_NEW_PRIVS";
-	if (spawn->ends_with_starter && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	if (spawn->starter_fd >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return "PR_SET_PDEATHSIG";
-	/* Its log's reader closes before the signal is sent: who is late for one sees the other. */
-	if (spawn->ends_with_starter && poll(&(struct pollfd){.fd = STDERR_FILENO}, 1, 0) != 0)
-		return "the starter has ended";
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? "PR_SET_DUMPABLE" : NULL;
 }
 

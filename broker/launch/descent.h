@@ -11,6 +11,9 @@
 
 #include "broker/launch/spawn.h"
 
+/* Until exec, in a process that ends with the starter. */
+enum { DESCENT_STARTER_FD = SPAWN_LINK_FD + 2 };
+
 /*
  * uid 0 means nothing to exec, a change of uid drops capabilities as ever, no capability is kept
  * over it, none becomes ambient; and all of that for good.

@@ -145,6 +145,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 		.argv = argv,
 		.envp = environment,
 		.namespaces = CLONE_NEWNET | CLONE_NEWIPC,
+		.starter_fd = -1,
 		.limits = limits,
 		.n_limits = sizeof(limits) / sizeof(*limits),
 	};
@@ -198,6 +199,7 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 		.namespaces = ALL_NAMESPACES,
 		.tree = TREE_LIBRARIES,
 		.tree_at = starter->users_path,
+		.starter_fd = -1,
 		.limits = limits,
 		.n_limits = sizeof(limits) / sizeof(*limits),
 	};
@@ -282,7 +284,9 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 		.tree = starter->kvm ? with_kvm(boxes[ask->kind].tree) : boxes[ask->kind].tree,
 		.tree_at = starter->users_path,
 		/* A tool has nobody else who would end it, and such a VM nobody who would find it. */
-		.ends_with_starter = ask->kind == IPC_BOX_TOOL || starter->ledger.dir_fd < 0,
+		.starter_fd = ask->kind == IPC_BOX_TOOL || starter->ledger.dir_fd < 0
+				      ? starter->self_fd
+				      : -1,
 		.limits = limits,
 		.n_limits = sizeof(limits) / sizeof(*limits),
 	};

@@ -36,6 +36,7 @@ struct launch {
 	const char *users_path; /* borrowed */
 	int users_fd;           /* O_PATH, the parent of the users' folders */
 	int null_fd;
+	int self_fd;      /* its own pidfd */
 	uint32_t n_tools; /* boxes of tools so far */
 	bool kvm;         /* machines may use the host's, as far as their users may */
 };

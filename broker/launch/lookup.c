@@ -137,6 +137,7 @@ start(struct lookup *lookup)
 		.uid = LOOKUP_UID,
 		.gid = LOOKUP_GID,
 		.cgroup_fd = -1,
+		.starter_fd = -1,
 		.null_fd = queue->null_fd,
 		.link_fd = -1,
 		.limits = limits,

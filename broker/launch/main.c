@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "broker/launch/ledger.h"
@@ -148,6 +149,9 @@ open_places(const struct options *options, struct launch *starter)
 	starter->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (starter->null_fd < 0)
 		die("/dev/null: %s", strerror(errno));
+	starter->self_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (starter->self_fd < 0)
+		die("a pidfd: %s", strerror(errno));
 }
 
 int

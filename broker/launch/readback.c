@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -103,8 +104,13 @@ flags(const struct spawn *spawn)
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return "the process is dumpable";
 	if (prctl(PR_GET_PDEATHSIG, &end_signal, 0, 0, 0) < 0 ||
-		end_signal != (spawn->ends_with_starter ? SIGKILL : 0))
+		end_signal != (spawn->starter_fd >= 0 ? SIGKILL : 0))
 		return "its end is not bound to the starter's as asked for";
+	/* Who asked too late for the signal sees this; its log does not tell, for until their exec
+	 * others that were started then have the reader's end too. */
+	if (spawn->starter_fd >= 0 &&
+		poll(&(struct pollfd){.fd = DESCENT_STARTER_FD, .events = POLLIN}, 1, 0) != 0)
+		return "the starter has ended";
 	return NULL;
 }
 

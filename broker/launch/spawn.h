@@ -41,7 +41,7 @@ struct spawn {
 	/* Other than TREE_HOST: with CLONE_NEWNS, put together on the existing folder tree_at. */
 	enum tree_kind tree;
 	const char *tree_at;
-	bool ends_with_starter; /* SIGKILL when the starter ends, however it does */
+	int starter_fd; /* its pidfd: SIGKILL when it ends, however it does; -1: it may be outlived */
 
 	int null_fd;   /* becomes 0, and 1 where output_fd is -1 */
 	int output_fd; /* becomes 1 */

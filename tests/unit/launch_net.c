@@ -88,6 +88,13 @@ has_ended(const struct answer *answer)
 	return wait_fd(answer->packet.fds[1]);
 }
 
+/* ESRCH: it has ended. */
+static void
+send_signal(const struct answer *answer, int signo)
+{
+	(void)syscall(SYS_pidfd_send_signal, answer->packet.fds[1], signo, NULL, 0);
+}
+
 /* --- the worker's side -------------------------------------------------------------------- */
 
 static struct seed
@@ -490,6 +497,28 @@ without_a_ledger(void)
 	CHECK(has_ended(&passt));
 }
 
+/* Held while they are on their way from the starter to their programs, and it ends meanwhile: each
+ * has, at first, what the starter had open for those before it. */
+static void
+ends_on_the_way(void)
+{
+	for (int i = 0; i < 3; i++) {
+		struct starter *s = starter_start();
+		answer_auto struct answer vm, relay, passt;
+
+		CHECK(ask_box(s, IPC_BOX_VM, VM, &vm) == 0);
+		CHECK(ask_box(s, IPC_BOX_RELAY, VM, &relay) == 0);
+		send_signal(&relay, SIGSTOP);
+		CHECK(ask_box(s, IPC_BOX_PASST, VM, &passt) == 0);
+		send_signal(&passt, SIGSTOP);
+		starter_free(&s);
+		send_signal(&relay, SIGCONT);
+		CHECK(has_ended(&relay));
+		send_signal(&passt, SIGCONT);
+		CHECK(has_ended(&passt) && has_ended(&vm));
+	}
+}
+
 static void
 find_programs(const char *name, const char *self)
 {
@@ -545,6 +574,7 @@ main(int argc, char **argv)
 	TEST("ports of the host are forwarded as asked, and no other", forwards);
 	TEST("they outlive the starter, and the next one finds their VM", outlives_the_starter);
 	TEST("without a ledger they end with the starter", without_a_ledger);
+	TEST("and so do those that were not there yet when it ended", ends_on_the_way);
 	TEST("there is none without a VM, and no end of them with one", only_for_a_vm);
 	remove_cgroup(cgroup);
 	remove_place();
