@@ -169,6 +169,7 @@ $(GEN_LAND): confine/landlock.awk $(LANDLOCK_LISTS)
 
 # --- tests: a C test is one file in tests/unit, linked with every folder's objects --------------
 
+comma	:= ,
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 TESTLIB	:= $(B)/tests/objects.a
 TESTLIBS := -lxml2 -ljansson -lseccomp -lcap-ng
@@ -182,6 +183,11 @@ $(TESTLIB): $(sort $(OBJ_ALL))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $< $(TESTLIB) $(TESTLIBS)
+
+# Calls that allocate, and the turn of the loop in which they may fail.
+$(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
+	reallocarray strdup strndup asprintf __asprintf_chk vasprintf __vasprintf_chk \
+	open_memstream opendir fdopendir loop_once)
 
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))

@@ -32,6 +32,7 @@
 #include "lib/start.h"
 #include "lib/take.h"
 #include "lib/uplink.h"
+#include "worker/domain/xml_memory.h"
 #include "worker/estate.h"
 #include "worker/rpc/server.h"
 #include "worker/session.h"
@@ -304,6 +305,8 @@ main(int argc, char **argv)
 	session_become(argc, argv);
 	read_arguments(&worker, argc, argv);
 	enter_run(&worker);
+	if (xml_memory_set_up() < 0)
+		die("libxml2 takes no allocator");
 	set_up(&worker);
 	r = filter_load(&filter_worker);
 	if (r < 0)

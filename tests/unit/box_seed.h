@@ -199,7 +199,7 @@ seed_kill(struct seed *seed)
 static inline const char *
 seed_log(const struct seed *seed)
 {
-	static char text[8192];
+	static char text[256 * 1024]; /* a guest on a busy host says more than one on an idle one */
 	ssize_t n = pread(seed->log_fd, text, sizeof text - 1, 0);
 
 	text[n < 0 ? 0 : n] = '\0';

@@ -13,6 +13,7 @@
 
 #include "lib/err.h"
 #include "lib/take.h"
+#include "worker/qemu/json_text.h"
 
 /* Takes the text over; NULL: memory ran out. */
 static void
@@ -77,7 +78,7 @@ void
 command_line_add_json(struct command_line *line, const char *option, json_t *value)
 {
 	command_line_add(line, option);
-	append(line, json_dumps(value, JSON_COMPACT));
+	append(line, json_text(value));
 	json_decref(value);
 }
 

@@ -16,6 +16,7 @@
 #include "lib/fd.h"
 #include "lib/pass.h"
 #include "lib/take.h"
+#include "worker/qemu/json_text.h"
 
 enum { READ_SIZE = 16 * 1024, READS_A_TURN = 2 };
 
@@ -374,7 +375,7 @@ qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uin
 		return -ENOBUFS;
 	message = json_pack("{s:s, s:I, s:O*}", "execute", name, "id", (json_int_t)qmp->next_id,
 		"arguments", taken);
-	text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	text = message ? json_text(message) : NULL;
 	if (!text)
 		return -ENOMEM;
 	r = append(qmp, text);

@@ -302,8 +302,11 @@ vm_reach_again(struct timer *timer)
 {
 	struct vm *vm = container_of(timer, struct vm, retry);
 
-	if (!vm->stopping && vm->monitor.state == MONITOR_CLOSED)
-		(void)vm_adopt(vm, NULL, NULL);
+	if (vm->stopping || vm->monitor.state != MONITOR_CLOSED)
+		return;
+	if (vm_adopt(vm, NULL, NULL) < 0)
+		timer_set(timer->loop, timer, loop_now(timer->loop) + LOOP_MS(MONITOR_AGAIN_MS),
+			vm_reach_again);
 }
 
 static void
