@@ -28,7 +28,8 @@ check(const struct vm_status *status)
 	int n;
 
 	require(status->id > 0 && status->landlock >= -1 && status->reason >= 0);
-	require(status->state >= DOMAIN_STATE_RUNNING && status->state <= DOMAIN_STATE_SHUTDOWN);
+	require(status->state >= DOMAIN_STATE_RUNNING &&
+		status->state <= DOMAIN_STATE_PMSUSPENDED && status->state != DOMAIN_STATE_SHUTOFF);
 	n = vm_status_format(status, text);
 	require(n > 0 && (size_t)n == strlen(text));
 	require(vm_status_parse(text, (size_t)n, &again) == 0);

@@ -143,7 +143,6 @@ test_strict(void)
 		OWNED "id = 1\nstate = 3\nreason = 1\nlandlock = -1\nsince = 5\n",
 		OWNED "id = 1\nstate = 3\nreason = 1\nlandlock = 1\nsince = 9223372036854775808\n",
 		OWNED "id = 1\nstate = 5\nreason = 1\nlandlock = 1\nsince = 5\n",
-		OWNED "id = 1\nstate = 6\nreason = 1\nlandlock = 1\nsince = 5\n",
 		OWNED "id = 1\nstate = 8\nreason = 1\nlandlock = 1\nsince = 5\n",
 		OWNED "id = 1\nstate = 3\nreason = 99999999999999999999\nlandlock = 1\nsince = 5\n",
 	};

@@ -44,6 +44,7 @@ traits_of(const struct domain *domain)
 	case DOMAIN_STATE_SHUTOFF:
 		return traits | LIST_SHUTOFF;
 	case DOMAIN_STATE_SHUTDOWN:
+	case DOMAIN_STATE_CRASHED:
 	case DOMAIN_STATE_PMSUSPENDED:
 		break;
 	}

@@ -31,6 +31,7 @@ union message {
 	struct rpc_domain_event_callback_tray_change_msg tray_change;
 	struct rpc_domain_event_callback_pmsuspend_msg power;
 	struct rpc_domain_event_callback_balloon_change_msg balloon_change;
+	struct rpc_domain_event_callback_agent_lifecycle_msg agent_lifecycle;
 	struct rpc_domain_event_callback_metadata_change_msg metadata_change;
 };
 
@@ -113,6 +114,16 @@ fill_balloon_change(
 }
 
 static void
+fill_agent_lifecycle(
+	union message *msg, const struct rpc_domain *domain, const struct happening *what)
+{
+	msg->agent_lifecycle.dom = *domain;
+	/* virConnectDomainEventAgentLifecycleState */
+	msg->agent_lifecycle.state = what->agent.connected ? 1 : 2;
+	msg->agent_lifecycle.reason = (int32_t)what->agent.reason;
+}
+
+static void
 fill_metadata_change(
 	union message *msg, const struct rpc_domain *domain, const struct happening *what)
 {
@@ -139,6 +150,8 @@ static const struct kind {
 	[HAPPENED_BALLOON_CHANGE] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE,
 		fill_balloon_change},
 	[HAPPENED_PMSUSPEND_DISK] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_PMSUSPEND_DISK, fill_power},
+	[HAPPENED_AGENT_LIFECYCLE] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE,
+		fill_agent_lifecycle},
 	[HAPPENED_METADATA_CHANGE] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE,
 		fill_metadata_change},
 };

@@ -28,13 +28,15 @@ enum domain_state {
 	DOMAIN_STATE_PAUSED = 3,
 	DOMAIN_STATE_SHUTDOWN = 4, /* the guest has shut down, and QEMU is there still */
 	DOMAIN_STATE_SHUTOFF = 5,
+	DOMAIN_STATE_CRASHED = 6, /* the guest says that it has panicked, and QEMU is there still */
 	DOMAIN_STATE_PMSUSPENDED = 7 /* the guest has suspended itself to memory */
 };
 enum domain_running {
 	DOMAIN_RUNNING_UNKNOWN = 0,
 	DOMAIN_RUNNING_BOOTED = 1,
 	DOMAIN_RUNNING_UNPAUSED = 5,
-	DOMAIN_RUNNING_WAKEUP = 8
+	DOMAIN_RUNNING_WAKEUP = 8,
+	DOMAIN_RUNNING_CRASHED = 9 /* it had crashed before */
 };
 enum domain_paused {
 	DOMAIN_PAUSED_UNKNOWN = 0,
@@ -45,6 +47,7 @@ enum domain_paused {
 	DOMAIN_PAUSED_CRASHED = 10,
 	DOMAIN_PAUSED_STARTING_UP = 11
 };
+enum domain_crashed { DOMAIN_CRASHED_PANICKED = 1 };
 enum domain_shutoff {
 	DOMAIN_SHUTOFF_UNKNOWN = 0,
 	DOMAIN_SHUTOFF_SHUTDOWN = 1,

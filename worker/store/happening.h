@@ -8,6 +8,7 @@
 #ifndef WORKER_STORE_HAPPENING_H
 #define WORKER_STORE_HAPPENING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "worker/store/lifecycle.h"
@@ -26,6 +27,7 @@ enum happening_kind {
 	HAPPENED_PMSUSPEND = 12,
 	HAPPENED_BALLOON_CHANGE = 13,
 	HAPPENED_PMSUSPEND_DISK = 14,
+	HAPPENED_AGENT_LIFECYCLE = 18,
 	HAPPENED_METADATA_CHANGE = 23
 };
 
@@ -43,6 +45,9 @@ enum happening_watchdog {
 enum happening_io_error { IO_ERROR_NONE, IO_ERROR_PAUSE, IO_ERROR_REPORT };
 /* virDomainEventTrayChangeReason */
 enum happening_tray { TRAY_OPENED, TRAY_CLOSED };
+
+/* virConnectDomainEventAgentLifecycleReason */
+enum happening_agent { AGENT_DOMAIN_STARTED = 1, AGENT_CHANNEL };
 
 /* All texts are borrowed. Kinds that have no member here have no arguments. */
 struct happening {
@@ -64,6 +69,10 @@ struct happening {
 			enum happening_tray reason;
 		} tray;
 		uint64_t balloon_kib;
+		struct {
+			bool connected;
+			enum happening_agent reason;
+		} agent;
 		struct {
 			int32_t type; /* virDomainMetadataType */
 			char *uri;    /* of an element; else NULL */

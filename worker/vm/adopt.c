@@ -12,13 +12,14 @@
 
 #include "lib/log.h"
 #include "lib/take.h"
+#include "worker/vm/channels.h"
 #include "worker/vm/interfaces.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
 enum { OPEN_S = 5, AGAIN_S = 2, SETTLE_MS = 200 };
 
-enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED, ADOPT_BALLOON };
+enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED, ADOPT_BALLOON, ADOPT_CHANNELS };
 
 struct adopt {
 	struct vm_op op;
@@ -52,13 +53,21 @@ static const struct seen states[] = {
 		EVENT_SUSPENDED_IOERROR},
 	{"watchdog", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_WATCHDOG, EVENT_SUSPENDED,
 		EVENT_SUSPENDED_WATCHDOG},
-	{"guest-panicked", DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_CRASHED, EVENT_SUSPENDED,
-		EVENT_SUSPENDED_PAUSED},
+	{"guest-panicked", DOMAIN_STATE_CRASHED, DOMAIN_CRASHED_PANICKED, EVENT_CRASHED,
+		EVENT_CRASHED_PANICKED},
 	{"suspended", DOMAIN_STATE_PMSUSPENDED, 0, EVENT_PMSUSPENDED, EVENT_PMSUSPENDED_MEMORY},
 	{"shutdown", DOMAIN_STATE_SHUTDOWN, 0, EVENT_SHUTDOWN, EVENT_SHUTDOWN_FINISHED},
 	/* "paused", and what stands still for other reasons. */
 	{NULL, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_UNKNOWN, EVENT_SUSPENDED, EVENT_SUSPENDED_PAUSED},
 };
+
+/* It has shut down or crashed, and whoever was to restart it has reset it and gone. */
+static bool
+is_half_restarted(const struct domain *domain, const struct seen *seen)
+{
+	return seen->reason == DOMAIN_PAUSED_STARTING_UP &&
+	       (domain->state == DOMAIN_STATE_SHUTDOWN || domain->state == DOMAIN_STATE_CRASHED);
+}
 
 static void
 take_status(struct vm *vm, const char *status)
@@ -68,6 +77,8 @@ take_status(struct vm *vm, const char *status)
 
 	while (seen->status && strcmp(seen->status, status) != 0)
 		seen++;
+	if (is_half_restarted(domain, seen))
+		return;
 	/*
 	 * Whoever saw it change knows more: this worker, or the one before by its note. But whether
 	 * it was ever let go is QEMU's to say.
@@ -81,12 +92,27 @@ take_status(struct vm *vm, const char *status)
 	vm_tell(vm, seen->event, seen->detail);
 }
 
+/* What QEMU has said of its own accord was told to somebody else. */
+static enum job_verdict
+ask(struct vm_op *op, enum adopt_step next, const char *command)
+{
+	uint64_t ticket = vm_op_await(op, (int)next, LOOP_S(OPEN_S));
+
+	return monitor_ask(&op->vm->monitor, command, NULL, ticket) < 0 ? JOB_DONE : JOB_WAIT;
+}
+
+static enum job_verdict
+ask_channels(struct vm_op *op)
+{
+	return op->vm->domain->live->n_channels > 0 ? ask(op, ADOPT_CHANNELS, "query-chardev")
+						    : JOB_DONE;
+}
+
 static enum job_verdict
 opened(struct vm_op *op, const char *status)
 {
 	struct vm *vm = op->vm;
 	const struct domain *domain = vm->domain;
-	uint64_t ticket;
 	struct rpc_error error;
 
 	vm->control_lost = false;
@@ -100,25 +126,27 @@ opened(struct vm_op *op, const char *status)
 	/* Nobody is there any more who would let it go: its start has failed. */
 	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)
 		vm_stop(vm, VM_END_FAILED);
+	else if (domain->state == DOMAIN_STATE_CRASHED)
+		vm_panicked(vm);
 	else if (domain->state == DOMAIN_STATE_SHUTDOWN)
 		/* It waits for nothing else: <on_poweroff> says so, or somebody who asked for a
 		 * reboot. */
 		vm_restart(vm);
-	/* What it said of its memory was told to somebody else. */
-	if (vm->stopping || !domain->live->memballoon.virtio)
+	if (vm->stopping)
 		return JOB_DONE;
-	ticket = vm_op_await(op, ADOPT_BALLOON, LOOP_S(OPEN_S));
-	return monitor_ask(&vm->monitor, "query-balloon", NULL, ticket) < 0 ? JOB_DONE : JOB_WAIT;
+	return domain->live->memballoon.virtio ? ask(op, ADOPT_BALLOON, "query-balloon")
+					       : ask_channels(op);
 }
 
 static enum job_verdict
-ballooned(struct vm *vm, const struct qmp_reply *reply)
+ballooned(struct vm_op *op, const struct qmp_reply *reply)
 {
+	struct vm *vm = op->vm;
 	json_int_t bytes = json_integer_value(json_object_get(reply->value, "actual"));
 
 	if (bytes > 0)
 		vm->balloon_kib = ((uint64_t)bytes + 1023) / 1024;
-	return JOB_DONE;
+	return ask_channels(op);
 }
 
 static void
@@ -166,7 +194,10 @@ step(struct job *job, int step, const void *body)
 	case ADOPT_OPENED:
 		return opened(op, body);
 	case ADOPT_BALLOON:
-		return ballooned(op->vm, body);
+		return ballooned(op, body);
+	case ADOPT_CHANNELS:
+		vm_channels_take(op->vm, ((const struct qmp_reply *)body)->value);
+		return JOB_DONE;
 	}
 	return begin(adopt_of(op));
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/take.h"
+#include "worker/vm/channels.h"
 #include "worker/vm/clock.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
@@ -51,11 +52,14 @@ on_stop(struct vm *vm, const json_t *data)
 static void
 on_resume(struct vm *vm, const json_t *data)
 {
+	int32_t reason = vm->recovering ? DOMAIN_RUNNING_CRASHED : DOMAIN_RUNNING_UNPAUSED;
+
 	(void)data;
 	vm->resetting = false;
+	vm->recovering = false;
 	if (vm->domain->state == DOMAIN_STATE_RUNNING)
 		return;
-	vm_set_state(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_UNPAUSED);
+	vm_set_state(vm, DOMAIN_STATE_RUNNING, reason);
 	vm_tell(vm, EVENT_RESUMED, EVENT_RESUMED_UNPAUSED);
 }
 
@@ -65,8 +69,12 @@ on_shutdown(struct vm *vm, const json_t *data)
 	const json_t *guest = json_object_get(data, "guest");
 	int32_t detail = EVENT_SHUTDOWN_FINISHED;
 
-	/* Told twice, when a QEMU that waits in its shutdown is asked to quit. */
-	if (!vm->started || vm->domain->state == DOMAIN_STATE_SHUTDOWN)
+	/*
+	 * Told twice, when a QEMU that waits in its shutdown is asked to quit; and of one that ends
+	 * because its guest has panicked, which clients know.
+	 */
+	if (!vm->started || vm->domain->state == DOMAIN_STATE_SHUTDOWN ||
+		vm->end == VM_END_PANICKED)
 		return;
 	/* The shutdown in a reboot is none: neither it nor the pause behind it is told of. */
 	vm->resetting = vm->rebooting && vm->end == 0;
@@ -166,6 +174,18 @@ on_watchdog(struct vm *vm, const json_t *data)
 	vm_happened(vm, &what);
 }
 
+/* What it says of why is for the guest's own people. */
+static void
+on_panic(struct vm *vm, const json_t *data)
+{
+	(void)data;
+	if (!vm->started || vm->domain->state == DOMAIN_STATE_CRASHED)
+		return;
+	vm_set_state(vm, DOMAIN_STATE_CRASHED, DOMAIN_CRASHED_PANICKED);
+	vm_tell(vm, EVENT_CRASHED, EVENT_CRASHED_PANICKED);
+	vm_panicked(vm);
+}
+
 static void
 on_balloon(struct vm *vm, const json_t *data)
 {
@@ -196,6 +216,12 @@ on_rtc_change(struct vm *vm, const json_t *data)
 			json_integer_value(json_object_get(data, "offset")))};
 
 	vm_happened(vm, &what);
+}
+
+static void
+on_port(struct vm *vm, const json_t *data)
+{
+	vm_channel_changed(vm, text_of(data, "id"), json_is_true(json_object_get(data, "open")));
 }
 
 static void
@@ -248,9 +274,11 @@ static const struct event events[] = {
 	{"STOP", on_stop, true},
 	{"RESUME", on_resume, true},
 	{"SHUTDOWN", on_shutdown, true},
+	{"GUEST_PANICKED", on_panic, true},
 	{"SUSPEND", on_suspend, true},
 	{"SUSPEND_DISK", on_suspend_disk, true},
 	{"WAKEUP", on_wakeup, true},
+	{"VSERPORT_CHANGE", on_port, true},
 	{"RESET", on_reset, false},
 	{"BLOCK_IO_ERROR", on_io_error, false},
 	{"DEVICE_TRAY_MOVED", on_tray, false},

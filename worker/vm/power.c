@@ -108,7 +108,8 @@ check_suspend(struct vm *vm, struct rpc_error *error)
 		return vm_not_running(error);
 	if (vm->domain->state == DOMAIN_STATE_PMSUSPENDED)
 		return pmsuspended(error);
-	if (vm->domain->state == DOMAIN_STATE_PAUSED)
+	/* What has crashed stands still already, and stays crashed. */
+	if (vm->domain->state == DOMAIN_STATE_PAUSED || vm->domain->state == DOMAIN_STATE_CRASHED)
 		return RPC_DONE;
 	vm->pausing = DOMAIN_PAUSED_USER;
 	vm->n_changes = 0;
@@ -139,7 +140,9 @@ static int
 check_shutdown(struct vm *vm, struct rpc_error *error)
 {
 	vm->rebooting = false;
-	return check_reset(vm, error);
+	/* Nobody is there who would do it. */
+	return vm->domain->state == DOMAIN_STATE_CRASHED ? vm_not_running(error)
+							 : check_reset(vm, error);
 }
 
 /* A reboot is a shutdown after which the guest is reset, as libvirt does it. */
@@ -163,8 +166,17 @@ static void
 go_on(struct vm *vm)
 {
 	vm->rebooting = false;
+	vm->recovering = vm->domain->state == DOMAIN_STATE_CRASHED;
 	(void)monitor_ask(&vm->monitor, "set-action", shutdown_action(vm, false), 0);
 	(void)monitor_ask(&vm->monitor, "cont", NULL, 0);
+}
+
+/* Nothing is left of what has crashed; it goes on when it is resumed. */
+static void
+forget_crash(struct vm *vm)
+{
+	if (vm->domain->state == DOMAIN_STATE_CRASHED)
+		vm_set_state(vm, DOMAIN_STATE_PAUSED, DOMAIN_PAUSED_CRASHED);
 }
 
 #define POWER_OPS(name_)                                                                   \
@@ -176,8 +188,10 @@ static const struct power_kind suspend = {
 	.ops = POWER_OPS("suspend"), .command = "stop", .check = check_suspend};
 static const struct power_kind resume = {
 	.ops = POWER_OPS("resume"), .command = "cont", .check = check_resume};
-static const struct power_kind reset = {
-	.ops = POWER_OPS("reset"), .command = "system_reset", .check = check_reset};
+static const struct power_kind reset = {.ops = POWER_OPS("reset"),
+	.command = "system_reset",
+	.check = check_reset,
+	.then = forget_crash};
 static const struct power_kind wakeup = {
 	.ops = POWER_OPS("wakeup"), .command = "system_wakeup", .check = check_reset};
 static const struct power_kind shutdown = {.ops = POWER_OPS("shutdown"),
@@ -271,6 +285,27 @@ ask_to_quit(struct vm *vm, struct rpc_error *error)
 			"reached now; destroy without --graceful ends it");
 	vm->end = VM_END_DESTROYED;
 	return RPC_DONE;
+}
+
+void
+vm_panicked(struct vm *vm)
+{
+	switch (vm->domain->live->on_crash) {
+	case DOMAIN_DESTROY:
+		/*
+		 * Most often QEMU ends by itself (command.c): not while it waits behind a shutdown. If it
+		 * cannot be asked, its monitor is lost, and this is done when it is reached again.
+		 */
+		if (vm->end == 0)
+			vm->end = VM_END_PANICKED;
+		(void)monitor_ask(&vm->monitor, "quit", NULL, 0);
+		break;
+	case DOMAIN_RESTART:
+		vm_restart(vm);
+		break;
+	case DOMAIN_PRESERVE:
+		break;
+	}
 }
 
 /* Now; whatever is done to it fails. */

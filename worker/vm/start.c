@@ -19,6 +19,7 @@
 #include "worker/qemu/command.h"
 #include "worker/qemu/seed.h"
 #include "worker/vm/chain.h"
+#include "worker/vm/channels.h"
 #include "worker/vm/clock.h"
 #include "worker/vm/files.h"
 #include "worker/vm/interfaces.h"
@@ -433,6 +434,7 @@ opened(struct start *start)
 	int r;
 
 	vm_open_consoles(vm);
+	vm_channels_begin(vm);
 	r = set_balloon(vm);
 	if (r == 0)
 		r = vm_graphics_set_password(vm);

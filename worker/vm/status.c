@@ -79,7 +79,8 @@ read_values(const char *text, size_t size, uint64_t values[static N_KEYS])
 static bool
 is_state_of_running(uint64_t state)
 {
-	return state <= DOMAIN_STATE_SHUTDOWN || state == DOMAIN_STATE_PMSUSPENDED;
+	return state <= DOMAIN_STATE_SHUTDOWN || state == DOMAIN_STATE_CRASHED ||
+	       state == DOMAIN_STATE_PMSUSPENDED;
 }
 
 int

@@ -41,7 +41,13 @@ enum {
 };
 
 /* Why a VM ends, as clients are told. */
-enum vm_end { VM_END_SHUTDOWN = 1, VM_END_DESTROYED, VM_END_CRASHED, VM_END_FAILED };
+enum vm_end {
+	VM_END_SHUTDOWN = 1,
+	VM_END_DESTROYED,
+	VM_END_CRASHED,
+	VM_END_PANICKED,
+	VM_END_FAILED
+};
 
 /* Somebody who waits until it has ended. */
 struct vm_waiter {
@@ -78,6 +84,7 @@ struct vm {
 	bool rebooting;     /* when the guest has shut down, it is reset */
 	bool resetting;     /* that goes on now */
 	int32_t pausing;    /* enum domain_paused: the reason of the pause that comes next */
+	bool recovering;    /* its guest goes on because it was reset after a crash */
 	bool control_lost;  /* clients were told that its monitor does not answer */
 	unsigned n_changes; /* since changes_since, that QEMU told of */
 	uint64_t changes_since;
@@ -143,6 +150,8 @@ uint64_t vm_memory_kib(const struct vm *vm);
 timer_fn vm_reach_again;
 /** The deferred call that begins the op whose turn it is: op.c. */
 deferred_fn vm_op_next;
+/** The guest has panicked, and stands still: what <on_crash> says is done: power.c. */
+void vm_panicked(struct vm *vm);
 /** What QEMU tells of its own accord: happen.c. */
 void vm_monitor_event(struct monitor *monitor, const char *name, const json_t *data);
 
