@@ -309,6 +309,9 @@ check_places(const struct vm *vm)
 	for (size_t i = 0; i < def->n_controllers; i++) {
 		const struct domain_controller *c = &def->controllers[i];
 
+		/* It has no id to ask by; QEMU starts only if it finds its master. */
+		if (c->is_companion)
+			continue;
 		if (c->model == DOMAIN_MODEL_PIIX3_UHCI || domain_controller_is_plugged(def, c) ||
 			c->model == DOMAIN_MODEL_PCIE_ROOT_PORT)
 			check_place(vm, &c->device);

@@ -52,7 +52,7 @@ domain_alias_check(const struct domain_def *def, struct rpc_error *error)
 	int r = 0;
 
 	while (r == 0 && (device = domain_device_next(def, &at)))
-		if (device->alias)
+		if (domain_device_is_named(device))
 			r = check(def, at, device->alias, error);
 	return r;
 }

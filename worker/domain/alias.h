@@ -16,7 +16,10 @@
  */
 int domain_alias_assign(struct domain_def *def);
 
-/** Is each alias used once? Returns 0, or DOMAIN_E_REFUSED with the error filled in. */
+/**
+ * Is each alias of the user's used once? (Of those that we make, USB controllers of one index share
+ * one, as in libvirt.) Returns 0, or DOMAIN_E_REFUSED with the error filled in.
+ */
 int domain_alias_check(const struct domain_def *def, struct rpc_error *error);
 
 #endif

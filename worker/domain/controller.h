@@ -31,6 +31,11 @@ enum domain_controller_model {
 	DOMAIN_MODEL_PIIX3_UHCI,
 	DOMAIN_MODEL_PIIX4_UHCI,
 	DOMAIN_MODEL_EHCI,
+	DOMAIN_MODEL_ICH9_EHCI1,
+	DOMAIN_MODEL_ICH9_UHCI1, /* these three are companions of the one above */
+	DOMAIN_MODEL_ICH9_UHCI2,
+	DOMAIN_MODEL_ICH9_UHCI3,
+	DOMAIN_MODEL_PCI_OHCI,
 	DOMAIN_MODEL_NEC_XHCI,
 	DOMAIN_MODEL_QEMU_XHCI,
 	DOMAIN_MODEL_PCI_ROOT,
@@ -52,9 +57,11 @@ struct domain_controller {
 	enum domain_controller_type type;
 	enum domain_controller_model model; /* 0: of no kind that has models, or not said */
 	uint8_t index;
-	bool added;                                /* for what needs it; not in the definition */
-	int16_t chassis, port;                     /* root ports only */
-	uint8_t usb_ports;                         /* xHCI only; 0: as many as QEMU makes */
+	bool added;            /* for what needs it; not in the definition */
+	int16_t chassis, port; /* root ports only */
+	uint8_t usb_ports;     /* xHCI only; 0: as many as QEMU makes */
+	bool is_companion;     /* USB: serves ports of the master of its index, */
+	uint8_t start_port;    /* from this one */
 	uint32_t queues, cmd_per_lun, max_sectors; /* virtio-scsi only; 0: not said */
 	enum domain_switch ioeventfd;              /* virtio-scsi only */
 	uint32_t iothread;                         /* virtio-scsi only; 0: none */
@@ -74,9 +81,6 @@ bool domain_controller_is_plugged(
 /** Add a root port or a bridge, whose place is left to domain_pci_assign(). As domain_kind_insert(). */
 int domain_controller_add_bus(struct domain_def *def, enum domain_controller_model model,
 	uint8_t index, struct rpc_error *error);
-
-/** How many ports a USB controller has. */
-unsigned domain_controller_usb_ports(const struct domain_controller *controller);
 
 /** Add a virtio-serial controller if there is none with that index. As domain_kind_insert(). */
 int domain_controller_add_virtio_serial(

@@ -296,13 +296,18 @@ format_virtio_serial(struct writer *w, const struct domain_virtio_serial_address
 }
 
 void
-domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
+domain_device_format_alias(struct writer *w, const struct domain_device *device, unsigned flags)
 {
 	if (device->alias && (domain_device_is_named(device) || flags & DOMAIN_DEF_LIVE)) {
 		writer_start(w, "alias");
 		writer_attr(w, "name", device->alias);
 		writer_end(w, "alias");
 	}
+}
+
+void
+domain_device_format_address(struct writer *w, const struct domain_device *device)
+{
 	if (device->pci.set)
 		format_pci(w, &device->pci);
 	if (device->isa.iobase_set || device->isa.irq_set)
@@ -313,6 +318,13 @@ domain_device_format(struct writer *w, const struct domain_device *device, unsig
 		format_drive(w, &device->drive);
 	if (device->virtio_serial.set)
 		format_virtio_serial(w, &device->virtio_serial);
+}
+
+void
+domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags)
+{
+	domain_device_format_alias(w, device, flags);
+	domain_device_format_address(w, device);
 }
 
 void

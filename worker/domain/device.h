@@ -64,7 +64,9 @@ struct domain_device {
 	char *alias; /* id in QEMU: the user's if it begins with "ua-", else ours; may be NULL */
 	enum domain_address address; /* what it takes; PCI: domain_pci_assign() finds a place */
 	bool conventional; /* PCI and not PCI Express: goes behind a bridge where there is Express */
-	uint8_t prefers;   /* slot of bus 0 that it gets if it is free; 0: none */
+	uint8_t prefers[2]; /* slots of bus 0: it gets the first that is free; 0: none */
+	uint16_t
+		slotmates; /* those with one number share a slot, pci.function is its own; 0: none */
 	struct domain_pci_address pci;
 	struct domain_isa_address isa;
 	struct domain_usb_address usb; /* domain_usb_assign() finds a port */
@@ -90,6 +92,10 @@ bool domain_device_is_named(const struct domain_device *device);
 
 /** The same elements; generated aliases only with DOMAIN_DEF_LIVE. */
 void domain_device_format(struct writer *w, const struct domain_device *device, unsigned flags);
+/** Each of them alone, for what has something else between the two. */
+void domain_device_format_alias(
+	struct writer *w, const struct domain_device *device, unsigned flags);
+void domain_device_format_address(struct writer *w, const struct domain_device *device);
 
 void domain_device_format_boot(struct writer *w, const struct domain_device *device);
 

@@ -112,6 +112,28 @@ list_plugged(struct domain_def *def, struct domain_device *plugged[PLUGGED_MAX])
 	return n;
 }
 
+/*
+ * The device whose slot this one shares: the first of them that has a place, or else comes before.
+ * NULL: it has a slot for itself, or is the first.
+ */
+static struct domain_device *
+find_slotmate(struct domain_device *plugged[], size_t n, size_t i)
+{
+	struct domain_device *before = NULL;
+
+	if (!plugged[i]->slotmates)
+		return NULL;
+	for (size_t j = 0; j < n; j++) {
+		if (j == i || plugged[j]->slotmates != plugged[i]->slotmates)
+			continue;
+		if (plugged[j]->pci.set)
+			return plugged[j];
+		if (j < i && !before)
+			before = plugged[j];
+	}
+	return before;
+}
+
 /* --- addresses that the definition gives -------------------------------------------------- */
 
 static int
@@ -163,11 +185,14 @@ static int
 reserve_preferred(struct buses *buses, struct domain_device *device)
 {
 	struct domain_pci_address *a = &device->pci;
+	uint8_t slot = device->prefers[0];
 
-	if (a->set || !device->prefers || buses->used[0][device->prefers])
+	if (slot && buses->used[0][slot])
+		slot = device->prefers[1];
+	if (a->set || !slot || buses->used[0][slot])
 		return 0;
 	*a = (struct domain_pci_address){
-		.set = true, .slot = device->prefers, .multifunction = a->multifunction};
+		.set = true, .slot = slot, .multifunction = a->multifunction};
 	return reserve(buses, a);
 }
 
@@ -320,14 +345,12 @@ add_buses(struct domain_def *def, struct buses *buses, bool was_named)
 			r = want_port(def, buses, &free_ports);
 	n_plugged = list_plugged(def, plugged);
 	for (size_t i = 0; i < n_plugged && r == 0; i++) {
-		if (!plugged[i]->pci.set && plugged[i]->conventional) {
-			r = want_slot(def, buses, &free_ports, &free_slots);
-			/* The list of controllers may have moved. */
-			n_plugged = list_plugged(def, plugged);
-		} else if (!plugged[i]->pci.set) {
-			r = want_port(def, buses, &free_ports);
-			n_plugged = list_plugged(def, plugged);
-		}
+		if (plugged[i]->pci.set || find_slotmate(plugged, n_plugged, i))
+			continue;
+		r = plugged[i]->conventional ? want_slot(def, buses, &free_ports, &free_slots)
+					     : want_port(def, buses, &free_ports);
+		/* The list of controllers may have moved. */
+		n_plugged = list_plugged(def, plugged);
 	}
 	/* One for hot-plug. */
 	if (r == 0 && !was_named && buses->n > 1 && free_ports == 0)
@@ -375,13 +398,25 @@ place_plugged(const struct domain_def *def, struct buses *buses, struct domain_d
 		return domain_refuse(buses->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU,
 			"no free PCI slot left on machine '%s'; machine 'q35' has more",
 			def->os.machine);
-	*a = (struct domain_pci_address){
-		.set = true, .bus = (uint8_t)bus, .multifunction = a->multifunction};
+	*a = (struct domain_pci_address){.set = true,
+		.bus = (uint8_t)bus,
+		.function = device->slotmates ? a->function : 0,
+		.multifunction = a->multifunction};
 	if (buses->kind[bus] != BUS_PORT)
 		a->slot = 1;
 	while (buses->used[bus][a->slot])
 		a->slot++;
 	return reserve(buses, a);
+}
+
+/* Into the slot of another. */
+static int
+place_beside(struct buses *buses, struct domain_device *device, const struct domain_device *mate)
+{
+	device->pci.set = true;
+	device->pci.bus = mate->pci.bus;
+	device->pci.slot = mate->pci.slot;
+	return reserve(buses, &device->pci);
 }
 
 /* Function 0 says that a slot has more than one function. */
@@ -422,9 +457,14 @@ place_all(struct domain_def *def, struct buses *buses)
 	for (size_t i = 0; i < def->n_controllers && r == 0; i++)
 		if (is_bridge(&def->controllers[i]) && !def->controllers[i].device.pci.set)
 			r = place_plugged(def, buses, &def->controllers[i].device);
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (!plugged[i]->pci.set)
-			r = place_plugged(def, buses, plugged[i]);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct domain_device *mate = find_slotmate(plugged, n, i);
+
+		if (plugged[i]->pci.set)
+			continue;
+		r = mate ? place_beside(buses, plugged[i], mate)
+			 : place_plugged(def, buses, plugged[i]);
+	}
 	for (size_t i = 0; i < n && r == 0; i++)
 		mark_multifunction(buses, &plugged[i]->pci);
 	for (size_t i = 0; i < def->n_controllers && r == 0; i++)

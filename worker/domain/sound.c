@@ -104,7 +104,7 @@ parse(struct domain_parse *p, xmlNode *node)
 	sound.model = model;
 	sound.device.conventional = true;
 	if (model == DOMAIN_SOUND_ICH9 && p->def->os.chipset == DOMAIN_CHIPSET_Q35)
-		sound.device.prefers = PLACE_ICH9;
+		sound.device.prefers[0] = PLACE_ICH9;
 	r = parse_codecs(p, node, &sound);
 	if (r == 0)
 		r = parse_audio(p, node, &sound);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "worker/domain/controller.h"
+#include "worker/domain/usb_controller.h"
 
 enum { BUSES = 256 };
 
@@ -93,16 +94,29 @@ for_all(struct domain_def *def, struct ports *ports, place_fn *fn)
 	return r;
 }
 
+static int
+know_ports(const struct domain_def *def, struct ports *ports)
+{
+	for (size_t i = 0; i < def->n_controllers; i++) {
+		const struct domain_controller *c = &def->controllers[i];
+		unsigned n = c->type == DOMAIN_CONTROLLER_USB ? domain_usb_controller_ports(c) : 0;
+
+		if (n && ports->n[c->index])
+			return domain_refuse(ports->error, VIR_ERR_XML_ERROR, VIR_FROM_NONE,
+				"Duplicate USB controllers with index %u", c->index);
+		if (n)
+			ports->n[c->index] = n;
+	}
+	return 0;
+}
+
 int
 domain_usb_assign(struct domain_def *def, struct rpc_error *error)
 {
 	struct ports ports = {.error = error};
-	int r;
+	int r = know_ports(def, &ports);
 
-	for (size_t i = 0; i < def->n_controllers; i++)
-		if (def->controllers[i].type == DOMAIN_CONTROLLER_USB)
-			ports.n[def->controllers[i].index] +=
-				domain_controller_usb_ports(&def->controllers[i]);
-	r = for_all(def, &ports, reserve_given);
+	if (r == 0)
+		r = for_all(def, &ports, reserve_given);
 	return r ? r : for_all(def, &ports, place);
 }

@@ -314,7 +314,7 @@ complete(struct domain_parse *p)
 
 	if (r || def->n_videos == 0)
 		return r;
-	def->videos[0].device.prefers =
+	def->videos[0].device.prefers[0] =
 		def->os.chipset == DOMAIN_CHIPSET_I440FX ? PLACE_I440FX : PLACE_Q35;
 	for (size_t i = 0; i < def->n_videos; i++) {
 		const struct model *model = model_of(&def->videos[i]);

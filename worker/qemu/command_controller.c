@@ -9,12 +9,26 @@
 #include "worker/qemu/command_disk.h"
 #include "worker/qemu/command_machine.h"
 #include "worker/qemu/command_pci.h"
+#include "worker/qemu/command_usb.h"
 
 static void
 add_root_port(struct command_line *line, const struct domain_controller *port)
 {
 	command_pci_add(line, "pcie-root-port", &port->device,
 		json_pack("{si si}", "port", port->port, "chassis", port->chassis));
+}
+
+/* A companion has no bus of its own, and no id. */
+static void
+add_companion(struct command_line *line, const char *driver, const struct domain_controller *c)
+{
+	struct domain_device nameless = c->device;
+
+	nameless.alias = NULL;
+	command_pci_add(line, driver, &nameless,
+		json_pack("{so si}", "masterbus",
+			json_sprintf("%s.0", command_usb_bus(line->def, c->index)), "firstport",
+			(int)c->start_port));
 }
 
 static void
@@ -24,10 +38,19 @@ add_usb(struct command_line *line, const struct domain_controller *c)
 		[DOMAIN_MODEL_PIIX3_UHCI] = "piix3-usb-uhci",
 		[DOMAIN_MODEL_PIIX4_UHCI] = "piix4-usb-uhci",
 		[DOMAIN_MODEL_EHCI] = "usb-ehci",
+		[DOMAIN_MODEL_ICH9_EHCI1] = "ich9-usb-ehci1",
+		[DOMAIN_MODEL_ICH9_UHCI1] = "ich9-usb-uhci1",
+		[DOMAIN_MODEL_ICH9_UHCI2] = "ich9-usb-uhci2",
+		[DOMAIN_MODEL_ICH9_UHCI3] = "ich9-usb-uhci3",
+		[DOMAIN_MODEL_PCI_OHCI] = "pci-ohci",
 		[DOMAIN_MODEL_NEC_XHCI] = "nec-usb-xhci",
 		[DOMAIN_MODEL_QEMU_XHCI] = "qemu-xhci",
 	};
 
+	if (c->is_companion) {
+		add_companion(line, drivers[c->model], c);
+		return;
+	}
 	/* Each of its ports is one of USB 2 and one of USB 3. */
 	command_pci_add(line, drivers[c->model], &c->device,
 		c->usb_ports

@@ -16,10 +16,7 @@ bus_id(const struct domain_def *def, uint8_t bus)
 
 	if (bus == 0)
 		return def->os.chipset == DOMAIN_CHIPSET_Q35 ? "pcie.0" : "pci.0";
-	for (size_t i = 0; i < def->n_controllers && !port; i++)
-		if (def->controllers[i].type == DOMAIN_CONTROLLER_PCI &&
-			def->controllers[i].index == bus)
-			port = &def->controllers[i];
+	port = domain_controller_find(def, DOMAIN_CONTROLLER_PCI, bus);
 	ASSERT(port);
 	return port->device.alias;
 }
@@ -33,8 +30,8 @@ command_pci_add(struct command_line *line, const char *driver, const struct doma
 		pci->multifunction ? json_boolean(pci->multifunction == DOMAIN_ON) : NULL;
 	json_t *addr = pci->function ? json_sprintf("0x%x.0x%x", pci->slot, pci->function)
 				     : json_sprintf("0x%x", pci->slot);
-	json_t *value = json_pack("{ss ss ss so* so}", "driver", driver, "id", device->alias, "bus",
-		bus_id(line->def, pci->bus), "multifunction", multifunction, "addr", addr);
+	json_t *value = json_pack("{ss ss* ss so* so}", "driver", driver, "id", device->alias,
+		"bus", bus_id(line->def, pci->bus), "multifunction", multifunction, "addr", addr);
 
 	if (json_object_update_new(value, more) < 0)
 		line->failed = true;

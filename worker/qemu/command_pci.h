@@ -9,7 +9,7 @@
 
 #include "worker/qemu/command_line.h"
 
-/** Add a device with its alias as id. more: what only this driver has; taken over. */
+/** Add a device with its alias, if it has one, as id. more: what only this driver has; taken over. */
 void command_pci_add(struct command_line *line, const char *driver,
 	const struct domain_device *device, json_t *more);
 

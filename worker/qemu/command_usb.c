@@ -8,16 +8,13 @@
 
 #include "lib/err.h"
 
-/* A controller's bus has its id: the first of them, where several share an index. */
-static const char *
-bus_id(const struct domain_def *def, uint8_t bus)
+const char *
+command_usb_bus(const struct domain_def *def, uint8_t bus)
 {
-	const struct domain_controller *controller = NULL;
+	/* The first of them, where several share an index, is the master. */
+	const struct domain_controller *controller =
+		domain_controller_find(def, DOMAIN_CONTROLLER_USB, bus);
 
-	for (size_t i = 0; i < def->n_controllers && !controller; i++)
-		if (def->controllers[i].type == DOMAIN_CONTROLLER_USB &&
-			def->controllers[i].index == bus)
-			controller = &def->controllers[i];
 	ASSERT(controller);
 	return controller->device.alias;
 }
@@ -27,7 +24,7 @@ command_usb_add(struct command_line *line, const char *driver, const struct doma
 	json_t *more)
 {
 	json_t *value = json_pack("{ss ss so so}", "driver", driver, "id", device->alias, "bus",
-		json_sprintf("%s.0", bus_id(line->def, device->usb.bus)), "port",
+		json_sprintf("%s.0", command_usb_bus(line->def, device->usb.bus)), "port",
 		json_sprintf("%u", device->usb.port));
 
 	if (json_object_update_new(value, more) < 0)

@@ -9,6 +9,9 @@
 
 #include "worker/qemu/command_line.h"
 
+/** The id of the USB controller whose bus that is: of the master, where several share an index. */
+const char *command_usb_bus(const struct domain_def *def, uint8_t bus);
+
 /** Add a device with its alias as id. more: what only this driver has; taken over. */
 void command_usb_add(struct command_line *line, const char *driver,
 	const struct domain_device *device, json_t *more);
