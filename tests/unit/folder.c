@@ -322,6 +322,11 @@ secrets_are_kept(void)
 	run("cp .qemud/domains/vm.xml .qemud/domains/copy.xml");
 	until(named("vm-1"));
 	CHECK(file_has("vm-1", "bbbbb") && file_has("vm", "bbbbb") && reported.n == 0);
+	/* Nor told to a log, where they break a rule of XML. */
+	run("sed -i \"s|passwd='bbbbb'|passwd='ccccc'<|\" .qemud/domains/vm.xml");
+	until(reported.n == 1);
+	said("(domain_definition):");
+	CHECK(file_has("vm", "ccccc") && !strstr(reported.why, "ccccc"));
 	close_all();
 }
 

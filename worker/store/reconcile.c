@@ -414,6 +414,8 @@ read_and_apply(struct look *look)
 	/* It may be half of what somebody is about to write. */
 	if (look->file->n_waits == 0 && !look->again)
 		return RECONCILE_LATER;
+	/* Behind the reason stands the line itself, which may have a password in it: not for a log. */
+	why.message[strcspn(why.message, "\n")] = '\0';
 	return left_alone(look, r < 0 ? words(r) : why.message);
 }
 
