@@ -304,8 +304,11 @@ test_never_finished(void)
 		check_empty(sock, i, RPC_CONTINUE);
 	}
 	CHECK(rig_client()->streams.n == CLIENT_STREAMS_MAX);
-	/* The last ones can still be finished; the first ones are forgotten. */
+	/* All of them can still be finished, though the first ones are forgotten. */
 	CHECK(send_stream(sock, 0, RPC_OK, NULL));
+	check_empty(sock, 0, RPC_OK);
+	CHECK(send_stream(sock, 1, RPC_ERROR, NULL));
+	check_empty(sock, 1, RPC_OK);
 	CHECK(send_stream(sock, 3 * CLIENT_STREAMS_MAX - 1, RPC_OK, NULL));
 	check_empty(sock, 3 * CLIENT_STREAMS_MAX - 1, RPC_OK);
 	fd_close(&sock);

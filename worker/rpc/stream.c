@@ -63,6 +63,7 @@ close_an_ended_one(struct client_streams *streams)
 		if (stream->rpc.state != RPC_STREAM_ENDED)
 			continue;
 		client_stream_close(stream);
+		streams->forgot = true;
 		return;
 	}
 }
@@ -155,6 +156,18 @@ take(struct client_stream *stream, const uint8_t *data, size_t size)
 		client_stream_fail(stream, "out of memory");
 }
 
+/* A client that finishes or aborts a stream waits for an answer, also of one that was forgotten. */
+static bool
+confirm_forgotten(struct client *client, const struct rpc_frame *frame)
+{
+	struct rpc_stream rpc;
+	uint64_t hole;
+
+	rpc_stream_init(&rpc, &frame->header, RPC_DIRECTION_OUT, false);
+	(void)rpc_stream_receive(&rpc, frame, &hole);
+	return !rpc_stream_may_confirm(&rpc) || rpc_stream_confirm(&rpc, &client->out) == 0;
+}
+
 bool
 client_streams_serve(struct client *client, const struct rpc_frame *frame)
 {
@@ -163,7 +176,7 @@ client_streams_serve(struct client *client, const struct rpc_frame *frame)
 	int r;
 
 	if (!stream)
-		return true;
+		return !client->streams.forgot || confirm_forgotten(client, frame);
 	switch (rpc_stream_receive(&stream->rpc, frame, &hole)) {
 	case RPC_STREAM_IN_DROP:
 		break;

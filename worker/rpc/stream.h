@@ -71,6 +71,7 @@ struct client_streams {
 	struct client_stream_queue all; /* in the order in which they were opened */
 	unsigned n;
 	struct client_stream *stuck; /* has a rest; NULL: none */
+	bool forgot;                 /* some that had ended, of which its client may speak yet */
 };
 
 /* --- for whoever is the other end of one --- */
