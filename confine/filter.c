@@ -37,15 +37,14 @@ fill(scmp_filter_ctx ctx, const struct filter *filter)
 	return r;
 }
 
-int
-filter_load(const struct filter *filter)
+static int
+load(const struct filter *filter)
 {
 	scmp_filter_ctx ctx;
 	int r;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	ctx = seccomp_init(filter->otherwise ? SCMP_ACT_ERRNO((uint16_t)filter->otherwise)
+					     : SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
 		return -ENOMEM;
 	r = fill(ctx, filter);
@@ -53,4 +52,16 @@ filter_load(const struct filter *filter)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return r;
+}
+
+int
+filter_load(const struct filter *filter)
+{
+	int r = 0;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (filter->beneath)
+		r = load(filter->beneath);
+	return r ? r : load(filter);
 }

@@ -6,7 +6,8 @@
  * policy/seccomp/PROGRAM.list, one system call a line: `name  # function that needs it: why`.
  * `name ERRNO` (for example `clone3 ENOSYS`) answers with that error instead of allowing it;
  * `name N&BITS` (for example `clone 0&0x10000`) allows it when its Nth argument has all these bits,
- * `name N=VALUE` (for example `socket 0=0x1`) when it is that number, in all its 64 bits.
+ * `name N=VALUE` (for example `socket 0=0x1`) when it is that number, in all its 64 bits,
+ * `name N&MASK=VALUE` when it is in these bits; a call may have several of these, and an ERRNO.
  * awk makes a table of it at build time (filter_PROGRAM in build/.../filters.c). Whatever is not
  * in the list kills the process. Nothing at run time weakens a list; builds with AddressSanitizer
  * add policy/seccomp/asan.list.
@@ -28,6 +29,13 @@ struct filter {
 	const char *name;
 	unsigned n_rules;
 	const struct filter_rule *rules;
+	int otherwise; /* the errno that all else is answered with; 0: it kills */
+	/*
+	 * Loaded before it, or NULL. The kernel takes the stricter answer of both: a call that one of
+	 * them allows for some arguments, and answers for others, is allowed whole by the other one,
+	 * which kills for what is not in the list. No single filter of libseccomp's says that.
+	 */
+	const struct filter *beneath;
 };
 
 extern const struct filter filter_broker, filter_worker, filter_refuser, filter_qemu,

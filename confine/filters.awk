@@ -6,12 +6,14 @@
 #
 # One filter_NAME for each NAME.list. A list is for people to review; a line of it is
 #
-#   name [ERRNO | N&BITS | N=VALUE]  # function: why
+#   name [ERRNO | N&BITS | N=VALUE | N&MASK=VALUE]  # function: why
 #
 # where name is a system call as libseccomp spells it, ERRNO (an upper-case E name) is what it
 # answers with instead of being allowed, N&BITS allows it only when its argument number N (from 0)
-# has all these bits, N=VALUE only when it is that number (both hexadecimal), function is what in
-# this program needs it, and why says what for. Blank lines, and lines that begin with '#', are for the reader. What is not listed kills
+# has all these bits, N=VALUE only when it is that number, N&MASK=VALUE only when it is that number in
+# those bits (all hexadecimal), function is what in this program needs it, and why says what for.
+# A call may have a line for each of several such conditions, and one with an ERRNO, which is then the
+# answer where none of them holds (the same in all of a list). Blank lines, and lines that begin with '#', are for the reader. What is not listed kills
 # the process. asan.list is no program's: with asan=1 its lines are added to every list that does
 # not have the same system call already.
 #
@@ -55,13 +57,22 @@ FNR == 1 {
 			substr(word[2], 3))
 	else if (n_words == 2 && word[2] ~ /^[0-5]=0x[0-9a-f]+$/)
 		action = sprintf("0, %s, UINT64_MAX, %s", substr(word[2], 1, 1), substr(word[2], 3))
-	else
-		fail("not `name`, `name ERRNO`, `name N&BITS` or `name N=VALUE`")
-	if ((list, word[1]) in seen)
+	else if (n_words == 2 && word[2] ~ /^[0-5]&0x[0-9a-f]*[1-9a-f][0-9a-f]*=0x[0-9a-f]+$/) {
+		split(word[2], part, /[&=]/)
+		action = sprintf("0, %s, %s, %s", part[1], part[2], part[3])
+	} else
+		fail("not `name`, `name ERRNO`, `name N&BITS`, `name N=VALUE` or `name N&MASK=VALUE`")
+	kind = n_words == 1 ? "all" : word[2] ~ /^E/ ? "error" : "some"
+	if ((list, word[1], "all") in seen || (list, word[1], word[2]) in seen ||
+		((list, word[1], kind) in seen && kind != "some") ||
+		(kind == "all" && (list, word[1]) in seen))
 		fail(word[1] " is in this list already")
-	seen[list, word[1]] = 1
+	seen[list, word[1]] = seen[list, word[1], word[2]] = seen[list, word[1], kind] = 1
+	if (kind == "error")
+		errno[list, word[1]] = word[2]
 	rule[list, ++n[list]] = sprintf("{\"%s\", %s}", word[1], action)
 	name[list, n[list]] = word[1]
+	class[list, n[list]] = kind
 }
 
 END {
@@ -69,21 +80,77 @@ END {
 		exit 1
 	print "/* Made by confine/filters.awk from policy/seccomp; do not edit. */"
 	print "#include \"confine/filter.h\"\n"
-	print "#include <errno.h>"
+	print "#include <errno.h>\n#include <stddef.h>"
 	for (i = 1; i <= n_lists; i++) {
 		list = lists[i]
-		total = n[list]
-		printf "\nstatic const struct filter_rule rules_%s[] = {\n", list
+		answer = ""
 		for (k = 1; k <= n[list]; k++)
-			printf "\t%s,\n", rule[list, k]
-		for (k = 1; asan && k <= n["asan"]; k++) {
-			if ((list, name["asan", k]) in seen)
-				continue
-			printf "\t%s,\n", rule["asan", k]
-			total++
-		}
-		print "};"
-		printf "const struct filter filter_%s = {\"%s\", %d, rules_%s};\n", \
-			list, list, total, list
+			if (is_answered(list, name[list, k])) {
+				if (answer && answer != errno[list, name[list, k]])
+					fail("two answers where no condition holds: " answer " and " \
+						errno[list, name[list, k]])
+				answer = errno[list, name[list, k]]
+			}
+		if (answer)
+			write_conditions(list, answer)
+		write_list(list, answer)
 	}
+}
+
+# Does some of its lines have a condition, and another one the answer where none holds?
+function is_answered(list, call) {
+	return ((list, call, "some") in seen) && ((list, call) in errno)
+}
+
+function start(list, suffix) {
+	printf "\nstatic const struct filter_rule rules_%s%s[] = {\n", list, suffix
+	total = 0
+	split("", written)
+}
+
+function write_rule(text) {
+	printf "\t%s,\n", text
+	total++
+}
+
+# Whole, whatever its arguments are; once.
+function write_call(call) {
+	if (!(call in written))
+		write_rule("{\"" call "\", 0, 0, 0, 0}")
+	written[call] = 1
+}
+
+function write_asan(list,  k) {
+	for (k = 1; asan && k <= n["asan"]; k++)
+		if (!((list, name["asan", k]) in seen))
+			write_rule(rule["asan", k])
+}
+
+# Beneath the list: what it allows, and the conditions; the answer for all else.
+function write_conditions(list, answer,  k) {
+	start(list, "_some")
+	for (k = 1; k <= n[list]; k++)
+		if (!is_answered(list, name[list, k]))
+			write_call(name[list, k])
+		else if (class[list, k] == "some")
+			write_rule(rule[list, k])
+	write_call("seccomp")
+	write_call("prctl")
+	write_asan(list)
+	print "};"
+	printf "static const struct filter filter_%s_some = {\"%s\", %d, rules_%s_some, %s, NULL};\n", \
+		list, list, total, list, answer
+}
+
+function write_list(list, answer,  k) {
+	start(list, "")
+	for (k = 1; k <= n[list]; k++)
+		if (is_answered(list, name[list, k]))
+			write_call(name[list, k])
+		else
+			write_rule(rule[list, k])
+	write_asan(list)
+	print "};"
+	printf "const struct filter filter_%s = {\"%s\", %d, rules_%s, 0, %s};\n", \
+		list, list, total, list, answer ? "&filter_" list "_some" : "NULL"
 }

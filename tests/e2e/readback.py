@@ -215,7 +215,7 @@ def _():
     for task in os.listdir(f"/proc/{qemu.pid}/task"):
         status = proc.Process(f"{qemu.pid}/task/{task}").status()
         got = status["NoNewPrivs"], status["Seccomp"], status["Seccomp_filters"]
-        tap.equal(got, ("1", "2", "2"), f"no_new_privs, mode, filters of thread {task}")
+        tap.equal(got, ("1", "2", "3"), f"no_new_privs, mode, filters of thread {task}")
     kinds = {k for k in os.listdir("/proc/self/ns") if not k.endswith("_for_children")}
     own = {k for k in kinds if qemu.namespace(k) != me.namespace(k)}
     tap.equal(own, {"net", "ipc", "uts", "pid", "mnt"}, "namespaces of its own")

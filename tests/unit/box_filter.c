@@ -7,9 +7,14 @@
 #include "confine/filter.h"
 
 #include <errno.h>
+#include <linux/blkpg.h>
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -129,6 +134,30 @@ both_answer(void)
 	CHECK(outcome(&filter_qemu, call, SYS_sched_getattr) == ENOSYS);
 }
 
+/* Every request is asked of a descriptor that is none: the kernel's own answer is EBADF. */
+static int
+request(long number)
+{
+	return ioctl(-1, (unsigned long)number, 0) < 0 ? errno : 0;
+}
+
+static void
+requests(void)
+{
+	static const long allowed[] = {BLKSSZGET, BLKPBSZGET, (long)BLKGETSIZE64, BLKSECTGET,
+		BLKDISCARD, BLKZEROOUT, TCGETS, KVM_GET_API_VERSION, KVM_CREATE_VM, KVM_RUN,
+		/* As QEMU asks: through an int. */
+		(int)KVM_GET_REGS, (int)KVM_SET_REGS, (int)KVM_GET_SUPPORTED_CPUID};
+	static const long denied[] = {0, FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_GETFLAGS,
+		FIFREEZE, FITHAW, FITRIM, FICLONE, FIBMAP, BLKROSET, BLKRRPART, BLKPG, TIOCSTI,
+		TIOCLINUX, TCSETS, SIOCGIFCONF, BLKSSZGET | 0x10000, -1};
+
+	for (unsigned i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
+		CHECK(outcome(&filter_qemu, request, allowed[i]) == EBADF);
+	for (unsigned i = 0; i < sizeof denied / sizeof denied[0]; i++)
+		CHECK(outcome(&filter_qemu, request, denied[i]) == ENOTTY);
+}
+
 static void *
 idle(void *arg)
 {
@@ -178,6 +207,7 @@ main(void)
 {
 	TEST("what no QEMU asks for kills it", both_kill);
 	TEST("what an owner can bring about is an error", both_answer);
+	TEST("requests of KVM and of disks are made, all others are not there", requests);
 	TEST("threads can be started, processes and namespaces cannot", threads_only);
 	return TEST_END();
 }

@@ -164,7 +164,7 @@ proc_file(pid_t pid, const char *name)
 static void
 threads_are_confined(void)
 {
-	static const char *const want[] = {"Seccomp:\t2\n", "Seccomp_filters:\t2\n",
+	static const char *const want[] = {"Seccomp:\t2\n", "Seccomp_filters:\t3\n",
 		"NoNewPrivs:\t1\n", "CapEff:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
 		"CapInh:\t0000000000000000\n", "Umask:\t0077\n"};
 	char path[64];
@@ -405,7 +405,7 @@ sandbox_stays(void)
 	plan_machine(&machine, "qmp");
 	ARGUMENTS("-sandbox", "off");
 	CHECK(start(&machine));
-	CHECK(strstr(proc_file(machine.seed.pid, "status"), "Seccomp_filters:\t2\n"));
+	CHECK(strstr(proc_file(machine.seed.pid, "status"), "Seccomp_filters:\t3\n"));
 	(void)stop(&machine);
 }
 
@@ -540,7 +540,7 @@ main(void)
 		return 0;
 	}
 	make_folder();
-	TEST("each thread of QEMU is confined, with both filters and no capability",
+	TEST("each thread of QEMU is confined, with all filters and no capability",
 		threads_are_confined);
 	TEST("QEMU inherits no environment, folder, limit or signal", nothing_inherited);
 	TEST("QEMU's descriptors are those it was given, and its own", descriptors_are_exact);

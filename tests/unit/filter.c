@@ -101,7 +101,7 @@ what_is_denied_is_answered(void)
 	static const struct filter_rule rules[] = {{.syscall = "write"}, {.syscall = "exit_group"},
 		{.syscall = "sigaltstack"}, {.syscall = "clone3", .err = ENOSYS},
 		{.syscall = "getppid", .err = EACCES}};
-	static const struct filter small = {"small", 5, rules};
+	static const struct filter small = {"small", 5, rules, 0, NULL};
 
 	/* glibc takes ENOSYS from clone3 for an old kernel, and goes on with clone. */
 	CHECK(try_call(&small, "clone3") == ENOSYS);
@@ -125,7 +125,7 @@ some_arguments_are_allowed(void)
 		{.syscall = "sigaltstack"}, {.syscall = "lseek", .arg = 0, .mask = 6, .value = 6},
 		{.syscall = "dup", .arg = 0, .mask = UINT64_MAX, .value = 1000},
 		{.syscall = "close", .arg = 1, .mask = UINT64_MAX, .value = 0}};
-	static const struct filter small = {"small", 6, rules};
+	static const struct filter small = {"small", 6, rules, 0, NULL};
 
 	CHECK(try_call_with(&small, "lseek", -1) == EBADF);
 	CHECK(try_call_with(&small, "lseek", 1006) == EBADF);
@@ -177,7 +177,7 @@ no_new_privileges(void)
 {
 	static const struct filter_rule rules[] = {
 		{.syscall = "prctl"}, {.syscall = "exit_group"}, {.syscall = "sigaltstack"}};
-	static const struct filter small = {"small", 3, rules};
+	static const struct filter small = {"small", 3, rules, 0, NULL};
 	int status;
 	pid_t pid = fork();
 
@@ -232,7 +232,7 @@ static void
 unknown_name_is_told(void)
 {
 	static const struct filter_rule rules[] = {{.syscall = "write"}, {.syscall = "writ"}};
-	static const struct filter wrong = {"wrong", 2, rules};
+	static const struct filter wrong = {"wrong", 2, rules, 0, NULL};
 	char text[256] = "";
 	int fds[2], status;
 	pid_t pid;
@@ -300,6 +300,15 @@ bad_line_ends_the_build(void)
 		{"read EPERM EIO # loop_once: why\n", "some.list:1: not `name`"},
 		{"clone 0&0x10000 # libc: why\nsocket 0=0x1 # bind: why\ndup 5=0x0 # a: b\n", NULL},
 		{"clone 0&0x0 # libc: why\n", "some.list:1: not `name`"},
+		{"dup 0=0x1 # a: b\ndup 0=0x2 # a: b\ndup 0&0xf0=0x10 # a: b\ndup EIO # a: b\n",
+			NULL},
+		{"dup 0=0x1 # a: b\ndup 0=0x1 # a: b\n", "some.list:2: dup is in this list"},
+		{"dup 0=0x1 # a: b\ndup # a: b\n", "some.list:2: dup is in this list"},
+		{"dup # a: b\ndup EIO # a: b\n", "some.list:2: dup is in this list"},
+		{"dup EIO # a: b\ndup EPERM # a: b\n", "some.list:2: dup is in this list"},
+		{"dup 0&0x0=0x0 # a: b\n", "some.list:1: not `name`"},
+		{"dup 0=0x1 # a: b\ndup EIO # a: b\nread 0=0x1 # a: b\nread EPERM # a: b\n",
+			"two answers where no condition holds"},
 		{"socket 6=0x1 # bind: why\n", "some.list:1: not `name`"},
 		{"socket 0=1 # bind: why\n", "some.list:1: not `name`"},
 		{"socket 0=0x # bind: why\n", "some.list:1: not `name`"},
