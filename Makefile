@@ -180,9 +180,11 @@ $(TESTLIB): $(sort $(OBJ_ALL))
 	$(call say,AR)
 	$(Q)ar qcs $@ $^
 
+# These have every handler, whether anybody refers to it or not.
+$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 	$(call say,LINK)
-	$(Q)$(LINK) -o $@ $< $(TESTLIB) $(TESTLIBS)
+	$(Q)$(LINK) -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
 
 # Calls that allocate, and the turn of the loop in which they may fail.
 $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
