@@ -255,9 +255,7 @@ machine_begin(bool runs)
 
 	if (!tree[0])
 		ASSERT(getcwd(tree, sizeof(tree)));
-	/* In memory, where there is a place: many definitions are written, and made safe. */
-	if (access("/dev/shm", W_OK) == 0)
-		(void)snprintf(farm_root, sizeof(farm_root), "/dev/shm/qemud-XXXXXX");
+	farm_in_memory();
 	stage_open("");
 	ASSERT(chdir(tree) == 0);
 	machine_can();
