@@ -7,6 +7,7 @@
  */
 #include "lib/replace.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -65,4 +66,27 @@ replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t
 		return r;
 	}
 	return fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+void
+replace_clean(int dir_fd, const char *ending)
+{
+	char end[NAME_MAX];
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	size_t n = (size_t)snprintf(end, sizeof(end), "%s.new", ending);
+	struct dirent *entry;
+
+	if (!dir) {
+		fd_close(&fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		size_t size = strlen(entry->d_name);
+
+		if (size > n && entry->d_name[0] == '.' &&
+			strcmp(entry->d_name + size - n, end) == 0)
+			(void)unlinkat(dir_fd, entry->d_name, 0);
+	}
+	(void)closedir(dir);
 }

@@ -19,4 +19,10 @@
  */
 int replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
 
+/**
+ * Remove the temporaries that a crash has left in that folder, of files whose names end so (".xml");
+ * its one writer calls it, early.
+ */
+void replace_clean(int dir_fd, const char *ending);
+
 #endif

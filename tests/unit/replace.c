@@ -161,6 +161,19 @@ write_for_ever(void)
 }
 
 static void
+cleans(void)
+{
+	static const char *const names[] = {".one.xml.new", ".xml.new", ".one.new", "one.xml.new"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		CHECK(close(openat(dir_fd, names[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) == 0);
+	replace_clean(dir_fd, ".xml");
+	CHECK(n_files() == 3);
+	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++)
+		CHECK(unlinkat(dir_fd, names[i], 0) == 0);
+}
+
+static void
 is_whole(void)
 {
 	char data[LARGE];
@@ -201,6 +214,7 @@ main(void)
 	TEST("a failure keeps the old file and leaves no temporary", keeps_the_old);
 	TEST("no link is followed, neither the name nor the temporary", follows_no_link);
 	TEST("the temporary of a crash is used up", clears_a_leftover);
+	TEST("those of a kind are removed, and nothing else", cleans);
 	TEST("a reader finds whole files while a writer replaces and is killed", is_whole);
 	fd_close(&dir_fd);
 	(void)rmdir(dir_name);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/fd.h"
+#include "lib/replace.h"
 #include "lib/take.h"
 
 static const char *const folder_names[HOME_N_FOLDERS] = {
@@ -135,6 +136,9 @@ open_all(struct home *home, int at, const char *path, char why[static HOME_WHY_M
 		r = take_lock(home, below, why);
 	for (int i = 0; i < HOME_N_FOLDERS && r == 0; i++)
 		r = open_folder(home->fd, below, folder_names[i], why, &home->folder_fd[i]);
+	/* The lock is ours: nobody writes there. */
+	if (r == 0)
+		replace_clean(home->folder_fd[HOME_DOMAINS], ".xml");
 	return r;
 }
 
