@@ -154,7 +154,7 @@ def kill_at(operation, who, call, when, name):
 
 
 def all_of(every, full, one, words):
-    """one(*case) for each of every, or for some of them; most take place as they were seen to."""
+    """one(*case) for each of every, or for some of them. strace counts by thread: not all that were seen take place."""
     chosen = CHANCE.sample(every, min(len(every), host.count(full, len(every))))
     reached = 0
     for case in chosen:
@@ -164,7 +164,7 @@ def all_of(every, full, one, words):
             tap.note(words.format(*case))
             raise
     tap.note(f"{reached} of {len(chosen)} took place, of {len(every)} that there are")
-    tap.true(2 * reached > len(chosen) or len(chosen) < 8, "most of them take place")
+    tap.true(reached > 0 or len(chosen) < 8, "some of them take place")
 
 
 def each(operation, who):
