@@ -87,6 +87,8 @@ broker_init(struct broker *broker)
 	if (r == 0)
 		r = nets_init(&broker->nets, broker, n_vms * NETS_PER_VM);
 	if (r == 0)
+		r = autostart_init(&broker->autostart, broker);
+	if (r == 0)
 		(void)users_add(&broker->users, 0, false);
 	return r;
 }
@@ -95,11 +97,14 @@ void
 broker_fini(struct broker *broker)
 {
 	starter_stop(&broker->starter);
+	autostart_fini(&broker->autostart);
 	tools_fini(&broker->tools);
 	nets_fini(&broker->nets);
 	leases_fini(&broker->leases);
-	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
+	for (struct user *user = NULL; (user = users_next(&broker->users, user));) {
+		marks_fini(user);
 		child_fini(&user->child);
+	}
 	child_fini(&broker->refuser);
 	for (int i = 0; i < 2; i++) {
 		listener_stop(&broker->listeners[i]);
@@ -287,6 +292,7 @@ broker_refuser_serves(struct broker *broker)
 	broker->ready = true;
 	notify_send(broker->notify_fd, "READY=1");
 	log_info("ready");
+	autostart_begin(&broker->autostart);
 }
 
 /* --- end ---------------------------------------------------------------------------------- */
@@ -309,6 +315,7 @@ broker_stop(struct broker *broker)
 	if (broker->stopping)
 		return;
 	broker->stopping = true;
+	autostart_stop(&broker->autostart);
 	notify_send(broker->notify_fd, "STOPPING=1");
 	for (int i = 0; i < 2; i++)
 		listener_stop(&broker->listeners[i]);

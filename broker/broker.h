@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/autostart.h"
 #include "broker/budget.h"
 #include "broker/census.h"
 #include "broker/child.h"
@@ -52,6 +53,7 @@ struct broker {
 	struct tools tools;
 	struct leases leases;
 	struct nets nets;
+	struct autostart autostart;
 	struct listener listeners[2];
 
 	struct child refuser;

@@ -69,6 +69,13 @@ has_leases(const struct child *child)
 	return child->user && child->user->leases.first;
 }
 
+/* Wanted though nobody waits for it. */
+static bool
+is_wanted(const struct child *child)
+{
+	return has_leases(child) || (child->user && child->user->autostart.starting);
+}
+
 bool
 child_is_absent(const struct child *child)
 {
@@ -156,6 +163,7 @@ finish(struct child *child)
 		tools_end(&child->broker->tools, child->user);
 		leases_forsake(child->user);
 		nets_forsake(child->user);
+		marks_worker_gone(child->user);
 	}
 	while (child->taken.first)
 		conns_remove(&child->broker->conns, child->taken.first);
@@ -168,6 +176,8 @@ finish(struct child *child)
 	if (!child->has_taken)
 		count_vain(child, child->waiting.first ? &child->awaited : &child->alone);
 	child->state = CHILD_ABSENT;
+	if (child->user)
+		autostart_worker_gone(child->user);
 	broker_child_ended(child->broker);
 	child_next(child);
 }
@@ -253,7 +263,7 @@ on_gone(struct child *child, const struct ipc_message *message)
 static void
 on_idle(struct child *child, const struct ipc_message *message)
 {
-	bool coming = child->waiting.first || child->passed.first || has_leases(child);
+	bool coming = child->waiting.first || child->passed.first || is_wanted(child);
 	struct ipc_idle_answer answer = {.granted = child->state != CHILD_SERVING || !coming};
 	int r = link_answer(&child->link, IPC_IDLE_ANSWER, message->serial, 0, &answer, NULL);
 
@@ -335,6 +345,7 @@ fill_worker(struct question *question, union question_body *ret, int *ret_fd)
 		.idle_seconds = broker->config.idle_seconds,
 		.log_level = broker->config.log_level,
 		.port_min = broker->config.port_min,
+		.wake = child->user->autostart.starting,
 	};
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
@@ -391,6 +402,8 @@ start_answered(struct question *question, int err, const void *body, int *fds)
 		log_error("%s of uid=%" PRIu32 " cannot be started: %s", name(child), uid_of(child),
 			strerror(-err));
 		give_up_all(child, strerror(-err));
+		if (child->user)
+			autostart_worker_gone(child->user);
 		child_next(child);
 		if (!child->user)
 			broker_refuser_failed(child->broker);
@@ -465,7 +478,7 @@ start_due(const struct child *child)
 		return UINT64_MAX;
 	if (child->waiting.first)
 		return ready_ns;
-	if (!has_leases(child) || !child->user->has_account)
+	if (!is_wanted(child) || !child->user->has_account)
 		return UINT64_MAX;
 	return ready_ns > again_ns ? ready_ns : again_ns;
 }

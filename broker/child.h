@@ -2,8 +2,8 @@
 /*
  * child.h: a user's worker, or the refuser: from the wish for one to its end.
  *
- * Runs in the broker, as root. A worker is there while it is wanted: somebody waits for it, or its
- * user has virtual machines. What a child says is judged by the link; what it may not say, or
+ * Runs in the broker, as root. A worker is there while it is wanted: somebody waits for it, its
+ * user has virtual machines, or some that start with the host. What a child says is judged by the link; what it may not say, or
  * says of what is not its own, ends it through its pidfd. Whatever a child does or leaves undone
  * costs the connections that it serves, and nobody else's.
  */

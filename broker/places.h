@@ -13,6 +13,7 @@
 /* Descriptors of folders, owned; -1 where not open. */
 struct places {
 	int runtime_fd;  /* RUNTIME_DIR: lock, sockets */
+	int started_fd;  /* RUNTIME_DIR/autostarted, see autostart.h */
 	int registry_fd; /* STATE_DIR/users */
 	int lock_fd;     /* RUNTIME_DIR/lock, see lock.h */
 };
@@ -22,8 +23,8 @@ enum { PLACES_ERROR_MAX = 512 };
 enum places_error { PLACES_E_BAD = 1 };
 
 /**
- * Open runtime_dir (0755), runtime_dir/users (0755), state_dir (0755) and state_dir/users (0700),
- * making what is missing with exactly that mode whatever the umask. What is there must be a folder,
+ * Open runtime_dir (0755), runtime_dir/users (0755), runtime_dir/autostarted (0700), state_dir
+ * (0755) and state_dir/users (0700), making what is missing with exactly that mode whatever the umask. What is there must be a folder,
  * not a symbolic link, belong to the account that runs this (root), and be no more open than that
  * mode. Returns 0, or PLACES_E_BAD with the error in words.
  */

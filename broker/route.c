@@ -229,6 +229,7 @@ lookup_answered(struct question *question, int err, const void *body, int *fds)
 		decide(broker, user->pending.first, user);
 	if (user->leases.first)
 		serve_leases(broker, user);
+	autostart_looked_up(user);
 	if (user->uid == 0)
 		broker_system_known(broker);
 }

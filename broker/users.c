@@ -54,7 +54,8 @@ may_leave(const struct user *user)
 {
 	return user->used && user->uid != 0 && user->budget.n_conns == 0 && user->pending.n == 0 &&
 	       !user->lookup.open && child_is_absent(&user->child) && user->tools.n == 0 &&
-	       user->nets.n == 0 && !user->leases.first;
+	       user->nets.n == 0 && !user->leases.first && !user->autostart.starting &&
+	       marks_are_written(user);
 }
 
 static enum stranger_group
@@ -133,6 +134,16 @@ users_next(const struct users *users, const struct user *after)
 		if (users->table[i].used)
 			return &users->table[i];
 	return NULL;
+}
+
+uint32_t
+users_n_free(const struct users *users)
+{
+	uint32_t n = users->size;
+
+	for (uint32_t i = 0; i < users->n_touched; i++)
+		n -= users->table[i].used && !may_leave(&users->table[i]);
+	return n;
 }
 
 struct budget *

@@ -18,10 +18,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/autostart.h"
 #include "broker/budget.h"
 #include "broker/child.h"
 #include "broker/conns.h"
 #include "broker/leases.h"
+#include "broker/marks.h"
 #include "broker/nets.h"
 #include "broker/starter.h"
 #include "broker/tools.h"
@@ -49,6 +51,8 @@ struct user {
 	struct tools_share tools; /* its worker's */
 	struct leases_share leases;
 	struct nets_share nets;
+	struct autostart_share autostart;
+	struct marks_share marks;
 };
 
 struct users {
@@ -71,6 +75,8 @@ struct user *users_add(struct users *users, uint32_t uid, bool stranger);
 void users_set_stranger(struct users *users, struct user *user, bool stranger);
 /** The entries in use, one after the other: NULL gives the first, the last gives NULL. */
 struct user *users_next(const struct users *users, const struct user *after);
+/** So many entries could be had for uids that have none now. */
+uint32_t users_n_free(const struct users *users);
 /** Who pays for the connections of a uid; user is its entry, or NULL when it has none. */
 struct budget *users_budget(struct users *users, uint32_t uid, struct user *user);
 

@@ -128,6 +128,17 @@ on_lease_next(struct child *child, const struct ipc_message *message)
 			&found, NULL));
 }
 
+static void
+on_autostart(struct child *child, const struct ipc_message *message)
+{
+	const struct ipc_autostart *autostart = message->body;
+
+	if (!marks_hear(child->user, (enum ipc_autostart_state)autostart->state))
+		child_violation(child, IPC_AUTOSTART, "it is what it said before");
+	else
+		autostart_hear(child->user, (enum ipc_autostart_state)autostart->state);
+}
+
 static const struct {
 	enum ipc_type type;
 	void (*hear)(struct child *child, const struct ipc_message *message);
@@ -137,6 +148,7 @@ static const struct {
 	{IPC_NET, on_net},
 	{IPC_LEASE_STOP, on_lease_stop},
 	{IPC_LEASE_NEXT, on_lease_next},
+	{IPC_AUTOSTART, on_autostart},
 };
 
 void

@@ -221,6 +221,14 @@ uplink_stop_lease(struct uplink *uplink, uint32_t id)
 	return link_notify(&uplink->link, IPC_LEASE_STOP, &body);
 }
 
+int
+uplink_say_autostart(struct uplink *uplink, enum ipc_autostart_state state)
+{
+	struct ipc_autostart body = {.state = state};
+
+	return link_notify(&uplink->link, IPC_AUTOSTART, &body);
+}
+
 void
 uplink_fini(struct uplink *uplink)
 {

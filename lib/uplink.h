@@ -96,6 +96,8 @@ int uplink_ask_next_lease(struct uplink *uplink, uint32_t after, uint64_t cookie
 int uplink_ask_net(struct uplink *uplink, uint32_t id, enum ipc_net_kind kind, uint64_t cookie);
 /** Have everything of that VM ended; lease_gone() follows. Returns 0 or LINK_E_*: nothing was said. */
 int uplink_stop_lease(struct uplink *uplink, uint32_t id);
+/** Say whether VMs start with the host. Returns 0 or LINK_E_*: nothing was said. */
+int uplink_say_autostart(struct uplink *uplink, enum ipc_autostart_state state);
 /** Stop the link, and forget() every connection that has gone. */
 void uplink_fini(struct uplink *uplink);
 

@@ -51,6 +51,7 @@ static void
 close_all(struct estate *estate)
 {
 	timer_stop(&estate->retry);
+	marks_end(&estate->marks);
 	vms_fini(&estate->vms);
 	folder_stop(&estate->folder);
 	domains_fini(&estate->domains);
@@ -66,6 +67,7 @@ static void
 fail(struct estate *estate)
 {
 	log_warning("not open: %s", log_quote(estate->error.message));
+	marks_say_unknown(&estate->marks);
 	close_all(estate);
 	estate->state = ESTATE_CLOSED;
 	answer_all(estate, RPC_FAILED);
@@ -92,6 +94,7 @@ adopted(struct vms *vms, int err)
 	log_info("open: %u definitions, %u machines run", estate->domains.n, vms->n);
 	estate->state = ESTATE_OPEN;
 	vms_autostart(vms);
+	marks_begin(&estate->marks);
 	answer_all(estate, RPC_DONE);
 }
 
@@ -318,8 +321,12 @@ estate_enter(struct estate *estate, struct rpc_call *call)
 enum { COOKIE_WAKE };
 
 void
-estate_wake(struct estate *estate)
+estate_wake(struct estate *estate, bool now)
 {
+	if (now) {
+		open_now(estate);
+		return;
+	}
 	/* A link that takes no ask yet: the first client opens all. */
 	(void)uplink_ask_next_lease(estate->uplink, 0, COOKIE_WAKE);
 }
@@ -355,6 +362,7 @@ estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, str
 	folder_init(&estate->folder);
 	jobs_init(&estate->jobs, loop);
 	domains_init(&estate->domains, &estate->home, &estate->env);
+	marks_init(&estate->marks, loop, uplink, &estate->domains);
 	estate->server = server;
 	vms_init(&estate->vms, loop, uplink);
 	estate->vms.tell = tell;

@@ -13,6 +13,7 @@
 #include "lib/loop.h"
 #include "lib/uplink.h"
 #include "worker/job/job.h"
+#include "worker/marks.h"
 #include "worker/qemu/capabilities_cache.h"
 #include "worker/qemu/host.h"
 #include "worker/qemu/probe.h"
@@ -54,6 +55,7 @@ struct estate {
 	struct domain_env env;
 	struct domains domains;
 	struct folder folder;
+	struct marks marks;
 	struct vms vms;
 };
 
@@ -70,9 +72,10 @@ void estate_fini(struct estate *estate);
  */
 int estate_enter(struct estate *estate, struct rpc_call *call);
 /**
- * A worker begins: if something of the user's runs already, open all without waiting for a client.
+ * A worker begins: if something of the user's runs already, or is to start with the host (now),
+ * open all without waiting for a client.
  */
-void estate_wake(struct estate *estate);
+void estate_wake(struct estate *estate, bool now);
 /** The broker's answer to an ask for the user's leases, from here or from vms.h. */
 void estate_lease_found(
 	struct estate *estate, uint64_t cookie, int err, const struct ipc_lease_found *found);

@@ -48,6 +48,7 @@ struct worker {
 	struct timer idle; /* runs while there is neither client nor VM */
 	uint64_t idle_s, port_min;
 	bool kvm;              /* boxes have the host's */
+	bool wake;             /* all is opened at once: the host has begun */
 	const char *run;       /* the folder of run-time state */
 	int lock_fd;           /* of ~/.qemud, held by who started this; -1: nobody holds it */
 	struct timer deadline; /* runs while it is leaving */
@@ -233,7 +234,8 @@ static _Noreturn void
 usage(void)
 {
 	die("usage: qemud-worker --idle SECONDS --log error|warning|info|debug --run DIR "
-	    "--port-min PORT [--kvm] (it is started by qemud-launch), or: qemud-worker --session");
+	    "--port-min PORT [--kvm] [--wake] (it is started by qemud-launch), or: qemud-worker "
+	    "--session");
 }
 
 static void
@@ -242,7 +244,8 @@ read_arguments(struct worker *worker, int argc, char **argv)
 	static const struct option options[] = {{"idle", required_argument, NULL, 'i'},
 		{"log", required_argument, NULL, 'l'}, {"run", required_argument, NULL, 'r'},
 		{"port-min", required_argument, NULL, 'p'}, {"lock", no_argument, NULL, 'k'},
-		{"kvm", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+		{"kvm", no_argument, NULL, 'v'}, {"wake", no_argument, NULL, 'w'},
+		{NULL, 0, NULL, 0}};
 	enum log_level level = 0;
 	int option;
 
@@ -259,6 +262,8 @@ read_arguments(struct worker *worker, int argc, char **argv)
 			worker->run = optarg;
 		if (option == 'v')
 			worker->kvm = true;
+		if (option == 'w')
+			worker->wake = true;
 		if (option == 'k')
 			worker->lock_fd = LOCK_FD;
 		if (option == '?')
@@ -314,7 +319,7 @@ main(int argc, char **argv)
 	r = uplink_start(&worker.uplink, &worker.loop, UPLINK_FD, &uplink_ops);
 	if (r < 0)
 		die("descriptor %d is no link to a broker: %s", UPLINK_FD, strerror(-r));
-	estate_wake(&worker.estate);
+	estate_wake(&worker.estate, worker.wake);
 	idle_begins(&worker);
 	r = loop_run(&worker.loop);
 	estate_fini(&worker.estate);

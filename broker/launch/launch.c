@@ -27,7 +27,8 @@ enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPI
 enum { NUMBER_MAX = 16, PROGRAM_NAME_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
-	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min", arg_kvm[] = "--kvm";
+	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min", arg_kvm[] = "--kvm",
+	    arg_wake[] = "--wake";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -137,7 +138,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 	char idle[NUMBER_MAX], port_min[NUMBER_MAX], run[PATH_MAX + NUMBER_MAX];
 	char program[] = "qemud-worker";
 	char *argv[] = {program, arg_idle, idle, arg_log, level_name(ask->log_level), arg_port_min,
-		port_min, arg_run, run, starter->kvm ? arg_kvm : NULL, NULL};
+		port_min, arg_run, run, NULL, NULL, NULL};
 	char home[ENTRY_MAX], user[ENTRY_MAX], logname[ENTRY_MAX];
 	char *environment[] = {home, user, logname, entry_path, entry_lang, NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
@@ -149,10 +150,16 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 		.limits = limits,
 		.n_limits = sizeof(limits) / sizeof(*limits),
 	};
+	char **more = argv + sizeof(argv) / sizeof(*argv) - 3;
 	struct account account;
 	bool unlimited;
 	const char *why;
 	int r;
+
+	if (starter->kvm)
+		*more++ = arg_kvm;
+	if (ask->wake)
+		*more = arg_wake;
 
 	r = read_account(fds[0], ask->uid, "worker", &account);
 	if (r < 0)

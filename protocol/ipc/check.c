@@ -190,13 +190,22 @@ ipc_check_net(const void *body)
 }
 
 bool
+ipc_check_autostart(const void *body)
+{
+	const struct ipc_autostart *autostart = body;
+
+	return autostart->state >= IPC_AUTOSTART_NONE &&
+	       autostart->state <= IPC_AUTOSTART_UNKNOWN && autostart->zero == 0;
+}
+
+bool
 ipc_check_worker(const void *body)
 {
 	const struct ipc_worker *worker = body;
 
 	return is_unprivileged(worker->uid) && worker->n_files != 0 &&
 	       is_log_level(worker->log_level) && worker->port_min >= 1 &&
-	       worker->port_min <= UINT16_MAX && worker->zero == 0;
+	       worker->port_min <= UINT16_MAX && worker->wake <= 1;
 }
 
 bool

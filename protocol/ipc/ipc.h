@@ -112,6 +112,12 @@ enum ipc_type {
 	 * -EOPNOTSUPP: a session without a broker has none; else the starter's.
 	 */
 	IPC_NET_READY = 23,
+	/*
+	 * child -> broker, a worker's alone: are there VMs that start with the host? Said when it
+	 * has opened what its user has (and those, if any, are being started) or could not, and
+	 * again when the answer is another: never twice the same.
+	 */
+	IPC_AUTOSTART = 24,
 
 	/* broker -> starter, 1 descriptor (the account, see account.h): start that user's worker.
 	 */
@@ -167,6 +173,13 @@ enum ipc_tool_kind {
 enum ipc_net_kind {
 	IPC_NET_RELAY = 1, /* qemud-net, between QEMU and all others; one a VM */
 	IPC_NET_PASST      /* a box that becomes passt; one a network interface */
+};
+
+/* Has a user VMs that start with the host? */
+enum ipc_autostart_state {
+	IPC_AUTOSTART_NONE = 1,
+	IPC_AUTOSTART_SOME,
+	IPC_AUTOSTART_UNKNOWN /* the user's home cannot be read, now */
 };
 
 enum ipc_box_kind {
@@ -256,13 +269,18 @@ struct ipc_net {
 	uint32_t kind; /* enum ipc_net_kind */
 };
 
+struct ipc_autostart {
+	uint32_t state; /* enum ipc_autostart_state */
+	uint32_t zero;
+};
+
 struct ipc_worker {
 	uint32_t uid;
 	uint32_t n_files;      /* RLIMIT_NOFILE of the worker */
 	uint32_t idle_seconds; /* without clients and VMs before it asks to end */
 	uint32_t log_level;    /* enum log_level */
 	uint32_t port_min;     /* the lowest port of the host that a VM may be reached by */
-	uint32_t zero;
+	uint32_t wake;         /* 1: open what the user has without waiting for a client; or 0 */
 };
 
 struct ipc_view {

@@ -57,6 +57,8 @@ const struct ipc_rule ipc_rules[] = {
 		false, ipc_check_lease_found),
 	RULE(NET, sizeof(struct ipc_net), 0, CHILD, PEER, SERVING | LEAVING, false, ipc_check_net),
 	RULE(NET_READY, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
+	RULE(AUTOSTART, sizeof(struct ipc_autostart), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_autostart),
 
 	RULE(WORKER, sizeof(struct ipc_worker), 1, STARTER, BROKER, SERVING, false,
 		ipc_check_worker),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Property: a machine with autostart starts when its user's first worker begins, once while the host runs.
-# test: timeout=180
+# Property: a machine with autostart starts with the host, whether its user connects or not, and once while
+# that runs; nobody else gets a worker.
+# test: timeout=300
 import os
 
 import host
@@ -44,6 +45,110 @@ def _():
     end.wait(10)
     tap.equal(sorted(vm.ids("alice")), ["third"], "what runs")
     host.virsh("alice", "destroy", "third")
+
+
+# --- nobody connects ------------------------------------------------------------------------
+
+DONE = "machines that start with the host: 0 users are put off"
+
+
+def end_host():
+    """Everything ends, and what is in /run with it."""
+    broker.leave()
+    for user in ("alice", "qemud-vm"):
+        for qemu in vm.qemus(user):
+            end = proc.End(qemu)
+            os.kill(qemu.pid, 9)
+            end.wait(10)
+    broker.wait_for_all()
+    host.remove_run("/run/qemud")
+
+
+def begin_host():
+    """A broker, and nobody who connects. Who has a worker when all that starts with it has been started."""
+    global broker
+    broker = host.Broker(idle_seconds=1)
+    broker.log.wait(DONE)
+    tap.equal(broker.log.find("accepted conn="), [], "connections")
+    return sorted({line.split("uid=")[1].split()[0] for line in broker.log.find("worker started uid=")})
+
+
+def is_marked(user):
+    with open(f"/var/lib/qemud/users/{host.UID[user]}", encoding="utf-8") as file:
+        return "autostart = yes\n" in file.readlines()
+
+
+@tap.test("whose machine is marked is in the registry, and who has none that is marked is not")
+def _():
+    vm.define("bob", "other", 4)
+    vm.define("root", "hosts", 5)
+    host.virsh("root", "autostart", "hosts")
+    broker.log.wait("uid=991 autostart=yes")
+    tap.equal({user: is_marked(user) for user in ("alice", "bob", "qemud-vm")},
+              {"alice": True, "bob": False, "qemud-vm": True}, "marks")
+
+
+@tap.test("the host begins, and nobody connects: what is marked runs, of users and of the host; others have no worker")
+def _():
+    end_host()
+    tap.equal(begin_host(), ["2001", "991"], "who has a worker")
+    for name in ("first", "third", "hosts"):
+        broker.log.wait(f'dom="{name}" runs')
+    tap.equal(len(vm.qemus("alice")), 2, "alice's machines")
+    tap.equal(len(vm.qemus("qemud-vm")), 1, "the host's machines")
+    tap.equal(sorted(vm.ids("alice")), ["first", "third"], "what runs")
+
+
+@tap.test("what she has destroyed is not started again by the next broker")
+def _():
+    global broker
+    host.virsh("alice", "destroy", "first")
+    host.virsh("root", "destroy", "hosts")
+    end = proc.End(host.worker_of("qemud-vm"))
+    end.wait(20)
+    broker.kill()
+    broker.leave()
+    tap.equal(begin_host(), ["2001"], "who has a worker")
+    broker.log.wait("open: 3 definitions, 1 machines run")
+    tap.equal(sorted(vm.ids("alice")), ["third"], "what runs")
+
+
+@tap.test("what is marked no more, by a call or by a file, is not started")
+def _():
+    host.virsh("alice", "autostart", "--disable", "first")
+    tap.true(is_marked("alice"), "one is left")
+    os.unlink("/home/alice/.qemud/autostart/third.xml")
+    host.virsh("root", "undefine", "hosts")
+    for uid in (2001, 991):
+        broker.log.wait(f"uid={uid} autostart=no")
+    end_host()
+    tap.equal([is_marked("alice"), is_marked("qemud-vm")], [False, False], "marks")
+    tap.equal(begin_host(), [], "who has a worker")
+
+
+@tap.test("what is marked by a link that is made by hand is")
+def _():
+    tap.equal(vm.ids("alice"), {}, "what runs")
+    host.run_as("alice", "ln", "-s", "../domains/second.xml", "/home/alice/.qemud/autostart/second.xml")
+    broker.log.wait("uid=2001 autostart=yes")
+    end_host()
+    tap.equal(begin_host(), ["2001"], "who has a worker")
+    broker.log.wait('dom="second" runs')
+
+
+@tap.test("whose home is not there is told once, and served when it is")
+def _():
+    global broker
+    end_host()
+    os.rename("/home/alice", "/home/away")
+    broker = host.Broker(idle_seconds=1)
+    broker.log.wait("uid=2001 has machines that start with the host, which do not yet")
+    os.rename("/home/away", "/home/alice")
+    watcher = vm.Watcher("alice")
+    broker.log.wait('dom="second" runs')
+    watcher.close()
+    tap.equal(len(broker.log.find("which do not yet")), 1, "lines")
+    host.virsh("alice", "destroy", "second")
 
 
 host.finish()

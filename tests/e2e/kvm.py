@@ -23,9 +23,9 @@ def works():
     return subprocess.run(["python3", "-c", code], check=False, capture_output=True).returncode == 0
 
 
-def domains():
+def domains(uri=host.URI):
     """The faster of the types that alice's worker says it has."""
-    return "kvm" if "<domain type='kvm'" in host.virsh("alice", "capabilities") else "qemu"
+    return "kvm" if "<domain type='kvm'" in host.virsh("alice", "capabilities", uri=uri) else "qemu"
 
 
 try:
@@ -74,6 +74,25 @@ def _():
 
 
 broker.stop()
+
+
+@tap.test("in a session without a broker there is one as well, in the box too, and a machine with it starts")
+def _():
+    uri = "qemu+unix:///session?socket=/home/alice/.qemud/sock"
+    command = host.command_as("alice", "/srv/qemud/libexec/qemud-worker", "--session")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True, errors="backslashreplace") as session:
+        log = host.Log(session.stderr, f"{host.OUT}/session.log")
+        try:
+            log.wait("info: ready$")
+            tap.equal(domains(uri), "kvm", "domains")
+            host.virsh("alice", "start fast --paused", uri=uri)
+            host.virsh("alice", "destroy fast", uri=uri)
+        finally:
+            session.terminate()
+    tap.equal(session.returncode, 0, "exit status")
+
+
 os.chmod(NODE, 0o600)
 broker = host.start_broker()
 

@@ -19,6 +19,9 @@ PLACES = (
     (f"{RUN}/qemud-sock-ro", 0, 0o666, stat.S_IFSOCK),
     (USERS, 0, 0o755, stat.S_IFDIR),
     (f"{RUN}/lock", 0, 0o600, stat.S_IFREG),
+    (f"{RUN}/autostarted", 0, 0o700, stat.S_IFDIR),
+    (f"{RUN}/autostarted/2001", 0, 0o600, stat.S_IFREG),
+    (f"{RUN}/autostarted/991", 0, 0o600, stat.S_IFREG),
     (STATE, 0, 0o755, stat.S_IFDIR),
     (f"{STATE}/users", 0, 0o700, stat.S_IFDIR),
     (f"{STATE}/users/2001", 0, 0o600, stat.S_IFREG),
@@ -34,8 +37,8 @@ def check_places():
     for path, owner, mode, kind in PLACES:
         st = os.lstat(path)
         tap.equal((st.st_uid, stat.S_IMODE(st.st_mode), stat.S_IFMT(st.st_mode)), (owner, mode, kind), path)
-    tap.equal(sorted(os.listdir(RUN)), ["lock", "qemud-sock", "qemud-sock-ro", "users"], RUN)
-    tap.equal(os.listdir(f"{USERS}/2001"), [], "alice's folder")
+    tap.equal(sorted(os.listdir(RUN)), ["autostarted", "lock", "qemud-sock", "qemud-sock-ro", "users"], RUN)
+    tap.equal(os.listdir(f"{USERS}/2001"), ["autostarted"], "alice's folder")
 
 
 def clean():

@@ -100,7 +100,7 @@ OWN = {
 FOLDER = {"qemud-worker": "/run/qemud/users/2001", "qemud-view": "/"}
 ARGUMENTS = {
     "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug", "--port-min", "1024",
-                     "--run", "/run/qemud/users/2001"],
+                     "--run", "/run/qemud/users/2001", "--kvm"],
     "qemud-view": ["qemud-view", "--refuse", "--log", "debug"],
 }
 
@@ -153,7 +153,7 @@ for name, process in PROCESSES.items():
 CHILDREN = 3  # alice's and bob's worker, the refuser
 FILES = {
     # lock and folders of its own, a spare for when there is no other, two listeners, a link each
-    "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/lock", "/var/lib/qemud/users",
+    "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/autostarted", "/run/qemud/lock", "/var/lib/qemud/users",
                      EPOLL, SIGNALS, EVENT, EVENT] + [SOCKET] * (2 + 1 + CHILDREN) + [PIDFD] * CHILDREN),
     # what it may execute, where it may make folders, one link; a child's log and end each
     "qemud-launch": sorted([DEV_NULL, DEV_NULL, DEV_NULL, PIPE, SOCKET, EPOLL, "/run/qemud/users",

@@ -135,7 +135,9 @@ is_permitted(const struct expected *message, enum moment moment)
 		return moment == BEFORE_HELLO;
 	/* The others name a connection that there is not, or an ask that is not open. */
 	return message->link == CHILD && message->sender == PEER &&
-	       (message->kind == ASK || message->type == IPC_LEASE_STOP) && moment != BEFORE_HELLO;
+	       (message->kind == ASK || message->type == IPC_LEASE_STOP ||
+		       message->type == IPC_AUTOSTART) &&
+	       moment != BEFORE_HELLO;
 }
 
 struct scene {

@@ -45,7 +45,8 @@ open_places(void)
 static void
 remove_places(void)
 {
-	static const char *const names[] = {"run/lock", "run/users", "run", "state/users", "state"};
+	static const char *const names[] = {
+		"run/lock", "run/users", "run/autostarted", "run", "state/users", "state"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (unlinkat(base_fd, names[i], 0) < 0)
@@ -63,6 +64,7 @@ test_made(void)
 		CHECK(open_places() == 0);
 		(void)umask(before);
 		CHECK(mode_of("run") == 0755 && mode_of("run/users") == 0755);
+		CHECK(mode_of("run/autostarted") == 0700);
 		CHECK(mode_of("state") == 0755 && mode_of("state/users") == 0700);
 		/* Once they are there they do as well. */
 		CHECK(open_places() == 0);

@@ -103,6 +103,67 @@ test_spoilt(void)
 }
 
 static void
+test_mark(void)
+{
+	free_auto char *text = NULL;
+
+	put("1000", "nonsense\nfirst_seen = 77\n");
+	CHECK(!registry_autostart(dir_fd, 1000) && !registry_autostart(dir_fd, 1001));
+	CHECK(registry_mark(dir_fd, &alice, 5, true) == 0 && registry_autostart(dir_fd, 1000));
+	/* An account that is written again keeps its mark, and both the day. */
+	(void)snprintf(alice.home, sizeof alice.home, "/home/other");
+	CHECK(registry_keep(dir_fd, &alice, 5) == 0 && registry_autostart(dir_fd, 1000));
+	text = contents("1000");
+	CHECK(text && strstr(text, "home = /home/other\n") && strstr(text, "first_seen = 77\n"));
+	CHECK(text && strstr(text, "\nautostart = yes\n"));
+	CHECK(registry_mark(dir_fd, &alice, 5, false) == 0 && !registry_autostart(dir_fd, 1000));
+	free(take_ptr(text));
+	text = contents("1000");
+	CHECK(text && !strstr(text, "autostart") && strstr(text, "first_seen = 77\n"));
+	put("1000", "autostart = perhaps\n");
+	CHECK(!registry_autostart(dir_fd, 1000));
+}
+
+static void
+test_mark_same(void)
+{
+	struct stat before, after;
+
+	CHECK(registry_mark(dir_fd, &alice, 5, true) == 0);
+	CHECK(fstatat(dir_fd, "1000", &before, 0) == 0);
+	CHECK(registry_mark(dir_fd, &alice, 9, true) == 0);
+	CHECK(fstatat(dir_fd, "1000", &after, 0) == 0 && before.st_ino == after.st_ino);
+}
+
+static void
+test_list(void)
+{
+	static const char *const others[] = {
+		"01000", "x", "-1", "4294967295", ".1000.new", "1000 "};
+	free_auto uint32_t *uids = NULL, *many = NULL;
+	char name[16];
+	uint32_t n;
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		put(others[i], "");
+	put("20", "");
+	CHECK(registry_list(dir_fd, &uids, &n) == 0 && n == 2 && uids[0] == 20 && uids[1] == 1000);
+	for (uint32_t i = 0; i < 500; i++) {
+		(void)snprintf(name, sizeof name, "%u", 5000 + i);
+		put(name, "");
+	}
+	CHECK(registry_list(dir_fd, &many, &n) == 0 && n == 502);
+	for (uint32_t i = 0; i < 500; i++) {
+		CHECK(many[2 + i] == 5000 + i);
+		(void)snprintf(name, sizeof name, "%u", 5000 + i);
+		CHECK(unlinkat(dir_fd, name, 0) == 0);
+	}
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		CHECK(unlinkat(dir_fd, others[i], 0) == 0);
+	CHECK(unlinkat(dir_fd, "20", 0) == 0);
+}
+
+static void
 test_not_a_file(void)
 {
 	alice.uid = 1001;
@@ -125,6 +186,9 @@ main(void)
 	TEST("the same account is not written again", test_same);
 	TEST("a changed account is, and keeps when it was first seen", test_changed);
 	TEST("what stands there in other words is replaced", test_spoilt);
+	TEST("whether it starts with the host is kept with it", test_mark);
+	TEST("and is not written again either", test_mark_same);
+	TEST("all are listed, and what is called otherwise is not", test_list);
 	TEST("what is no file is neither followed nor replaced", test_not_a_file);
 	(void)unlinkat(dir_fd, "1000", 0);
 	(void)rmdir(dir_name);

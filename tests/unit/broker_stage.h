@@ -32,11 +32,13 @@
 enum { WAIT_MS = 10000, TURNS = 8, VM_UID = 991, VIEW_UID = 992, ALICE = 2001, BOB = 2002 };
 
 static struct broker broker;
+#define STAGE_STARTED ".started"
 static int starter_fd = -1; /* the starter's end */
 /* In memory: what is written for each of many users is not to wait for a disk. */
 static char stage_dir[] = "/dev/shm/qemud-stage-XXXXXX";
 static struct peer stage_peer;
 static struct census stage_census; /* what is in the ledger when it starts */
+static void (*stage_before)(void); /* what is in the registry by then; NULL: nothing */
 
 int
 peer_read(int sock, struct peer *ret)
@@ -422,10 +424,15 @@ stage_open(void)
 	memcpy(stage_dir + sizeof stage_dir - 7, "XXXXXX", 6);
 	CHECK(mkdtemp(stage_dir));
 	broker.places.registry_fd = open(stage_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(mkdirat(broker.places.registry_fd, STAGE_STARTED, 0700) == 0);
+	broker.places.started_fd = openat(
+		broker.places.registry_fd, STAGE_STARTED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(listener_bind(broker.places.registry_fd, stage_dir, "sock", &broker.socket_fds[0]) ==
 		0);
 	CHECK(listener_bind(
 		      broker.places.registry_fd, stage_dir, "sock-ro", &broker.socket_fds[1]) == 0);
+	if (stage_before)
+		stage_before();
 	CHECK(packet_pair(fds) == 0 && loop_init(&broker.loop) == 0);
 	CHECK(broker_init(&broker) == 0 && broker_start(&broker, fds[0]) == 0);
 	starter_fd = fds[1];
@@ -460,21 +467,30 @@ stage_ready(void)
 }
 
 static inline void
-stage_close(void)
+stage_empty(int dir_fd)
 {
+	DIR *dir = fdopendir(dir_fd);
 	const struct dirent *entry;
-	DIR *dir;
 
-	if (refuser.pid > 0)
-		end_kid(&refuser);
-	fd_close(&starter_fd);
-	broker_fini(&broker);
-	dir = opendir(stage_dir);
 	CHECK(dir);
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			CHECK(unlinkat(dirfd(dir), entry->d_name, 0) == 0);
 	(void)closedir(dir);
+}
+
+static inline void
+stage_close(void)
+{
+	int fd = open(stage_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (refuser.pid > 0)
+		end_kid(&refuser);
+	fd_close(&starter_fd);
+	broker_fini(&broker);
+	stage_empty(openat(fd, STAGE_STARTED, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	CHECK(unlinkat(fd, STAGE_STARTED, AT_REMOVEDIR) == 0);
+	stage_empty(fd);
 	CHECK(rmdir(stage_dir) == 0);
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "tests/unit/worker_domains.h"
+#include "worker/vm/rundir.h"
 
 static struct home other; /* of another worker of the same user */
 
@@ -323,6 +324,110 @@ test_late_box(void)
 	end();
 }
 
+/* --- what the broker is told of machines that start with the host ------------------------- */
+
+static char states[32]; /* a digit each */
+
+static void
+hear(const struct ipc_header *header, const void *body)
+{
+	const struct ipc_autostart *autostart = body;
+
+	if (header->type == IPC_LEASE_NEXT)
+		rig_no_lease(header->serial);
+	if (header->type == IPC_AUTOSTART && strlen(states) < sizeof(states) - 1)
+		states[strlen(states)] = (char)('0' + autostart->state);
+}
+
+static void
+wait_states(const char *want)
+{
+	for (int i = 0; i < 100 && strcmp(states, want) != 0; i++)
+		rig_turn(100);
+	CHECK_STR(states, want);
+}
+
+static void
+begin_hearing(void)
+{
+	begin();
+	know_qemu();
+	memset(states, 0, sizeof(states));
+	rig.told = hear;
+	run("echo \"<domain type='qemu'><name>vm</name><memory>65536</memory><os><type>hvm</type>"
+	    "</os></domain>\" >.qemud/domains/vm.xml");
+}
+
+static void
+test_marks(void)
+{
+	begin_hearing();
+	run("ln -s ../domains/vm.xml .qemud/autostart/vm.xml");
+	CHECK(rundir_mark("autostarted") == 0);
+	CHECK(!try());
+	CHECK_STR(states, "2");
+	/* By files, one and all of them. */
+	run("rm .qemud/autostart/vm.xml");
+	wait_states("21");
+	run("ln -s ../domains/vm.xml .qemud/autostart/vm.xml");
+	wait_states("212");
+	run("sed s/vm/other/ .qemud/domains/vm.xml >.qemud/domains/other.xml");
+	run("ln -s ../domains/other.xml .qemud/autostart/other.xml");
+	for (int i = 0; i < 100 && rig.estate.domains.n_autostart < 2; i++)
+		rig_turn(100);
+	run("rm .qemud/domains/vm.xml");
+	for (int i = 0; i < 100 && rig.estate.domains.n_autostart > 1; i++)
+		rig_turn(100);
+	CHECK_STR(states, "212");
+	run("rm .qemud/domains/other.xml");
+	wait_states("2121");
+	end();
+}
+
+/* A call, and the worker leaves in the same turn; that it forgets the domains then is no change. */
+static void
+test_marks_at_the_end(void)
+{
+	struct rpc_error error;
+	struct domain *domain;
+
+	begin_hearing();
+	CHECK(!try());
+	CHECK_STR(states, "1");
+	domain = domains_find_name(&rig.estate.domains, "vm");
+	CHECK(domain &&
+		domains_set_autostart(&rig.estate.domains, domain, true, &error) == RPC_DONE);
+	estate_fini(&rig.estate);
+	rig_turn(0);
+	CHECK_STR(states, "12");
+	end();
+}
+
+static void
+test_marks_unknown(void)
+{
+	begin_hearing();
+	run("chmod 0750 .qemud");
+	CHECK(try() != NULL);
+	CHECK(try() != NULL);
+	CHECK_STR(states, "3");
+	run("chmod 0700 .qemud");
+	CHECK(!try());
+	CHECK_STR(states, "31");
+	end();
+}
+
+/* When the host begins nobody asks for anything. */
+static void
+test_wake(void)
+{
+	begin_hearing();
+	estate_wake(&rig.estate, true);
+	wait_states("1");
+	CHECK(rig.estate.state == ESTATE_OPEN && rig.last_conn == 0);
+	end();
+}
+
 int
 main(void)
 {
@@ -341,5 +446,9 @@ main(void)
 	TEST("nobody is left waiting when the worker leaves", test_leaving);
 	TEST("nobody is left waiting when the broker goes", test_broker_goes);
 	TEST("a box that comes too late is closed", test_late_box);
+	TEST("whether something starts with the host is told, and each change of it", test_marks);
+	TEST("also in the last turn", test_marks_at_the_end);
+	TEST("where that cannot be known this is told once", test_marks_unknown);
+	TEST("all is opened without a client when the host begins", test_wake);
 	return TEST_END();
 }

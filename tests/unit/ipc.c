@@ -108,6 +108,7 @@ is_in_enum(enum ipc_type type)
 	case IPC_LEASE_FOUND:
 	case IPC_NET:
 	case IPC_NET_READY:
+	case IPC_AUTOSTART:
 	case IPC_WORKER:
 	case IPC_WORKER_STARTED:
 	case IPC_VIEW:
@@ -468,7 +469,13 @@ static const struct field fields[] = {
 	FIELD(IPC_WORKER, ipc_worker, port_min, 0, false),
 	FIELD(IPC_WORKER, ipc_worker, port_min, 65535, true),
 	FIELD(IPC_WORKER, ipc_worker, port_min, 65536, false),
-	FIELD(IPC_WORKER, ipc_worker, zero, 1, false),
+	FIELD(IPC_WORKER, ipc_worker, wake, 1, true),
+	FIELD(IPC_WORKER, ipc_worker, wake, 2, false),
+	FIELD(IPC_AUTOSTART, ipc_autostart, state, 0, false),
+	FIELD(IPC_AUTOSTART, ipc_autostart, state, IPC_AUTOSTART_NONE, true),
+	FIELD(IPC_AUTOSTART, ipc_autostart, state, IPC_AUTOSTART_UNKNOWN, true),
+	FIELD(IPC_AUTOSTART, ipc_autostart, state, IPC_AUTOSTART_UNKNOWN + 1, false),
+	FIELD(IPC_AUTOSTART, ipc_autostart, zero, 1, false),
 	FIELD(IPC_BOX, ipc_box, n_files, 0, false),
 	FIELD(IPC_BOX, ipc_box, n_files, UINT32_MAX, true),
 	FIELD(IPC_BOX, ipc_box, id, 0, false),

@@ -48,6 +48,7 @@ static const struct ipc_lease_stop good_lease_stop = {.id = 1};
 static const struct ipc_lease_next good_lease_next = {.after = 0};
 static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
 static const struct ipc_net good_net = {.id = 1, .kind = IPC_NET_PASST};
+static const struct ipc_autostart good_autostart = {.state = IPC_AUTOSTART_SOME};
 static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
 static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
@@ -88,6 +89,7 @@ static const struct expected messages[] = {
 	{21, ANSWER, "LEASE_FOUND", 24, 0, CHILD, BROKER, S | L, false, &good_lease_found},
 	{22, ASK, "NET", 8, 0, CHILD, PEER, S | L, false, &good_net},
 	{23, ANSWER, "NET_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{24, NOTICE, "AUTOSTART", 8, 0, CHILD, PEER, S | L, false, &good_autostart},
 	{32, ASK, "WORKER", 24, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{34, ASK, "VIEW", 16, 0, STARTER, BROKER, S, false, &good_view},

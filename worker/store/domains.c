@@ -58,6 +58,7 @@ domain_free(struct domain *domain)
 static void
 remove_and_free(struct domains *domains, struct domain *domain)
 {
+	domains_note_autostart(domains, domain, false);
 	TAILQ_REMOVE(&domains->all, domain, entry);
 	LIST_REMOVE(domain, by_uuid);
 	LIST_REMOVE(domain, by_name);
@@ -159,7 +160,7 @@ domains_reconfigure(struct domains *domains, struct domain *domain, struct domai
 void
 domains_forget(struct domains *domains, struct domain *domain)
 {
-	domain->autostart = false;
+	domains_note_autostart(domains, domain, false);
 	domain->config = domain_def_free(domain->config);
 	domains_settle(domains, domain);
 }
@@ -402,7 +403,7 @@ domains_undefine(struct domains *domains, struct domain *domain, struct rpc_erro
 	r = definitions_remove(domains->home, name);
 
 	if (r < 0) {
-		domain->autostart = definitions_autostart(domains->home, name);
+		domains_note_autostart(domains, domain, definitions_autostart(domains->home, name));
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
 			"cannot remove the definition of domain '%s' from ~/.qemud/domains", name);
 	}
@@ -474,6 +475,17 @@ domains_settle(struct domains *domains, struct domain *domain)
 		remove_and_free(domains, domain);
 }
 
+void
+domains_note_autostart(struct domains *domains, struct domain *domain, bool autostart)
+{
+	if (domain->autostart == autostart)
+		return;
+	domain->autostart = autostart;
+	domains->n_autostart += autostart ? 1 : -1u;
+	if (domains->marked)
+		domains->marked(domains->marked_arg);
+}
+
 int
 domains_set_autostart(
 	struct domains *domains, struct domain *domain, bool autostart, struct rpc_error *error)
@@ -488,6 +500,6 @@ domains_set_autostart(
 	if (r < 0)
 		return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
 			"cannot change ~/.qemud/autostart for domain '%s'", domain->config->name);
-	domain->autostart = autostart;
+	domains_note_autostart(domains, domain, autostart);
 	return RPC_DONE;
 }

@@ -65,8 +65,8 @@ struct domain {
 	struct domain_def *live;   /* as it was started, with all aliases; NULL: it does not run */
 	int32_t id;                /* -1 while not running */
 	enum domain_state state;
-	int32_t reason; /* of the state, as libvirt numbers them */
-	bool autostart;
+	int32_t reason;     /* of the state, as libvirt numbers them */
+	bool autostart;     /* changed by domains_note_autostart() alone */
 	bool autostart_due; /* its turn to start with the host has not come yet */
 	bool was_defined;   /* it has a definition on disk, or had */
 	struct vm *vm;      /* borrowed; NULL: there is nothing of it, nor about to be */
@@ -91,7 +91,9 @@ struct domains {
 	const struct home *home;      /* borrowed */
 	const struct domain_env *env; /* borrowed */
 	struct domain_queue all;      /* in the order in which they came */
-	unsigned n;
+	unsigned n, n_autostart;
+	void (*marked)(void *arg); /* n_autostart has changed; NULL: nobody wants to know */
+	void *marked_arg;
 	struct domain_bucket by_uuid[DOMAINS_BUCKETS], by_name[DOMAINS_BUCKETS];
 	struct domains_keeper *keeper; /* borrowed; NULL: nobody watches */
 };
@@ -132,6 +134,8 @@ int domains_rename(
  * freed. Returns as above.
  */
 int domains_undefine(struct domains *domains, struct domain *domain, struct rpc_error *error);
+/** It starts with the host, or not, as the disk says: keep that in mind. */
+void domains_note_autostart(struct domains *domains, struct domain *domain, bool autostart);
 /** Start it with the host, or not. Returns as above. */
 int domains_set_autostart(
 	struct domains *domains, struct domain *domain, bool autostart, struct rpc_error *error);

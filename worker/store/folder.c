@@ -371,7 +371,8 @@ autostart_touched(struct watch *watch, const char *name)
 	struct domain *domain = domains_find_name(folder->domains, name);
 
 	if (domain && domain->config)
-		domain->autostart = definitions_autostart(folder->home, name);
+		domains_note_autostart(
+			folder->domains, domain, definitions_autostart(folder->home, name));
 }
 
 static void renew_due(struct timer *timer);
@@ -435,8 +436,8 @@ renew(struct folder *folder)
 		return;
 	TAILQ_FOREACH (domain, &folder->domains->all, entry)
 		if (domain->config)
-			domain->autostart =
-				definitions_autostart(folder->home, domain->config->name);
+			domains_note_autostart(folder->domains, domain,
+				definitions_autostart(folder->home, domain->config->name));
 }
 
 static void

@@ -156,8 +156,8 @@ update(struct look *look, struct domain *domain)
 		return left_alone(look, words(r));
 	if (r == 0) {
 		domains_reconfigure(look->domains, domain, take_ptr(look->def));
-		domain->autostart =
-			definitions_autostart(look->domains->home, domain->config->name);
+		domains_note_autostart(look->domains, domain,
+			definitions_autostart(look->domains->home, domain->config->name));
 		tell(look, domain, EVENT_DEFINED,
 			is_new ? EVENT_DEFINED_ADDED : EVENT_DEFINED_UPDATED);
 	}
@@ -173,7 +173,8 @@ add(struct look *look)
 	if (!domain)
 		return left_alone(look, words(-ENOMEM));
 	(void)take_ptr(look->def);
-	domain->autostart = definitions_autostart(domains->home, domain->config->name);
+	domains_note_autostart(
+		domains, domain, definitions_autostart(domains->home, domain->config->name));
 	tell(look, domain, EVENT_DEFINED, EVENT_DEFINED_ADDED);
 	return understood(look);
 }
@@ -284,7 +285,8 @@ rename_domain(struct look *look, struct domain *domain)
 	(void)definitions_set_autostart(home, name_of(domain), false);
 	tell(look, domain, EVENT_UNDEFINED, EVENT_UNDEFINED_RENAMED);
 	domains_reconfigure(look->domains, domain, take_ptr(look->def));
-	domain->autostart = definitions_autostart(home, domain->config->name);
+	domains_note_autostart(
+		look->domains, domain, definitions_autostart(home, domain->config->name));
 	tell(look, domain, EVENT_DEFINED, EVENT_DEFINED_RENAMED);
 }
 
