@@ -66,7 +66,7 @@ mkdir -p $at/sbin $at/libexec $at/tests $at/protocol/rpc /srv/out
 cp "$build/qemud" $at/sbin/
 cp "$build"/qemud-* $at/libexec/
 chmod 0711 $at/sbin/* $at/libexec/*
-cp -r tests/lib tests/e2e tests/golden $at/tests/
+cp -r tests/lib tests/e2e tests/golden tests/clients $at/tests/
 cp protocol/rpc/procedures.tsv $at/protocol/rpc/
 if [ -n "${TEST_GUEST-}" ]; then
 	mkdir $at/guest
