@@ -221,7 +221,7 @@ test_features(void)
 	for (int32_t i = -1; i < 40; i++) {
 		args.feature = i;
 		CHECK(call(sock, RPC_PROC_CONNECT_SUPPORTS_FEATURE, &args, &ret) == 0);
-		CHECK(ret.supported == (i == 9 || i == 10 || i == 14 || i == 15));
+		CHECK(ret.supported == (i == 8 || i == 9 || i == 10 || i == 14 || i == 15));
 	}
 	fd_close(&sock);
 	rig_stop();

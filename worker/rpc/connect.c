@@ -30,6 +30,7 @@ enum {
 };
 
 enum vir_feature {
+	VIR_DRV_FEATURE_FD_PASSING = 8, /* asked before each call that takes or returns one */
 	VIR_DRV_FEATURE_TYPED_PARAM_STRING = 9,
 	VIR_DRV_FEATURE_PROGRAM_KEEPALIVE = 10,
 	VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK = 14,
@@ -200,7 +201,8 @@ rpc_connect_supports_feature(struct rpc_call *call,
 	else if (!call->client->uri)
 		return call_not_open(call);
 	/* What is not named, known or not, is not supported: that is no error. */
-	ret->supported = args->feature == VIR_DRV_FEATURE_TYPED_PARAM_STRING ||
+	ret->supported = args->feature == VIR_DRV_FEATURE_FD_PASSING ||
+			 args->feature == VIR_DRV_FEATURE_TYPED_PARAM_STRING ||
 			 args->feature == VIR_DRV_FEATURE_PROGRAM_KEEPALIVE ||
 			 args->feature == VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK ||
 			 args->feature == VIR_DRV_FEATURE_REMOTE_CLOSE_CALLBACK;
