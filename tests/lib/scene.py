@@ -33,6 +33,7 @@ MASKS = [(re.compile(pattern, re.MULTILINE), instead) for pattern, instead in (
      r"Core\(s\) per socket:|Thread\(s\) per core:|NUMA cell\(s\):|Memory size:) +\S.*", r"\1 N"),
     # Where whose sockets are.
     (r"(\?socket=|vnc\+unix://)\S+", r"\1/N"),
+    (r"/dev/pts/\d+", "/dev/pts/N"),
     # Which QEMU and libvirt are installed.
     (r"(QEMU|libvirt|API:) \d+\.\d+\.\d+", r"\1 N.N.N"),
 )]
