@@ -88,7 +88,7 @@ parse_file(struct domain_parse *p, xmlNode *source, struct domain_chardev *chard
 
 	if (!path)
 		return refuse_no_path(p);
-	r = xml_attr_word(source, "append", domain_switches, p->error, &append);
+	r = xml_attr_word(source, "append", xml_on_off, p->error, &append);
 	chardev->append = append;
 	return r ? r : take_path(p, "source", path, &chardev->path);
 }
@@ -166,7 +166,7 @@ parse_log(struct domain_parse *p, xmlNode *node, struct domain_chardev *chardev)
 	path = xml_attr(log, "file");
 	if (!path)
 		return refuse_xml(p, "missing attribute 'file' of element <log>");
-	r = xml_attr_word(log, "append", domain_switches, p->error, &append);
+	r = xml_attr_word(log, "append", xml_on_off, p->error, &append);
 	chardev->log_append = append;
 	return r ? r : take_path(p, "log", path, &chardev->log);
 }
@@ -195,7 +195,7 @@ static void
 format_switch(struct writer *w, enum domain_switch append)
 {
 	if (append)
-		writer_attr(w, "append", xml_word(domain_switches, append));
+		writer_attr(w, "append", xml_word(xml_on_off, append));
 }
 
 void

@@ -14,8 +14,6 @@
 
 #define ALIAS_MAX 64
 
-const struct xml_word domain_switches[] = {{"on", DOMAIN_ON}, {"off", DOMAIN_OFF}, {NULL, 0}};
-
 static bool
 is_users(const char *alias)
 {
@@ -70,8 +68,7 @@ parse_pci(struct domain_parse *p, xmlNode *address, struct domain_device *device
 	if (r == 0)
 		r = parse_part(p, address, "function", 7, &function);
 	if (r == 0)
-		r = xml_attr_word(
-			address, "multifunction", domain_switches, p->error, &multifunction);
+		r = xml_attr_word(address, "multifunction", xml_on_off, p->error, &multifunction);
 	if (r)
 		return r;
 	if (domain > 0)
@@ -246,7 +243,7 @@ format_pci(struct writer *w, const struct domain_pci_address *pci)
 	writer_attr_f(w, "slot", "0x%02x", pci->slot);
 	writer_attr_f(w, "function", "0x%x", pci->function);
 	if (pci->multifunction)
-		writer_attr(w, "multifunction", xml_word(domain_switches, pci->multifunction));
+		writer_attr(w, "multifunction", xml_word(xml_on_off, pci->multifunction));
 	writer_end(w, "address");
 }
 

@@ -29,9 +29,9 @@ parse_options(struct domain_parse *p, xmlNode *node, struct domain_memballoon *b
 	unsigned autodeflate = 0, reporting = 0;
 	int r;
 
-	r = xml_attr_word(node, "autodeflate", domain_switches, p->error, &autodeflate);
+	r = xml_attr_word(node, "autodeflate", xml_on_off, p->error, &autodeflate);
 	if (r == 0)
-		r = xml_attr_word(node, "freePageReporting", domain_switches, p->error, &reporting);
+		r = xml_attr_word(node, "freePageReporting", xml_on_off, p->error, &reporting);
 	if (r == 0 && stats)
 		r = xml_attr_number(
 			stats, "period", 10, INT32_MAX, 0, p->error, &balloon->stats_period_s);
@@ -86,10 +86,10 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	writer_start(w, "memballoon");
 	writer_attr(w, "model", xml_word(models, balloon->virtio ? balloon->virtio : NONE));
 	if (balloon->autodeflate)
-		writer_attr(w, "autodeflate", xml_word(domain_switches, balloon->autodeflate));
+		writer_attr(w, "autodeflate", xml_word(xml_on_off, balloon->autodeflate));
 	if (balloon->free_page_reporting)
-		writer_attr(w, "freePageReporting",
-			xml_word(domain_switches, balloon->free_page_reporting));
+		writer_attr(
+			w, "freePageReporting", xml_word(xml_on_off, balloon->free_page_reporting));
 	if (balloon->stats_period_s > 0) {
 		writer_start(w, "stats");
 		writer_attr_f(w, "period", "%u", balloon->stats_period_s);

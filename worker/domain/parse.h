@@ -27,9 +27,6 @@ struct domain_parse {
 	struct rpc_error *error;
 };
 
-/* "on" and "off". */
-extern const struct xml_word domain_switches[];
-
 /* Refusals with a part's usual code; the text is a format with arguments. */
 #define refuse_xml(p, ...) \
 	domain_refuse((p)->error, VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN, __VA_ARGS__)
