@@ -50,7 +50,7 @@ int domain_chardev_parse(struct domain_parse *p, struct _xmlNode *node,
 void domain_chardev_format(struct writer *w, const char *element,
 	const struct domain_chardev *chardev, unsigned flags);
 /** Free what it owns beside its alias: `fini` of a kind that owns no more. */
-void domain_chardev_fini(void *chardev);
+void domain_chardev_fini(void *device);
 
 /** The next character device, of whatever kind, {0} standing before the first; NULL after the last. */
 struct domain_chardev *domain_chardev_next(
