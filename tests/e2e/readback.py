@@ -159,6 +159,7 @@ FILES = {
     "qemud-launch": sorted([DEV_NULL, DEV_NULL, DEV_NULL, PIPE, SOCKET, EPOLL, "/run/qemud/users",
                             *(f"/srv/qemud/libexec/qemud-{name}" for name in STARTED)]
                            + [folder for folder in [os.environ["TEST_CGROUP"]] if folder != "none"]
+                           + [PIDFD]  # its own, for those that end with it
                            + [PIPE, PIDFD] * CHILDREN),
 }
 

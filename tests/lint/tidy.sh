@@ -1,7 +1,7 @@
 #!/bin/sh
 # Property: clang-tidy and cppcheck find nothing in what programs are made of.
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# test: slow timeout=420
+# test: slow timeout=900
 #
 # shellcheck disable=SC2086 # $ours is a list
 #
