@@ -40,6 +40,7 @@ __attribute__((used)) static void (*const served[])(void) = {
 	(void (*)(void))rpc_connect_domain_event_callback_register_any,
 	(void (*)(void))rpc_domain_get_control_info,
 	(void (*)(void))rpc_domain_get_metadata,
+	(void (*)(void))rpc_domain_open_channel,
 	(void (*)(void))rpc_domain_open_console,
 };
 

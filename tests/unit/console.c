@@ -351,6 +351,36 @@ test_leaves_after_input(void)
 	stop();
 }
 
+/* Connected no longer than somebody needs it; others are not in the way of who comes next. */
+static void
+test_on_demand(void)
+{
+	size_t at = 0, n_told = 0;
+
+	fill_paste();
+	start(NULL);
+	console.on_demand = true;
+	CHECK(console_attach(&console, &a.client, false) == 0);
+	CHECK(console_attach(&console, &b.client, true) == 0 && console.fd >= 0);
+	CHECK(says(&b, "hello") == 5);
+	CHECK_STR(guest_hears(), "hello");
+	console_detach(&b.client);
+	CHECK(console.fd == -1 && read(guest, told, 1) == 0);
+	fd_close(&guest);
+	connect_guest();
+	CHECK(console_attach(&console, &a.client, false) == 0 && say_paste(&a, &at));
+	console_detach(&a.client);
+	CHECK(console.fd >= 0);
+	for (unsigned i = 0; n_told < at && i < TURNS; i++) {
+		ssize_t n = read(guest, told + n_told, at - n_told);
+
+		n_told += n > 0 ? (size_t)n : 0;
+		turn();
+	}
+	CHECK(n_told == at && memcmp(told, paste, at) == 0 && console.fd == -1);
+	stop();
+}
+
 /* As if it were so late that patience ends. */
 static void
 be_late(void)
@@ -536,6 +566,7 @@ main(void)
 	TEST("a guest is read once before others have a turn", test_one_read_a_turn);
 	TEST("what is pasted waits for the guest, and all of it arrives", test_paste);
 	TEST("what a client said arrives also when it has left", test_leaves_after_input);
+	TEST("a channel is connected while somebody needs it", test_on_demand);
 	TEST("a guest that takes nothing is given up", test_patience);
 	TEST("a guest that takes a little is waited for", test_slow_guest);
 	TEST("when QEMU's end is lost the client stays, and hears the next", test_qemu_closes);

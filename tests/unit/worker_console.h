@@ -12,6 +12,7 @@
 
 /* As in worker.h. */
 __attribute__((used)) static void (*const served_consoles[])(void) = {
+	(void (*)(void))rpc_domain_open_channel,
 	(void (*)(void))rpc_domain_open_console,
 };
 

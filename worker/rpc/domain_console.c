@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domain_console.c: the procedure that opens a VM's console as a stream.
+ * domain_console.c: the procedures that open a VM's console or channel as a stream.
  *
  * Runs in the worker. The stream's other end is a console (worker/vm/console.h): the guest says
  * what it likes, and one client at a time hears it. When the VM ends, so does the data; the client
@@ -18,6 +18,8 @@
 
 /* virDomainConsoleFlags. SAFE asks for what is always so here: one client at a time. */
 enum { CONSOLE_FORCE = 1, CONSOLE_SAFE = 2 };
+/* virDomainChannelFlags */
+enum { CHANNEL_FORCE = 1 };
 
 struct console_stream {
 	struct client_stream stream;
@@ -104,10 +106,13 @@ find_device(const struct domain_def *live, const char *alias, size_t *ret_index)
 	return chardev;
 }
 
+/* what: in libvirt's words. */
 static int
-attach(struct rpc_call *call, struct console *console, bool force)
+attach(struct rpc_call *call, struct vm *vm, size_t index, const struct domain_chardev *chardev,
+	const char *what, bool force)
 {
 	struct console_stream *self = calloc(1, sizeof(*self));
+	int r;
 
 	if (!self)
 		return call_out_of_memory(call);
@@ -116,11 +121,26 @@ attach(struct rpc_call *call, struct console *console, bool force)
 		free(self);
 		return RPC_FAILED;
 	}
-	if (console_attach(console, &self->console, force) == 0)
+	r = console_attach(&vm->consoles[index], &self->console, force);
+	if (r == 0 && vm_open_channel(vm, index, chardev, &call->error) == RPC_DONE)
 		return RPC_DONE;
 	client_stream_close(&self->stream);
-	return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-		"operation failed: Active console session exists for this domain");
+	return r == 0 ? RPC_FAILED
+		      : rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+				"operation failed: Active %s exists for this domain", what);
+}
+
+/* The live domain of a call, or NULL with the error. */
+static const struct domain *
+find_running(struct rpc_call *call, const struct rpc_domain *dom)
+{
+	const struct domain *domain = call_find_domain(call, dom);
+
+	if (!domain || domain_is_active(domain))
+		return domain;
+	(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+		"Requested operation is not valid: domain is not running");
+	return NULL;
 }
 
 /* Errors are libvirt 9.0.0's (qemu_driver.c, qemuDomainOpenConsole). */
@@ -133,12 +153,9 @@ rpc_domain_open_console(struct rpc_call *call, const struct rpc_domain_open_cons
 
 	if (call_check_flags(call, args->flags, CONSOLE_FORCE | CONSOLE_SAFE) != RPC_DONE)
 		return RPC_FAILED;
-	domain = call_find_domain(call, &args->dom);
+	domain = find_running(call, &args->dom);
 	if (!domain)
 		return RPC_FAILED;
-	if (!domain_is_active(domain))
-		return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-			"Requested operation is not valid: domain is not running");
 	chardev = find_device(domain->live, args->dev_name, &index);
 	if (!chardev)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
@@ -148,5 +165,52 @@ rpc_domain_open_console(struct rpc_call *call, const struct rpc_domain_open_cons
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
 			"internal error: character device %s is not using a PTY",
 			chardev->device.alias);
-	return attach(call, &domain->vm->consoles[index], args->flags & CONSOLE_FORCE);
+	return attach(
+		call, domain->vm, index, chardev, "console session", args->flags & CONSOLE_FORCE);
+}
+
+/* The channel of that alias, or that name in the guest; without, the first. NULL: there is none. */
+static const struct domain_chardev *
+find_channel(const struct domain_def *live, const char *name, size_t *ret_index)
+{
+	const struct domain_chardev *chardev;
+	struct domain_cursor at = {0};
+
+	for (*ret_index = 0; (chardev = domain_chardev_next(live, &at)); ++*ret_index) {
+		const char *other =
+			at.of == &domain_channel_kind ? live->channels[at.index].name : NULL;
+
+		if (at.of == &domain_channel_kind &&
+			(!name || strcmp(chardev->device.alias, name) == 0 ||
+				(other && strcmp(other, name) == 0)))
+			break;
+	}
+	return chardev;
+}
+
+/* Errors are libvirt 9.0.0's (qemu_driver.c, qemuDomainOpenChannel). */
+int
+rpc_domain_open_channel(struct rpc_call *call, const struct rpc_domain_open_channel_args *args)
+{
+	const struct domain_chardev *chardev;
+	const struct domain *domain;
+	size_t index;
+
+	if (call_check_flags(call, args->flags, CHANNEL_FORCE) != RPC_DONE)
+		return RPC_FAILED;
+	domain = find_running(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	chardev = find_channel(domain->live, args->name, &index);
+	if (!chardev)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: cannot find channel %s",
+			args->name ? args->name : "<null>");
+	/* What QEMU has connected to is somebody's else: the guest is not behind it. */
+	if (chardev->type != DOMAIN_CHARDEV_UNIX || chardev->connect)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: channel %s is not using a UNIX socket%s",
+			args->name ? args->name : "", chardev->connect ? " of its own" : "");
+	return attach(
+		call, domain->vm, index, chardev, "channel stream", args->flags & CHANNEL_FORCE);
 }

@@ -124,6 +124,18 @@ open_socket(const struct domain_chardev *chardev, struct rpc_error *error, int *
 	return rpc_error_set_errno(error, -r, VIR_FROM_QEMU, "Failed to bind socket to '%s'", path);
 }
 
+int
+vm_chardev_connect(const struct domain_chardev *chardev, struct rpc_error *error, int *ret_fd)
+{
+	int r;
+
+	ASSERT(chardev->type == DOMAIN_CHARDEV_UNIX && !chardev->connect);
+	r = connect_at(chardev->path, ret_fd);
+	return r == 0 ? RPC_DONE
+		      : rpc_error_set_errno(error, -r, VIR_FROM_QEMU, "Failed to connect to '%s'",
+				chardev->path);
+}
+
 /* --- files -------------------------------------------------------------------------------- */
 
 /* QEMU appends to what is there, or to nothing. */

@@ -37,6 +37,9 @@ int vm_chardev_open(const struct domain_def *live, const struct qemu_command_fd 
 int vm_chardev_open_log(const struct domain_def *live, const struct qemu_command_fd *fd,
 	struct rpc_error *error, int *ret_fd);
 
+/** Connect, as a program of the user's does, to the socket on which QEMU listens. */
+int vm_chardev_connect(const struct domain_chardev *chardev, struct rpc_error *error, int *ret_fd);
+
 /** Bring its files back below their bound. */
 void vm_chardev_trim(const struct domain_def *live);
 /** It has ended: the sockets that were made for it go. */

@@ -59,6 +59,16 @@ tell_writable(struct console *console)
 		client->ops->writable(client);
 }
 
+static void disconnect(struct console *console);
+
+/* Nobody is there any more who wanted it connected. */
+static void
+hang_up(struct console *console)
+{
+	if (console->on_demand && !console->client && console->n_input == 0)
+		disconnect(console);
+}
+
 static void
 impatient(struct timer *timer)
 {
@@ -68,6 +78,7 @@ impatient(struct timer *timer)
 	drop_input(console);
 	io_set(&console->io, EPOLLIN);
 	tell_writable(console);
+	hang_up(console);
 }
 
 static void
@@ -94,6 +105,7 @@ go_on(struct console *console)
 		io_set(&console->io, EPOLLIN);
 	}
 	tell_writable(console);
+	hang_up(console);
 }
 
 size_t
@@ -165,7 +177,7 @@ console_ready(struct io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		go_on(console);
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (console->fd >= 0 && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		(void)hear(console);
 }
 
@@ -208,7 +220,7 @@ console_attach(struct console *console, struct console_client *client, bool forc
 	if (other && !force)
 		return -EBUSY;
 	if (other)
-		console_detach(other);
+		other->console = NULL;
 	console->client = client;
 	client->console = console;
 	if (other)
@@ -219,8 +231,11 @@ console_attach(struct console *console, struct console_client *client, bool forc
 void
 console_detach(struct console_client *client)
 {
-	if (!client->console)
+	struct console *console = client->console;
+
+	if (!console)
 		return;
-	client->console->client = NULL;
+	console->client = NULL;
 	client->console = NULL;
+	hang_up(console);
 }

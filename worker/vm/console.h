@@ -6,7 +6,8 @@
  * Runs in the worker, as the user. QEMU is not trusted, nor is the guest behind it: what they say
  * is bytes, of any number at any speed. Nobody waits for a client that does not read: it is
  * detached. A client's input waits for the guest, in bounded memory, and is dropped when the guest
- * takes none of it for CONSOLE_PATIENCE_S: the far end of the line is off.
+ * takes none of it for CONSOLE_PATIENCE_S: the far end of the line is off. A channel's is connected
+ * while somebody is attached, so that the user's own programs can talk to the guest when nobody is.
  */
 #ifndef WORKER_VM_CONSOLE_H
 #define WORKER_VM_CONSOLE_H
@@ -53,6 +54,7 @@ struct console {
 	uint8_t *input; /* CONSOLE_INPUT_MAX bytes while there are any; owned */
 	size_t n_input;
 	struct timer patience;
+	bool on_demand; /* connected while somebody is attached, and what she has said is not taken */
 	bool off; /* the guest takes nothing: what it does not take at once is dropped, not kept */
 };
 

@@ -378,6 +378,24 @@ vm_open_consoles(struct vm *vm)
 	}
 }
 
+int
+vm_open_channel(
+	struct vm *vm, size_t index, const struct domain_chardev *chardev, struct rpc_error *error)
+{
+	struct console *console = &vm->consoles[index];
+	int fd, r;
+
+	if (console->fd >= 0 || chardev->type != DOMAIN_CHARDEV_UNIX)
+		return RPC_DONE;
+	r = vm_chardev_connect(chardev, error, &fd);
+	if (r != RPC_DONE)
+		return r;
+	console->on_demand = true;
+	r = console_connect(console, fd);
+	return r < 0 ? rpc_error_set_errno(error, -r, VIR_FROM_QEMU, "cannot talk to a channel")
+		     : RPC_DONE;
+}
+
 /* --- the end of the struct ---------------------------------------------------------------- */
 
 static void

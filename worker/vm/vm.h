@@ -131,6 +131,12 @@ int vm_wait_end(struct vm *vm, const struct rpc_error *error, vm_done_fn *done, 
 int vm_open_monitor(struct vm *vm);
 /** Connect its consoles, those that are not. */
 void vm_open_consoles(struct vm *vm);
+/**
+ * Connect the console at the place of that device, if the device is a socket of its own, and it is not: while a client
+ * is attached to it. Returns RPC_DONE, or RPC_FAILED with the error.
+ */
+int vm_open_channel(
+	struct vm *vm, size_t index, const struct domain_chardev *chardev, struct rpc_error *error);
 /** Its state has changed: shown to clients at once, kept for the next worker. */
 void vm_set_state(struct vm *vm, enum domain_state state, int32_t reason);
 /** Tell clients what has happened to its domain. */
