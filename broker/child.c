@@ -478,7 +478,7 @@ start_due(const struct child *child)
 		return UINT64_MAX;
 	if (child->waiting.first)
 		return ready_ns;
-	if (!is_wanted(child) || !child->user->has_account)
+	if (!is_wanted(child) || !child->user || !child->user->has_account)
 		return UINT64_MAX;
 	return ready_ns > again_ns ? ready_ns : again_ns;
 }

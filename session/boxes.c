@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/packet.h"
 #include "lib/take.h"
+#include "lib/uuid.h"
 #include "session/notes.h"
 #include "session/spawn.h"
 
@@ -151,26 +152,37 @@ static void
 answer_tool(struct boxes *boxes, uint32_t serial)
 {
 	struct note none = {.id = 0};
-	struct box *box;
+	struct box *box = NULL;
 	int sock = -1, r = start(boxes, &none, &sock, &box);
 
-	if (r < 0)
+	if (!box)
 		log_error("no box can be made: %s", strerror(-r));
 	else
 		log_info("pid=%d qemud-box: started", (int)box->pid);
 	if (link_answer(boxes->link, IPC_TOOL_READY, serial, r, NULL, r < 0 ? NULL : &sock) != 0 &&
-		r == 0)
+		box)
 		end(box);
 	fd_close(&sock);
 }
 
 static const struct box *
-find_vm(const struct boxes *boxes, uint32_t id, const uint8_t *uuid)
+find_uuid(const struct boxes *boxes, const uint8_t uuid[static UUID_SIZE])
 {
 	const struct box *box;
 
 	LIST_FOREACH (box, &boxes->list, entry)
-		if (box->id != 0 && (uuid ? memcmp(box->uuid, uuid, 16) == 0 : box->id == id))
+		if (box->id != 0 && memcmp(box->uuid, uuid, UUID_SIZE) == 0)
+			return box;
+	return NULL;
+}
+
+static const struct box *
+find_id(const struct boxes *boxes, uint32_t id)
+{
+	const struct box *box;
+
+	LIST_FOREACH (box, &boxes->list, entry)
+		if (box->id == id)
 			return box;
 	return NULL;
 }
@@ -182,15 +194,15 @@ lease(struct boxes *boxes, const struct ipc_lease *ask, struct ipc_leased *ret, 
 	struct note note = {0};
 	int r;
 
-	if (find_vm(boxes, 0, ask->uuid))
+	if (find_uuid(boxes, ask->uuid))
 		return -EEXIST;
 	do
 		boxes->last_id = boxes->last_id < INT32_MAX ? boxes->last_id + 1 : 1;
-	while (find_vm(boxes, boxes->last_id, NULL));
+	while (find_id(boxes, boxes->last_id));
 	note.id = boxes->last_id;
 	memcpy(note.uuid, ask->uuid, sizeof(note.uuid));
 	r = start(boxes, &note, ret_sock, ret_box);
-	if (r < 0)
+	if (r < 0 || !*ret_box)
 		return r;
 	r = note_write(boxes->run_fd, &note);
 	if (r < 0) {
@@ -216,7 +228,7 @@ answer_lease(struct boxes *boxes, uint32_t serial, const struct ipc_lease *ask)
 		log_info("lease granted id=%" PRIu32 " pid=%" PRIu32, leased.id, leased.pid);
 	/* A seed that nobody took is nobody's. */
 	if (link_answer(boxes->link, IPC_LEASED, serial, r, &leased, r < 0 ? NULL : &sock) != 0 &&
-		r == 0)
+		r == 0 && box)
 		end(box);
 	fd_close(&sock);
 }
@@ -256,7 +268,7 @@ boxes_message(struct boxes *boxes, const struct ipc_message *message)
 		(void)link_answer(
 			boxes->link, IPC_NET_READY, message->serial, -EOPNOTSUPP, NULL, NULL);
 	} else if (message->type == IPC_LEASE_STOP) {
-		box = find_vm(boxes, stop->id, NULL);
+		box = find_id(boxes, stop->id);
 		if (box)
 			end(box);
 	}

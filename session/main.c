@@ -226,14 +226,12 @@ read_arguments(struct session *session, int argc, char **argv)
 static int
 open_program(const char *name)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - NAME_MAX);
+	char path[PATH_MAX] = ""; /* what is not written stays NUL */
 	char *end;
 	int fd;
 
-	if (n < 0)
+	if (readlink("/proc/self/exe", path, sizeof(path) - NAME_MAX) < 0)
 		die("/proc/self/exe: %s", strerror(errno));
-	path[n] = '\0';
 	end = strrchr(path, '/');
 	(void)snprintf(end ? end + 1 : path, NAME_MAX, "%s", name);
 	fd = open(path, O_PATH | O_CLOEXEC);

@@ -97,16 +97,35 @@ read_uuid(const char *text, uint8_t uuid[static UUID_SIZE])
 	const char *p = text;
 
 	for (size_t i = 0; i < UUID_SIZE; i++) {
-		unsigned byte;
+		char digits[3] = {0};
 
 		p += *p == '-';
-		if (sscanf(p, "%2x", &byte) != 1)
+		memcpy(digits, p, strnlen(p, 2));
+		if (strspn(digits, "0123456789abcdef") != 2)
 			return false;
-		uuid[i] = (uint8_t)byte;
+		uuid[i] = (uint8_t)strtoul(digits, NULL, 16);
 		p += 2;
 	}
 	/* Nothing is a note that we would not have named so. */
 	return strcmp(name_of(uuid).text, text) == 0;
+}
+
+/* A word, and a number from 1 to INT32_MAX behind it; text goes on behind both. */
+static bool
+read_number(const char **text, const char *word, uint32_t *ret)
+{
+	const char *digits = *text + strlen(word);
+	unsigned long number;
+	char *end;
+
+	if (strncmp(*text, word, strlen(word)) != 0 || *digits < '0' || *digits > '9')
+		return false;
+	number = strtoul(digits, &end, 10);
+	if (number < 1 || number > INT32_MAX)
+		return false;
+	*ret = (uint32_t)number;
+	*text = end;
+	return true;
 }
 
 /* Returns the pidfd of the process that the note is of, or -1 when that has ended. */
@@ -115,14 +134,14 @@ find_process(const char *text, struct note *note)
 {
 	char now[TEXT_MAX];
 	fd_auto int pidfd = -1;
-	int pid;
+	const char *at = text;
+	uint32_t pid;
 
-	if (sscanf(text, "id %" SCNu32 " pid %d ", &note->id, &pid) != 2 || pid <= 0 ||
-		note->id == 0 || note->id > INT32_MAX)
+	if (!read_number(&at, "id ", &note->id) || !read_number(&at, " pid ", &pid))
 		return -1;
-	note->pid = pid;
+	note->pid = (pid_t)pid;
 	/* First hold it, then see whether it is the one: a number may be given again in between. */
-	pidfd = pidfd_open(pid, 0);
+	pidfd = pidfd_open(note->pid, 0);
 	if (pidfd < 0 || describe(note, now) < 0 || strcmp(now, text) != 0)
 		return -1;
 	return take_fd(&pidfd);

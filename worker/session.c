@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,20 +16,16 @@ void
 session_become(int argc, char **argv)
 {
 	static const char program[] = "qemud-session";
-	char path[PATH_MAX];
+	char path[PATH_MAX] = "";
 	char *name;
-	ssize_t n;
 
 	if (argc < 2 || strcmp(argv[1], "--session") != 0)
 		return;
-	n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(program));
-	if (n < 0)
+	/* What is not written stays NUL. */
+	if (readlink("/proc/self/exe", path, sizeof(path) - sizeof(program)) < 0)
 		die("/proc/self/exe: %s", strerror(errno));
-	path[n] = '\0';
 	name = strrchr(path, '/');
-	if (!name)
-		die("it is not known where this program is");
-	memcpy(name + 1, program, sizeof(program));
+	(void)snprintf(name ? name + 1 : path, sizeof(program), "%s", program);
 	(void)execv(path, argv + 1);
 	die("%s: %s", path, strerror(errno));
 }

@@ -294,7 +294,7 @@ parse(struct domain_parse *p, xmlNode *node)
 	size_t at = 0;
 	int r = choose_kind(p, node, &kind, &index);
 
-	if (r)
+	if (r || !kind)
 		return r;
 	controller.type = kind->type;
 	controller.model = kind->model;

@@ -357,8 +357,10 @@ parse_features(struct domain_parse *p, xmlNode *cpu_node)
 	if (n > DOMAIN_CPU_FEATURES_MAX)
 		return refuse_unsupported(
 			p, "more than %d features of a CPU", DOMAIN_CPU_FEATURES_MAX);
-	cpu->features = n ? calloc(n, sizeof(*cpu->features)) : NULL;
-	if (n && !cpu->features)
+	if (n == 0)
+		return 0;
+	cpu->features = calloc(n, sizeof(*cpu->features));
+	if (!cpu->features)
 		return -ENOMEM;
 	while (r == 0 && (node = xml_each(cpu_node, "feature", node)))
 		r = parse_feature(p, node);

@@ -277,6 +277,8 @@ domain_features_format(struct writer *w, const struct domain_def *def)
 	static const struct domain_features none;
 	const struct domain_features *features = &def->features;
 
+	/* All of it is zeroed before it is filled, what aligns its members too. */
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
 	if (memcmp(features, &none, sizeof(none)) == 0)
 		return;
 	writer_start(w, "features");

@@ -166,8 +166,10 @@ domain_forwards_parse(struct domain_parse *p, xmlNode *node, struct domain_inter
 		return refuse_unsupported(p,
 			"more than %d elements <portForward> in an <interface>",
 			DOMAIN_FORWARDS_MAX);
-	interface->forwards = n ? calloc(n, sizeof(*interface->forwards)) : NULL;
-	if (n && !interface->forwards)
+	if (n == 0)
+		return 0;
+	interface->forwards = calloc(n, sizeof(*interface->forwards));
+	if (!interface->forwards)
 		return -ENOMEM;
 	while (r == 0 && (forward = xml_each(node, "portForward", forward)))
 		r = parse_forward(p, forward, &interface->forwards[interface->n_forwards++]);

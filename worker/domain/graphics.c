@@ -188,11 +188,8 @@ parse_expiry(struct domain_parse *p, xmlNode *node, struct domain_graphics *grap
 
 	if (!text || !graphics->password)
 		return 0;
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		    &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
 		return refuse_time(p, text);
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
 	graphics->expires = true;
 	graphics->expires_at = timegm(&tm);
 	/* No 31st of February, and nothing behind. */

@@ -124,7 +124,7 @@ parse_backing(struct domain_parse *p, xmlNode *domain)
 {
 	xmlNode *node = xml_child(domain, "memoryBacking"), *allocation;
 	struct domain_backing *backing = &p->def->backing;
-	unsigned source, access, when;
+	unsigned source = 0, access = 0, when = 0;
 	int r;
 
 	if (!node)

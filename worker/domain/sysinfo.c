@@ -54,14 +54,31 @@ take_text(struct domain_parse *p, xmlNode *node, size_t max, char **ret)
 	return 0;
 }
 
+/* One or two digits, and what stands behind them. */
+static bool
+read_number(const char **text, char behind, unsigned long *ret)
+{
+	size_t n = strspn(*text, "0123456789");
+
+	if (n < 1 || n > 2 || (*text)[n] != behind)
+		return false;
+	*ret = strtoul(*text, NULL, 10);
+	*text += n + 1;
+	return true;
+}
+
 /* "01/31/2020"; a year may have two digits. */
 static bool
 is_date(const char *text)
 {
-	unsigned month, day, year;
-	int used = 0;
+	unsigned long month, day, year;
+	char *end;
 
-	if (sscanf(text, "%2u/%2u/%4u%n", &month, &day, &year, &used) != 3 || text[used])
+	if (!read_number(&text, '/', &month) || !read_number(&text, '/', &day) ||
+		!isdigit((unsigned char)*text))
+		return false;
+	year = strtoul(text, &end, 10);
+	if (*end)
 		return false;
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
 	       (year < 100 || (year >= 1900 && year <= 9999));

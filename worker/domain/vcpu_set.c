@@ -48,7 +48,7 @@ domain_vcpu_set_parse(struct domain_parse *p, const char *text, struct domain_vc
 	memset(ret, 0, sizeof(*ret));
 	while (more) {
 		bool out = *at == '^';
-		unsigned long first, last;
+		unsigned long first = 0, last;
 
 		at += out;
 		more = read_cpu(&at, &first);

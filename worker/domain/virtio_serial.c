@@ -96,11 +96,11 @@ reserve_given(struct ports *ports)
 static uint8_t
 take_port(struct ports *ports, const struct domain_controller *c)
 {
-	for (uint8_t port = 1; port < ports_of(c); port++) {
+	for (unsigned port = 1; port < ports_of(c); port++) {
 		if (ports->used[c->index] & UINT32_C(1) << port)
 			continue;
 		ports->used[c->index] |= UINT32_C(1) << port;
-		return port;
+		return (uint8_t)port;
 	}
 	return 0;
 }

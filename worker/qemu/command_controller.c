@@ -8,6 +8,7 @@
 
 #include "worker/qemu/command_disk.h"
 #include "worker/qemu/command_machine.h"
+#include "lib/err.h"
 #include "worker/qemu/command_pci.h"
 #include "worker/qemu/command_usb.h"
 
@@ -47,6 +48,7 @@ add_usb(struct command_line *line, const struct domain_controller *c)
 		[DOMAIN_MODEL_QEMU_XHCI] = "qemu-xhci",
 	};
 
+	ASSERT(c->model < sizeof(drivers) / sizeof(drivers[0]) && drivers[c->model]);
 	if (c->is_companion) {
 		add_companion(line, drivers[c->model], c);
 		return;

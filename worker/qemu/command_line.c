@@ -71,7 +71,8 @@ command_line_append(struct command_line *line, const char *fmt, ...)
 		line->failed = true;
 		return;
 	}
-	*last = strcat(longer, more);
+	memcpy(longer + strlen(longer), more, strlen(more) + 1);
+	*last = longer;
 }
 
 void

@@ -177,7 +177,7 @@ rpc_node_get_free_memory(struct rpc_call *call, struct rpc_node_get_free_memory_
 	if (root_fd < 0)
 		return cannot_read(call, -errno);
 	for (size_t i = 0; i < host->n_nodes; i++) {
-		uint64_t bytes;
+		uint64_t bytes = 0;
 
 		if (free_bytes(call, root_fd, host->nodes[i].id, &bytes) != RPC_DONE)
 			return RPC_FAILED;

@@ -210,8 +210,9 @@ scan(struct folder *folder)
 	}
 	folder->wanted = false;
 	for (unsigned i = 0; i < FILE_N_LINES; i++)
-		TAILQ_FOREACH (file, &files->lines[i], entry)
+		TAILQ_FOREACH (file, &files->lines[i], entry) {
 			file->seen = false;
+		}
 	r = definitions_begin(folder->home, &folder->dir);
 	if (r == 0) {
 		go_on(folder);

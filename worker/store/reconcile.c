@@ -134,7 +134,7 @@ same_def(const struct domain_def *a, const struct domain_def *b)
 
 	if (r == 0)
 		r = domain_def_format(b, DOMAIN_DEF_SECURE, -1, &other);
-	return r < 0 ? r : strcmp(one, other) == 0;
+	return r < 0 ? r : one && other && strcmp(one, other) == 0;
 }
 
 static enum reconciled

@@ -63,7 +63,8 @@ vms_autostart(struct vms *vms)
 		return;
 	}
 	vms->autostarting = true;
-	TAILQ_FOREACH (domain, &vms->domains->all, entry)
+	TAILQ_FOREACH (domain, &vms->domains->all, entry) {
 		domain->autostart_due = domain->autostart && domain->config;
+	}
 	start_next(vms);
 }

@@ -5,8 +5,10 @@
  * Runs in the worker, as the user. QEMU's events and their members are as its manual "QEMU QMP
  * Reference" (qemu-qmp-ref) has them; what follows from each is what libvirt 9.0 makes of it.
  */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/take.h"
@@ -108,12 +110,16 @@ place_of(const char *word, const char *const *list, unsigned n)
 static const struct domain_disk *
 find_disk(const struct vm *vm, const char *node)
 {
-	unsigned number;
-	int end = 0;
+	static const char prefix[] = "libvirt-";
+	unsigned long number;
+	char *end;
 
-	if (sscanf(node, "libvirt-%u-%n", &number, &end) != 1 || end == 0)
+	if (strncmp(node, prefix, strlen(prefix)) != 0)
 		return NULL;
-	return domain_disk_of_node(vm->domain->live, number);
+	number = strtoul(node + strlen(prefix), &end, 10);
+	if (end == node + strlen(prefix) || *end != '-' || number > UINT_MAX)
+		return NULL;
+	return domain_disk_of_node(vm->domain->live, (unsigned)number);
 }
 
 static void

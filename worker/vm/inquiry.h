@@ -86,7 +86,7 @@ struct inquiries {
  * qmp_command().
  */
 int inquiry_start(
-	struct vm *vm, struct inquiry *inquiry, unsigned questions, bool no_wait, inquiry_fn *done);
+	struct vm *vm, struct inquiry *inquiry, unsigned wanted, bool no_wait, inquiry_fn *done);
 /** An answer has come; for the monitor's owner. */
 void inquiry_reply(struct vm *vm, uint64_t cookie, const struct qmp_reply *reply);
 /** No answer will come any more: all are told that error. */

@@ -95,9 +95,9 @@ int vm_network_pair(int *ret_qemu_fd, int *ret_relay_fd);
  * -ENOPKG when passt is not installed (PASST_PACKAGE).
  */
 int vm_network_add(
-	struct vm_network *network, unsigned port, const struct passt *passt, int relay_fd);
+	struct vm_network *network, unsigned number, const struct passt *passt, int relay_fd);
 /** Take it away. QEMU sees the end of its pair; the port is free when the relay has let go of it. */
-void vm_network_remove(struct vm_network *network, unsigned port);
+void vm_network_remove(struct vm_network *network, unsigned number);
 
 /** The VM has its lease: start what was added. */
 void vm_network_begin(struct vm_network *network, const uint8_t uuid[static 16], uint32_t id);
