@@ -125,7 +125,7 @@ notes_that_deceive(void)
 	CHECK(with_text(text) == 1);
 	/* Another process, another time, another boot, another form. */
 	(void)snprintf(
-		other, sizeof(other), "id 42 pid %d %s", (int)getpid(), strstr(text, "began"));
+		other, sizeof(other), "id 42 pid %d %s", (int)getppid(), strstr(text, "began"));
 	CHECK(with_text(other) == 0 && !is_there(name_7));
 	(void)snprintf(
 		other, sizeof(other), "id 42 pid %d began 1 %s", (int)pid, strstr(text, "boot"));

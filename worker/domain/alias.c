@@ -31,6 +31,13 @@ domain_alias_assign(struct domain_def *def)
 	return r;
 }
 
+/* A companion has its master's alias, as in libvirt, and no id in QEMU. */
+static bool
+is_companion(const struct domain_def *def, const struct domain_cursor *at)
+{
+	return at->of == &domain_controller_kind && def->controllers[at->index].is_companion;
+}
+
 static int
 check(const struct domain_def *def, struct domain_cursor at, const char *alias,
 	struct rpc_error *error)
@@ -38,7 +45,7 @@ check(const struct domain_def *def, struct domain_cursor at, const char *alias,
 	const struct domain_device *other;
 
 	while ((other = domain_device_next(def, &at)))
-		if (other->alias && strcmp(other->alias, alias) == 0)
+		if (other->alias && !is_companion(def, &at) && strcmp(other->alias, alias) == 0)
 			return domain_refuse(error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 				"non unique alias detected: %s", alias);
 	return 0;
@@ -52,7 +59,7 @@ domain_alias_check(const struct domain_def *def, struct rpc_error *error)
 	int r = 0;
 
 	while (r == 0 && (device = domain_device_next(def, &at)))
-		if (domain_device_is_named(device))
+		if (device->alias && !is_companion(def, &at))
 			r = check(def, at, device->alias, error);
 	return r;
 }
