@@ -195,6 +195,7 @@ add_disk(struct command_line *line, size_t i)
 {
 	const struct domain_disk *disk = &line->def->disks[i];
 	json_t *more = properties(line, i), *device;
+	int r;
 
 	if (disk->bus == DOMAIN_BUS_VIRTIO) {
 		command_pci_add(line, "virtio-blk-pci", &disk->device, more);
@@ -206,8 +207,10 @@ add_disk(struct command_line *line, size_t i)
 		return;
 	}
 	device = json_pack("{ss ss}", "driver", driver_of(disk), "id", disk->device.alias);
-	if (json_object_update_new(device, place(line->def, disk)) < 0 ||
-		json_object_update_new(device, more) < 0)
+	/* Both are taken over, also when one fails. */
+	r = json_object_update_new(device, place(line->def, disk));
+	r |= json_object_update_new(device, more);
+	if (r < 0)
 		line->failed = true;
 	command_line_add_json(line, "-device", device);
 }
