@@ -24,7 +24,8 @@ domain_alias_assign(struct domain_def *def)
 			continue;
 		if (at.of->name)
 			r = at.of->name(def, at.index, &device->alias);
-		else if (asprintf(&device->alias, "%s%zu", at.of->alias, at.index) < 0)
+		else if (at.of->alias &&
+			 asprintf(&device->alias, "%s%zu", at.of->alias, at.index) < 0)
 			r = -ENOMEM;
 	}
 	domain_disk_number(def);

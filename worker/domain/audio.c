@@ -92,16 +92,6 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	writer_end(w, "audio");
 }
 
-/* QEMU has no device for it. */
-static int
-name(const struct domain_def *def, size_t i, char **ret)
-{
-	(void)def;
-	(void)i;
-	(void)ret;
-	return 0;
-}
-
 const struct domain_kind domain_audio_kind = {
 	.element = "audio",
 	DOMAIN_KIND_LIST(audios, domain_audio),
@@ -109,5 +99,4 @@ const struct domain_kind domain_audio_kind = {
 	.parse = parse,
 	.complete = complete,
 	.format = format,
-	.name = name,
 };

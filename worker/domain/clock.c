@@ -348,34 +348,20 @@ domain_clock_parse(struct domain_parse *p, xmlNode *domain)
 /* --- as XML ------------------------------------------------------------------------------- */
 
 static void
-format_word(struct writer *w, const char *name, const struct xml_word *words, unsigned value)
-{
-	if (value)
-		writer_attr(w, name, xml_word(words, value));
-}
-
-static void
-format_number(struct writer *w, const char *name, uint64_t value)
-{
-	if (value)
-		writer_attr_f(w, name, "%" PRIu64, value);
-}
-
-static void
 format_timer(struct writer *w, const struct domain_timer *timer)
 {
 	writer_start(w, "timer");
 	writer_attr(w, "name", xml_word(names, timer->name));
-	format_word(w, "present", xml_yes_no, timer->present);
-	format_word(w, "tickpolicy", policies, timer->tick_policy);
-	format_word(w, "track", tracks, timer->track);
-	format_number(w, "frequency", timer->frequency);
-	format_word(w, "mode", modes, timer->mode);
+	writer_attr_word(w, "present", xml_yes_no, timer->present);
+	writer_attr_word(w, "tickpolicy", policies, timer->tick_policy);
+	writer_attr_word(w, "track", tracks, timer->track);
+	writer_attr_number(w, "frequency", timer->frequency);
+	writer_attr_word(w, "mode", modes, timer->mode);
 	if (timer->catch_threshold || timer->slew || timer->limit) {
 		writer_start(w, "catchup");
-		format_number(w, "threshold", timer->catch_threshold);
-		format_number(w, "slew", timer->slew);
-		format_number(w, "limit", timer->limit);
+		writer_attr_number(w, "threshold", timer->catch_threshold);
+		writer_attr_number(w, "slew", timer->slew);
+		writer_attr_number(w, "limit", timer->limit);
 		writer_end(w, "catchup");
 	}
 	writer_end(w, "timer");
@@ -392,7 +378,7 @@ domain_clock_format(struct writer *w, const struct domain_def *def)
 		writer_attr(w, "adjustment", "reset");
 	if (clock->offset == DOMAIN_CLOCK_VARIABLE)
 		writer_attr_f(w, "adjustment", "%" PRId64, clock->adjustment + clock->changed);
-	format_word(w, "basis", bases, clock->basis);
+	writer_attr_word(w, "basis", bases, clock->basis);
 	if (clock->timezone)
 		writer_attr(w, "timezone", clock->timezone);
 	if (clock->offset == DOMAIN_CLOCK_ABSOLUTE)

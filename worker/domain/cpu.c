@@ -387,26 +387,12 @@ domain_cpu_parse(struct domain_parse *p, xmlNode *domain)
 /* --- as XML ------------------------------------------------------------------------------- */
 
 static void
-format_word(struct writer *w, const char *name, const struct xml_word *words, unsigned value)
-{
-	if (value)
-		writer_attr(w, name, xml_word(words, value));
-}
-
-static void
-format_number(struct writer *w, const char *name, uint32_t value)
-{
-	if (value)
-		writer_attr_f(w, name, "%u", value);
-}
-
-static void
 format_model(struct writer *w, const struct domain_cpu *cpu)
 {
 	if (!cpu->model && !*cpu->vendor_id)
 		return;
 	writer_start(w, "model");
-	format_word(w, "fallback", fallbacks, cpu->fallback);
+	writer_attr_word(w, "fallback", fallbacks, cpu->fallback);
 	if (*cpu->vendor_id)
 		writer_attr(w, "vendor_id", cpu->vendor_id);
 	if (cpu->model)
@@ -422,22 +408,22 @@ format_details(struct writer *w, const struct domain_cpu *cpu)
 {
 	if (cpu->sockets) {
 		writer_start(w, "topology");
-		format_number(w, "sockets", cpu->sockets);
-		format_number(w, "dies", cpu->dies);
-		format_number(w, "cores", cpu->cores);
-		format_number(w, "threads", cpu->threads);
+		writer_attr_number(w, "sockets", cpu->sockets);
+		writer_attr_number(w, "dies", cpu->dies);
+		writer_attr_number(w, "cores", cpu->cores);
+		writer_attr_number(w, "threads", cpu->threads);
 		writer_end(w, "topology");
 	}
 	if (cpu->cache) {
 		writer_start(w, "cache");
-		format_number(w, "level", cpu->cache_level);
-		format_word(w, "mode", caches, cpu->cache);
+		writer_attr_number(w, "level", cpu->cache_level);
+		writer_attr_word(w, "mode", caches, cpu->cache);
 		writer_end(w, "cache");
 	}
 	if (cpu->address) {
 		writer_start(w, "maxphysaddr");
-		format_word(w, "mode", addresses, cpu->address);
-		format_number(w, "bits", cpu->address_bits);
+		writer_attr_word(w, "mode", addresses, cpu->address);
+		writer_attr_number(w, "bits", cpu->address_bits);
 		writer_end(w, "maxphysaddr");
 	}
 	for (size_t i = 0; i < cpu->n_features; i++) {
@@ -455,9 +441,9 @@ domain_cpu_format(struct writer *w, const struct domain_def *def)
 
 	writer_start(w, "cpu");
 	writer_attr(w, "mode", xml_word(modes, cpu->mode));
-	format_word(w, "match", matches, cpu->match);
+	writer_attr_word(w, "match", matches, cpu->match);
 	writer_attr(w, "check", xml_word(checks, cpu->check));
-	format_word(w, "migratable", xml_on_off, cpu->migratable);
+	writer_attr_word(w, "migratable", xml_on_off, cpu->migratable);
 	format_model(w, cpu);
 	format_details(w, cpu);
 	domain_numa_format(w, &def->numa);

@@ -382,16 +382,6 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 	writer_end(w, "graphics");
 }
 
-/* QEMU has no device for it. */
-static int
-name(const struct domain_def *def, size_t i, char **ret)
-{
-	(void)def;
-	(void)i;
-	(void)ret;
-	return 0;
-}
-
 static void
 fini(void *device)
 {
@@ -414,6 +404,5 @@ const struct domain_kind domain_graphics_kind = {
 	.max = DOMAIN_GRAPHICS_MAX,
 	.parse = parse,
 	.format = format,
-	.name = name,
 	.fini = fini,
 };

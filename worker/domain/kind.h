@@ -41,7 +41,10 @@ struct domain_kind {
 	void (*format_all)(struct writer *w, const struct domain_def *def, unsigned flags);
 	/* A generated alias: this and the device's index, */
 	const char *alias;
-	/** or what this makes: 0 or -ENOMEM, *ret stays NULL where there is none; or NULL. */
+	/**
+	 * or what this makes: 0 or -ENOMEM, *ret stays NULL where there is none. Both NULL: QEMU has
+	 * no device for it, and it has none.
+	 */
 	int (*name)(const struct domain_def *def, size_t i, char **ret);
 	/** Free what the device owns beside its alias; or NULL. */
 	void (*fini)(void *device);

@@ -6,12 +6,14 @@
  */
 #include "worker/domain/writer.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/take.h"
+#include "worker/domain/xml.h"
 
 static void
 put(struct writer *w, const char *text, size_t n)
@@ -131,6 +133,20 @@ writer_attr_f(struct writer *w, const char *name, const char *fmt, ...)
 	(void)vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
 	writer_attr(w, name, value);
+}
+
+void
+writer_attr_number(struct writer *w, const char *name, uint64_t value)
+{
+	if (value)
+		writer_attr_f(w, name, "%" PRIu64, value);
+}
+
+void
+writer_attr_word(struct writer *w, const char *name, const struct xml_word *words, unsigned value)
+{
+	if (value)
+		writer_attr(w, name, xml_word(words, value));
 }
 
 void

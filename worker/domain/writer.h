@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+struct xml_word;
 
 struct writer {
 	char *text;
@@ -32,6 +35,13 @@ void writer_attr_f(struct writer *w, const char *name, const char *fmt, ...)
 
 /** The attributes of the element that was just opened are over: it is not written as <name/>. */
 void writer_content(struct writer *w);
+
+/** The same with a number; nothing where it is 0, which stands for "not said". */
+void writer_attr_number(struct writer *w, const char *name, uint64_t value);
+
+/** The same with the word for a value (xml.h). */
+void writer_attr_word(
+	struct writer *w, const char *name, const struct xml_word *words, unsigned value);
 
 /** Close the element: <name/> if nothing stands in it. */
 void writer_end(struct writer *w, const char *name);
