@@ -50,9 +50,9 @@ model_of(unsigned model)
 static const struct domain_controller *
 next(const struct domain_def *def, const struct domain_controller *at)
 {
-	for (at = at ? at + 1 : def->controllers; at < def->controllers + def->n_controllers; at++)
-		if (at->type == DOMAIN_CONTROLLER_USB)
-			return at;
+	for (size_t i = at ? (size_t)(at - def->controllers) + 1 : 0; i < def->n_controllers; i++)
+		if (def->controllers[i].type == DOMAIN_CONTROLLER_USB)
+			return &def->controllers[i];
 	return NULL;
 }
 
