@@ -3,7 +3,8 @@
  * fuzz_domain_xml.c: domain definitions, from anybody who may define one.
  *
  * Oracle: a refusal has a code and words in UTF-8; what is accepted is written, read again, and
- * written the same, as a stored definition and as a running one.
+ * written the same, as a stored definition and as a running one, and has a command line that the
+ * box takes.
  */
 #include <libxml/xmlstring.h>
 #include <stdint.h>
@@ -12,6 +13,8 @@
 
 #include "worker/domain/alias.h"
 #include "worker/domain/def.h"
+#include "worker/qemu/command.h"
+#include "worker/qemu/native.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,6 +60,31 @@ read_again(const struct domain_def *def, unsigned flags)
 	require(strcmp(first, second) == 0);
 }
 
+/* As it is started. */
+static void
+make_command(const struct domain_def *def)
+{
+	static struct qemu_command command;
+	static struct plan plan;
+	domain_def_auto struct domain_def *live = NULL;
+	free_auto char *native = NULL, *data = NULL;
+	char why[PLAN_WHY_MAX];
+	size_t size;
+
+	require(domain_def_live(def, &env, &live) == 0);
+	require(qemu_native(live, &native) == 0 && native[0] != '\0');
+	require(qemu_command_make(live, &command) == 0);
+	plan_init(&plan);
+	plan.program = PLAN_QEMU_X86_64;
+	plan.profile = PLAN_VM;
+	for (unsigned i = 0; i < command.n_args; i++)
+		plan.args[plan.n_args++] = command.args[i];
+	for (unsigned i = 0; i < command.n_fds; i++)
+		plan.fds[plan.n_fds++] = command.fds[i].number;
+	require(plan_encode(&plan, &data, &size, why) == 0);
+	qemu_command_fini(&command);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -76,6 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	read_again(def, 0);
+	make_command(def);
 	require(domain_alias_assign(def) == 0);
 	read_again(def, DOMAIN_DEF_LIVE);
 	return 0;
