@@ -232,6 +232,16 @@ machine_is_there(void)
 		CHECK(machine_calls(RPC_PROC_DOMAIN_CREATE, &create));
 }
 
+/* Where the sockets are that nobody names: in the folder that it is run in. */
+static inline void
+machine_runs_here(void)
+{
+	static char run[sizeof(farm_root) + sizeof("/run")];
+
+	(void)snprintf(run, sizeof(run), "%s/run", farm_root);
+	rig.estate.env.run = run;
+}
+
 /* What its QEMU can do: as a real one said. Before the test has left the tree's folder. */
 static inline void
 machine_can(void)
@@ -257,6 +267,7 @@ machine_begin(bool runs)
 		ASSERT(getcwd(tree, sizeof(tree)));
 	farm_in_memory();
 	stage_open("");
+	machine_runs_here();
 	ASSERT(chdir(tree) == 0);
 	machine_can();
 	ASSERT(chdir(farm_root) == 0 && chdir("run") == 0);
