@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/draw.h"
 #include "protocol/rpc/arena.h"
 #include "protocol/rpc/buffer.h"
 #include "protocol/rpc/frame.h"
@@ -17,6 +18,9 @@
 #include "protocol/rpc/types.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* libFuzzer's own; not there when a corpus is replayed. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
 enum { VALUE_SIZE = 4096 };
 
@@ -79,4 +83,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rpc_buffer_fini(&first);
 	rpc_buffer_fini(&second);
 	return 0;
+}
+
+/* Now and then a payload of another row, of its shape, drawn from the bytes of this one. */
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+	const struct rpc_shape *shape;
+
+	if (size < 2 || seed % 8 != 0)
+		return LLVMFuzzerMutate(data, size, max_size);
+	if (seed & 8) {
+		data[0] = (uint8_t)((seed >> 8 & 0x81) | (seed >> 9 & 1));
+		data[1] = (uint8_t)(seed >> 16);
+	}
+	shape = chosen_shape(data);
+	draw.data = data + 2;
+	draw.size = size - 2;
+	draw_payload(shape);
+	if (2 + draw.n_out > max_size)
+		return LLVMFuzzerMutate(data, size, max_size);
+	memcpy(data + 2, draw.out, draw.n_out);
+	return 2 + draw.n_out;
 }
