@@ -203,7 +203,40 @@ def _():
         tap.true(content("ide.raw").startswith(b"writtenwn"), f"ide.raw: {content('ide.raw')[:40]}")
         check_empty(console, "1:0:1:0")
     tap.equal(digest("media.iso"), LOWER["media.iso"], "media.iso")
+
+
+@tap.test("a guest opens a tray and closes it: clients are told, and the definition says how it is")
+def _():
+    watcher = vm.Watcher("alice", kinds=["tray-change"])
+    with guest("old") as console:
+        drive = optical(console, "1:0:0:0")
+        # Linux opens the tray when its device is closed, and closes it when that is opened.
+        said, status = console.run(f"echo 1 >/proc/sys/dev/cdrom/autoeject; dd if=/dev/{drive} of=/dev/null count=1 2>&1")
+        tap.equal(status, 0, said)
+        watcher.wait("old", "tray-change ide0-1-0 0")
+        tap.true(" tray='open'" in host.virsh("alice", "dumpxml", "old"), "it is open")
+        console.run("echo 0 >/proc/sys/dev/cdrom/autoeject")
+        tap.equal(read(console, drive, 11), "cdrom:known", "its medium")
+        watcher.wait("old", "tray-change ide0-1-0 0", "tray-change ide0-1-0 1")
+        tap.true(" tray='open'" not in host.virsh("alice", "dumpxml", "old"), "it is closed")
+    watcher.close()
     host.virsh("alice", "destroy", "old")
+
+
+@tap.test("what is not there and may be missing is left out of a start, and clients are told")
+def _():
+    watcher = vm.Watcher("alice", kinds=["disk-change"])
+    gone = "<source file='/home/alice/gone' startupPolicy='optional'/>"
+    vm.define("alice", "without", 7, "".join(
+        disk(None, target, bus, device=device).replace("<target", gone + "<target")
+        for target, bus, device in (("vda", "virtio", "disk"), ("sda", "sata", "cdrom"), ("fda", "fdc", "floppy"))))
+    host.virsh("alice", "start", "without")
+    watcher.wait("without", "disk-change /home/alice/gone - fdc0-0-0 0", "disk-change /home/alice/gone - sata0-0-0 0",
+                 "disk-change /home/alice/gone - virtio-disk0 1")
+    rows = host.virsh("alice", "domblklist", "without").splitlines()[2:]
+    tap.equal([row.split() for row in rows], [["sda", "-"], ["fda", "-"]], "its drives")
+    host.virsh("alice", "destroy", "without")
+    watcher.close()
 
 
 @tap.test("of two machines that would write one image, the second is refused, and the first goes on")

@@ -4,6 +4,7 @@
 # test: timeout=300
 import os
 import re
+import signal
 import socket
 import stat
 import struct
@@ -234,11 +235,29 @@ def _():
         tap.equal(error.code, 55, f"not running: {error}")
 
 
-@tap.test("the worker is killed: who looks goes on looking, and the next one lets others in")
+@tap.test("who looks is told of: when she comes, is let in, and goes")
+def _():
+    watcher = vm.Watcher("alice", kinds=["graphics"])
+    path = socket_of("screen")
+    sides = f"[2 - {path}] [2 - -] none"
+    check_screen("screen", connect(path))
+    watcher.wait("screen", *(f"graphics {phase} {sides}" for phase in range(3)))
+    with host.client_as("alice").open() as client:
+        connection, _ = open_by_reply(client, "screen", 1)
+        check_screen("screen", connection)
+    watcher.wait("screen", *2 * [f"graphics {phase} {sides}" for phase in range(3)])
+    watcher.close()
+
+
+@tap.test("the worker is killed: who looks goes on looking, and others come in without one")
 def _():
     path = socket_of("screen")
     before = Viewer(connect(path))
     before.enter()
+    worker = host.worker_of("alice")
+    os.kill(worker.pid, signal.SIGSTOP)
+    check_screen("screen", connect(path))
+    os.kill(worker.pid, signal.SIGCONT)
     kill_worker()
     with host.client_as("alice").open() as client:
         connection, _ = open_by_reply(client, "screen", 1)

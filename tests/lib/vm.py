@@ -12,14 +12,29 @@ import tap
 
 QEMU = "qemu-system-x86_64"
 
-# Prints "ready", then a line "NAME EVENT DETAIL" for each lifecycle event.
+# Prints "ready", then a line "NAME EVENT DETAIL" for each lifecycle event; or for each event of the
+# kinds that are asked for "NAME KIND ARGUMENT...", with "-" for what is empty.
 _WATCHER = """
 import libvirt, sys
+KINDS = {"graphics": libvirt.VIR_DOMAIN_EVENT_ID_GRAPHICS,
+         "disk-change": libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE,
+         "tray-change": libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE}
 libvirt.virEventRegisterDefaultImpl()
 connection = libvirt.openReadOnly(sys.argv[1])
 def told(connection, domain, event, detail, opaque):
     print(domain.name(), event, detail, flush=True)
-connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
+def words(arguments):
+    for argument in arguments:
+        if isinstance(argument, dict):
+            yield "[" + " ".join(str(argument[key]) or "-" for key in ("family", "node", "service")) + "]"
+        elif argument != []:
+            yield "-" if argument in ("", None) else str(argument)
+def happened(connection, domain, *arguments):
+    print(domain.name(), arguments[-1], *words(arguments[:-1]), flush=True)
+for kind in sys.argv[2:]:
+    connection.domainEventRegisterAny(None, KINDS[kind], happened, kind)
+if not sys.argv[2:]:
+    connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
 print("ready", flush=True)
 while connection.isAlive():
     libvirt.virEventRunDefaultImpl()
@@ -90,14 +105,14 @@ def make_file(user, name, size=1 << 20):
 
 
 class Watcher:
-    """A client of its own that hears of everything that happens."""
+    """A client of its own that hears of all lifecycle events, or of those of the kinds that are named."""
     number = 0
 
-    def __init__(self, user, uri=host.URI_RO):
+    def __init__(self, user, uri=host.URI_RO, kinds=()):
         Watcher.number += 1
         # pylint: disable-next=consider-using-with
         self.child = subprocess.Popen(
-            host.command_as(user, "/usr/bin/python3", "-c", _WATCHER, uri), text=True,
+            host.command_as(user, "/usr/bin/python3", "-c", _WATCHER, uri, *kinds), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.log = host.Log(self.child.stdout, f"{host.OUT}/events.{Watcher.number}")
         self.log.wait("^ready$")

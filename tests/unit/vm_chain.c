@@ -49,6 +49,13 @@ live_def(const char *disks)
 	return live;
 }
 
+static void
+none_missing(void *arg, const struct domain_disk *disk)
+{
+	(void)arg;
+	CHECK_STR(disk->target, "missing");
+}
+
 #define QCOW2(name, dev, more)                                                                 \
 	"<disk type='file'><driver name='qemu' type='qcow2'/><source file='@/" name "'/>" more \
 	"<target dev='" dev "'/></disk>"
@@ -78,7 +85,7 @@ followed(void)
 	    "qemu-img create -q -f qcow2 -o compat=0.10 -F qcow2 -b \"$PWD/base2\" two");
 	live = live_def(QCOW2("top", "vda", "")
 			QCOW2("two", "vdb", "") "<disk device='cdrom'><target dev='hda'/></disk>");
-	CHECK(vm_chain_complete(live, &error) == RPC_DONE);
+	CHECK(vm_chain_complete(live, none_missing, NULL, &error) == RPC_DONE);
 	check_layer(&live->disks[0].source, "top", DOMAIN_DISK_QCOW2, 3);
 	CHECK(live->disks[0].n_backing == 2 && live->disks[0].whole);
 	check_layer(&live->disks[0].backing[0], "mid", DOMAIN_DISK_QCOW2, 5);
@@ -105,7 +112,7 @@ said(void)
 	live = live_def(QCOW2("top", "vda", "<backingStore/>") QCOW2("two", "vdb",
 		"<backingStore type='file'><format type='qcow2'/>"
 		"<source file='@/sub/mid'/></backingStore>"));
-	CHECK(vm_chain_complete(live, &error) == RPC_DONE);
+	CHECK(vm_chain_complete(live, none_missing, NULL, &error) == RPC_DONE);
 	CHECK(live->disks[0].n_backing == 0 && live->disks[1].n_backing == 2);
 	check_layer(&live->disks[1].backing[0], "mid", DOMAIN_DISK_QCOW2, 2);
 	check_layer(&live->disks[1].backing[1], "base", DOMAIN_DISK_RAW, 4);
@@ -122,7 +129,7 @@ refused(const char *name, const char *shell, int code, const char *words)
 		abort();
 	live = live_def(disk);
 	memset(&error, 0, sizeof(error));
-	CHECK(vm_chain_complete(live, &error) == RPC_FAILED);
+	CHECK(vm_chain_complete(live, none_missing, NULL, &error) == RPC_FAILED);
 	CHECK((int)error.code == code);
 	if (!strstr(error.message, words))
 		CHECK_STR(error.message, words);
@@ -172,18 +179,27 @@ not_followed(void)
 	"<source file='@/gone' startupPolicy='" policy "'/><target dev='" dev "'/></disk>"
 
 static void
+note_missing(void *arg, const struct domain_disk *disk)
+{
+	CHECK(strcmp(strrchr(disk->source.path, '/'), "/gone") == 0);
+	(void)strcat(strcat(arg, " "), disk->device.alias);
+}
+
+static void
 missing(void)
 {
+	char told[100] = "";
 	domain_def_auto struct domain_def *live = NULL, *other = NULL;
 
 	live = live_def(POLICY("disk", "vda", "optional") POLICY("cdrom", "hda", "optional")
 			POLICY("floppy", "fda", "optional"));
-	CHECK(vm_chain_complete(live, &error) == RPC_DONE);
+	CHECK(vm_chain_complete(live, note_missing, told, &error) == RPC_DONE);
+	CHECK_STR(told, " fdc0-0-0 ide0-0-0 virtio-disk0");
 	CHECK(live->n_disks == 2);
 	for (size_t i = 0; i < live->n_disks; i++)
 		CHECK(!live->disks[i].source.path && live->disks[i].what != DOMAIN_DISK);
 	other = live_def(POLICY("cdrom", "hda", "requisite"));
-	CHECK(vm_chain_complete(other, &error) == RPC_FAILED);
+	CHECK(vm_chain_complete(other, none_missing, NULL, &error) == RPC_FAILED);
 	CHECK(strstr(error.message, "Cannot access storage file '"));
 }
 
@@ -199,7 +215,7 @@ main(void)
 	TEST("images are followed to the lowest, and numbered as libvirt does", followed);
 	TEST("what the definition says comes first", said);
 	TEST("what cannot be followed is refused, and named", not_followed);
-	TEST("a medium that may be missing is left out", missing);
+	TEST("a medium that may be missing is left out, and told of", missing);
 	run("rm -r \"$PWD\"");
 	return TEST_END();
 }

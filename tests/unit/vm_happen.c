@@ -129,6 +129,37 @@ tray_moves(bool open)
 	CHECK(msg.reason == (open ? TRAY_OPENED : TRAY_CLOSED));
 }
 
+/* A start that finds no medium tells of it, whatever becomes of it then. */
+static void
+test_missing(void)
+{
+	static const char devices[] =
+		"<devices><disk type='file' device='cdrom'><driver name='qemu' type='raw'/>"
+		"<source file='/nonexistent/cd' startupPolicy='optional'/>"
+		"<target dev='hda' bus='ide'/></disk>"
+		"<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+		"<source file='/nonexistent/d' startupPolicy='optional'/>"
+		"<target dev='vda' bus='virtio'/></disk></devices>";
+	struct rpc_domain_event_callback_disk_change_msg msg;
+
+	stage_open("");
+	CHECK(farm_define(stage.client, "vm", VM, devices, &stage.dom) == 0);
+	(void)told();
+	ids[HAPPENED_DISK_CHANGE] = subscribe(stage.watcher, HAPPENED_DISK_CHANGE, NULL);
+	(void)ask_start(0);
+	receive(RPC_PROC_DOMAIN_EVENT_CALLBACK_DISK_CHANGE, HAPPENED_DISK_CHANGE, &msg);
+	CHECK(msg.oldSrcPath && !msg.newSrcPath && msg.reason == DISK_DROPPED);
+	CHECK_STR(msg.oldSrcPath, "/nonexistent/d");
+	CHECK_STR(msg.devAlias, "virtio-disk0");
+	receive(RPC_PROC_DOMAIN_EVENT_CALLBACK_DISK_CHANGE, HAPPENED_DISK_CHANGE, &msg);
+	CHECK(msg.oldSrcPath && !msg.newSrcPath && msg.reason == DISK_EMPTIED);
+	CHECK_STR(msg.oldSrcPath, "/nonexistent/cd");
+	CHECK_STR(msg.devAlias, "ide0-0-0");
+	CHECK(is_silent(stage.watcher));
+	go_to(AT_RUN);
+	stage_close();
+}
+
 static void
 test_io_error(void)
 {
@@ -262,6 +293,7 @@ main(void)
 	TEST("the clock and the memory", test_values);
 	TEST("what the watchdog does", test_watchdog);
 	TEST("an error of a disk: which, what follows, why", test_io_error);
+	TEST("a medium that is not there when it starts", test_missing);
 	TEST("a guest that suspends itself and wakes up", test_suspend);
 	TEST("a flood ends at what a guest can do", test_flood);
 	TEST("a monitor that does not come back", test_control_error);

@@ -27,8 +27,9 @@ __attribute__((used)) static void (*const served_screen[])(void) = {
 
 static char run_folder[64];
 
-static void
-run_with(const char *more)
+/* With a socket QEMU is given it, before the guest is let go. */
+static struct rpc_header
+start_with(const char *more)
 {
 	struct rpc_header start;
 
@@ -36,9 +37,35 @@ run_with(const char *more)
 	(void)snprintf(run_folder, sizeof(run_folder), "%s/run", farm_root);
 	rig.estate.env.run = run_folder;
 	start = ask_start(0);
-	go_to(AT_RUN);
-	check_started(&start);
+	go_to(AT_STATUS);
+	qemu_answers("{\"status\":\"prelaunch\",\"running\":false}");
+	qemu_hears("balloon");
+	qemu_answers("{}");
+	return start;
+}
+
+static void
+runs(const struct rpc_header *start)
+{
+	qemu_hears("cont");
+	qemu_tells("RESUME", NULL);
+	qemu_answers("{}");
+	check_started(start);
 	(void)told();
+}
+
+static void
+run_with(const char *more)
+{
+	struct rpc_header start = start_with(more);
+
+	if (strcmp(more, SOCKET) == 0) {
+		qemu_hears("getfd");
+		qemu_answers("{}");
+		qemu_hears("display-update");
+		qemu_answers("{}");
+	}
+	runs(&start);
 }
 
 static struct rpc_header
@@ -148,56 +175,96 @@ connect_to_screen(void)
 static void
 test_by_socket(void)
 {
-	int fds[3];
+	fd_auto int viewer = -1, accepted = -1;
+	struct rpc_header start = start_with(SOCKET);
 
-	run_with(SOCKET);
-	for (int i = 0; i < 3; i++)
-		CHECK((fds[i] = connect_to_screen()) >= 0);
-	/* One after the other: QEMU keeps only the descriptor that came last. */
-	for (int i = 0; i < 3; i++) {
-		qemu_hears("getfd");
-		CHECK(is_connected(fds[i]));
-		CHECK(qemu_is_left_alone());
-		qemu_answers("{}");
-		qemu_hears("add_client");
-		qemu_answers("{}");
-	}
-	/* One that cannot be let in is closed. */
-	fd_close(&fds[0]);
-	fds[0] = connect_to_screen();
 	qemu_hears("getfd");
-	fd_close(&qemu.passed);
-	qemu_refuses("full");
-	CHECK(is_closed(fds[0]));
-	for (int i = 0; i < 3; i++)
-		fd_close(&fds[i]);
+	qemu_answers("{}");
+	qemu_hears("display-update");
+	CHECK(is_silent(stage.client));
+	qemu_answers("{}");
+	runs(&start);
+	viewer = connect_to_screen();
+	accepted = accept4(qemu.passed, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(viewer >= 0 && accepted >= 0);
+	/* No worker is needed for the next one. */
 	stage_close();
-	CHECK(connect_to_screen() < 0);
 }
 
-/* As many as may wait are taken, the others are left in the socket's own queue. */
+/* A QEMU that cannot show its screen is ended, and says why. */
 static void
-test_flood(void)
+test_socket_refused(void)
 {
-	int fds[VM_GRAPHICS_WAITING_MAX + 4];
-	unsigned n = sizeof(fds) / sizeof(fds[0]);
+	struct rpc_header start = start_with(SOCKET);
+
+	qemu_hears("getfd");
+	qemu_answers("{}");
+	qemu_hears("display-update");
+	qemu_refuses("too old");
+	broker_says_gone(ID);
+	check_failed(&start, stage.client, VIR_ERR_INTERNAL_ERROR,
+		"unable to execute QEMU command 'display-update': \"too old\"");
+	stage_close();
+}
+
+/* --- who looks ---------------------------------------------------------------------------- */
+
+#define SIDE(host, service, family) \
+	"{\"host\":\"" host "\",\"service\":\"" service "\",\"family\":\"" family "\"}"
+#define LOOKS(server, client) "{\"server\":" server ",\"client\":" client "}"
+
+static struct rpc_domain_event_callback_graphics_msg
+receive_graphics(int32_t id)
+{
+	const struct rpc_procedure *row =
+		rpc_procedure_find(RPC_PROGRAM_REMOTE, RPC_PROC_DOMAIN_EVENT_CALLBACK_GRAPHICS);
+	struct rpc_domain_event_callback_graphics_msg msg = {0};
+	struct rpc_frame frame;
+
+	CHECK(receive_frame(stage.watcher, &frame) &&
+		frame.header.procedure == RPC_PROC_DOMAIN_EVENT_CALLBACK_GRAPHICS &&
+		rpc_decode(row->args, frame.payload, frame.size, &rig.arena, &msg) == 0);
+	CHECK(msg.callbackID == id && msg.n_subject == 0);
+	CHECK_STR(msg.dom.name, "vm");
+	return msg;
+}
+
+static void
+test_who_looks(void)
+{
+	static const char *const events[] = {
+		"VNC_CONNECTED", "VNC_INITIALIZED", "VNC_DISCONNECTED"};
+	static const char *const silent[] = {NULL, "{}", "[]", "{\"server\":7,\"client\":7}",
+		LOOKS(SIDE("", "x", "unix"), "{\"family\":\"unix\"}"),
+		LOOKS(SIDE("", "x", "unix"), SIDE("", "", "vsock")),
+		LOOKS("{\"host\":\"\",\"family\":\"unix\"}", SIDE("", "", "unix"))};
+	struct rpc_domain_event_callback_graphics_msg msg;
+	int32_t id;
 
 	run_with(SOCKET);
-	for (unsigned i = 0; i < n; i++) {
-		CHECK((fds[i] = connect_to_screen()) >= 0);
-		rig_turn(0);
+	id = subscribe(stage.watcher, HAPPENED_GRAPHICS, NULL);
+	for (int32_t i = 0; i < 3; i++) {
+		qemu_tells(events[i],
+			"{\"server\":{\"host\":\"\",\"service\":\"./x.vnc\",\"family\":\"unix\","
+			"\"auth\":\"vnc\"},\"client\":" SIDE("", "", "unix") "}");
+		msg = receive_graphics(id);
+		CHECK(msg.phase == i && msg.local.family == GRAPHICS_UNIX &&
+			msg.remote.family == GRAPHICS_UNIX);
+		CHECK_STR(msg.authScheme, "vnc");
+		/* The socket as the definition has it, wherever QEMU finds it. */
+		CHECK(strncmp(msg.local.service, run_folder, strlen(run_folder)) == 0);
+		CHECK_STR(msg.local.node, "");
+		CHECK_STR(msg.remote.service, "");
 	}
-	CHECK(the_vm()->graphics.n_waiting == VM_GRAPHICS_WAITING_MAX);
-	for (unsigned i = 0; i < n; i++) {
-		qemu_hears("getfd");
-		qemu_answers("{}");
-		qemu_hears("add_client");
-		qemu_answers("{}");
-	}
-	rig_turn(0);
-	CHECK(the_vm()->graphics.n_waiting == 0);
-	for (unsigned i = 0; i < n; i++)
-		fd_close(&fds[i]);
+	qemu_tells(events[0], LOOKS(SIDE("10.0.0.1", "5900", "ipv4"), SIDE("::1", "77", "ipv6")));
+	msg = receive_graphics(id);
+	CHECK(msg.local.family == GRAPHICS_IPV4 && msg.remote.family == GRAPHICS_IPV6);
+	CHECK_STR(msg.local.node, "10.0.0.1");
+	CHECK_STR(msg.remote.service, "77");
+	CHECK_STR(msg.authScheme, "");
+	for (unsigned i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+		qemu_tells(events[i % 3], silent[i]);
+	CHECK(is_silent(stage.watcher));
 	stage_close();
 }
 
@@ -363,8 +430,9 @@ main(void)
 {
 	TEST("a screen by a descriptor in the reply, when QEMU has its end", test_by_reply);
 	TEST("what QEMU refuses is told, and not kept by it", test_refused);
-	TEST("who connects to the socket is handed over, one after the other", test_by_socket);
-	TEST("who waits is bounded", test_flood);
+	TEST("QEMU listens on the socket of its screen, before the guest runs", test_by_socket);
+	TEST("a QEMU that does not is ended, and the start fails", test_socket_refused);
+	TEST("who looks is told in libvirt's numbers, or not at all", test_who_looks);
 	TEST("a picture goes as fast as its client reads", test_picture);
 	TEST("a QEMU that never takes a picture is waited for a while", test_picture_hangs);
 	TEST("a picture that is none, or too large, is refused", test_picture_size);

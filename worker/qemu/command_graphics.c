@@ -2,8 +2,8 @@
 /*
  * command_graphics.c: VNC.
  *
- * Runs in the worker, as the user. Pure. QEMU listens nowhere: who connects is handed to it
- * (add_client). Must never name a password, which is set when QEMU talks.
+ * Runs in the worker, as the user. Pure. Must never name a socket or a password, which QEMU is given
+ * when it talks (worker/vm/graphics.h).
  */
 #include "worker/qemu/command_devices.h"
 

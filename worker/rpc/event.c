@@ -28,6 +28,8 @@ union message {
 	struct rpc_domain_event_callback_watchdog_msg watchdog;
 	struct rpc_domain_event_callback_io_error_msg io_error;
 	struct rpc_domain_event_callback_io_error_reason_msg io_error_reason;
+	struct rpc_domain_event_callback_graphics_msg graphics;
+	struct rpc_domain_event_callback_disk_change_msg disk_change;
 	struct rpc_domain_event_callback_tray_change_msg tray_change;
 	struct rpc_domain_event_callback_pmsuspend_msg power;
 	struct rpc_domain_event_callback_balloon_change_msg balloon_change;
@@ -97,6 +99,33 @@ fill_io_error_reason(
 	msg->io_error_reason.reason = what->io_error.reason;
 }
 
+static struct rpc_domain_event_graphics_address
+address_of(const struct happening_address *side)
+{
+	return (struct rpc_domain_event_graphics_address){
+		.family = (int32_t)side->family, .node = side->node, .service = side->service};
+}
+
+/* Nobody is known by a name: there is neither TLS nor SASL. */
+static void
+fill_graphics(union message *msg, const struct rpc_domain *domain, const struct happening *what)
+{
+	msg->graphics.dom = *domain;
+	msg->graphics.phase = (int32_t)what->graphics.phase;
+	msg->graphics.local = address_of(&what->graphics.local);
+	msg->graphics.remote = address_of(&what->graphics.remote);
+	msg->graphics.authScheme = what->graphics.auth;
+}
+
+static void
+fill_disk_change(union message *msg, const struct rpc_domain *domain, const struct happening *what)
+{
+	msg->disk_change.dom = *domain;
+	msg->disk_change.oldSrcPath = what->disk.path;
+	msg->disk_change.devAlias = what->disk.alias;
+	msg->disk_change.reason = (int32_t)what->disk.reason;
+}
+
 static void
 fill_tray_change(union message *msg, const struct rpc_domain *domain, const struct happening *what)
 {
@@ -143,6 +172,8 @@ static const struct kind {
 	[HAPPENED_IO_ERROR] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_IO_ERROR, fill_io_error},
 	[HAPPENED_IO_ERROR_REASON] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON,
 		fill_io_error_reason},
+	[HAPPENED_GRAPHICS] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_GRAPHICS, fill_graphics},
+	[HAPPENED_DISK_CHANGE] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_DISK_CHANGE, fill_disk_change},
 	[HAPPENED_CONTROL_ERROR] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_CONTROL_ERROR, fill_plain},
 	[HAPPENED_TRAY_CHANGE] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_TRAY_CHANGE, fill_tray_change},
 	[HAPPENED_PMWAKEUP] = {RPC_PROC_DOMAIN_EVENT_CALLBACK_PMWAKEUP, fill_power},

@@ -20,8 +20,10 @@ enum happening_kind {
 	HAPPENED_RTC_CHANGE = 2,
 	HAPPENED_WATCHDOG = 3,
 	HAPPENED_IO_ERROR = 4,
+	HAPPENED_GRAPHICS = 5,
 	HAPPENED_IO_ERROR_REASON = 6,
 	HAPPENED_CONTROL_ERROR = 7,
+	HAPPENED_DISK_CHANGE = 9,
 	HAPPENED_TRAY_CHANGE = 10,
 	HAPPENED_PMWAKEUP = 11,
 	HAPPENED_PMSUSPEND = 12,
@@ -46,6 +48,18 @@ enum happening_io_error { IO_ERROR_NONE, IO_ERROR_PAUSE, IO_ERROR_REPORT };
 /* virDomainEventTrayChangeReason */
 enum happening_tray { TRAY_OPENED, TRAY_CLOSED };
 
+/* virConnectDomainEventDiskChangeReason */
+enum happening_disk { DISK_EMPTIED, DISK_DROPPED };
+/* virDomainEventGraphicsPhase */
+enum happening_graphics { GRAPHICS_CONNECTED, GRAPHICS_INITIALIZED, GRAPHICS_DISCONNECTED };
+/* virDomainEventGraphicsAddressType */
+enum happening_family { GRAPHICS_IPV4, GRAPHICS_IPV6, GRAPHICS_UNIX };
+/* One side of a connection. */
+struct happening_address {
+	enum happening_family family;
+	char *node, *service;
+};
+
 /* virConnectDomainEventAgentLifecycleReason */
 enum happening_agent { AGENT_DOMAIN_STARTED = 1, AGENT_CHANNEL };
 
@@ -68,6 +82,15 @@ struct happening {
 			char *alias;
 			enum happening_tray reason;
 		} tray;
+		struct {
+			char *path, *alias; /* what is not there, and of which drive */
+			enum happening_disk reason;
+		} disk;
+		struct {
+			enum happening_graphics phase;
+			struct happening_address local, remote;
+			char *auth;
+		} graphics;
 		uint64_t balloon_kib;
 		struct {
 			bool connected;

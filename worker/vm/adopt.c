@@ -113,15 +113,10 @@ opened(struct vm_op *op, const char *status)
 {
 	struct vm *vm = op->vm;
 	const struct domain *domain = vm->domain;
-	struct rpc_error error;
 
 	vm->control_lost = false;
 	take_status(vm, status);
 	vm_open_consoles(vm);
-	if (vm_graphics_listen(vm, &error) != RPC_DONE)
-		log_warning("dom=%s: nobody can connect to its screen: %s",
-			log_quote(domain_def_now(domain)->name), log_quote(error.message));
-	vm_graphics_serve(vm);
 	vm_interfaces_adopt(vm);
 	/* Nobody is there any more who would let it go: its start has failed. */
 	if (domain->state == DOMAIN_STATE_PAUSED && domain->reason == DOMAIN_PAUSED_STARTING_UP)

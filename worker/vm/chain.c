@@ -205,7 +205,8 @@ is_missing(struct domain_disk *disk)
 }
 
 int
-vm_chain_complete(struct domain_def *live, struct rpc_error *error)
+vm_chain_complete(
+	struct domain_def *live, vm_missing_fn *missing, void *arg, struct rpc_error *error)
 {
 	size_t n = 0;
 
@@ -214,6 +215,7 @@ vm_chain_complete(struct domain_def *live, struct rpc_error *error)
 		struct domain_disk *disk = chain.disk;
 
 		if (disk->source.path && is_missing(disk)) {
+			missing(arg, disk);
 			if (disk->what == DOMAIN_DISK) {
 				domain_disk_remove(live, i);
 				continue;

@@ -11,11 +11,16 @@
 #include "protocol/rpc/error.h"
 #include "worker/domain/def.h"
 
+/** A drive or disk that is about to be emptied, or removed. */
+typedef void vm_missing_fn(void *arg, const struct domain_disk *disk);
+
 /**
  * Complete the disks of a definition that is about to run: drives whose medium is not there and may
  * be missing (startupPolicy) are empty, such disks are not there at all; every disk is `whole`, and
- * every image has its number. Returns RPC_DONE, or RPC_FAILED with the error.
+ * every image has its number. missing is called for each that is not there, from the last to the
+ * first, as libvirt tells of them. Returns RPC_DONE, or RPC_FAILED with the error.
  */
-int vm_chain_complete(struct domain_def *live, struct rpc_error *error);
+int vm_chain_complete(
+	struct domain_def *live, vm_missing_fn *missing, void *arg, struct rpc_error *error);
 
 #endif

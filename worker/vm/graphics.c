@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * graphics.c: the socket of a VM's screen; see graphics.h.
+ * graphics.c: the socket of a VM's screen, and who looks at it; see graphics.h.
  *
- * Runs in the worker, as the user; never as root. It reads nothing from who connects. Must never
- * remove what is not a socket of the user's, nor one on which somebody listens.
+ * Runs in the worker, as the user; never as root. Must never remove what is not a socket of the
+ * user's, nor one on which somebody listens. QEMU's commands and events are as its manual "QEMU QMP
+ * Reference" (qemu-qmp-ref) has them; what clients are told is what libvirt 9.0 tells them.
  */
 #include "worker/vm/graphics.h"
 
@@ -11,24 +12,22 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/fd.h"
-#include "lib/log.h"
 #include "lib/take.h"
 #include "protocol/rpc/procedure.h"
 #include "worker/vm/rundir.h"
-#include "worker/vm/screen.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
-enum { BACKLOG = 8, AGAIN_S = 1 };
+enum { BACKLOG = 8 };
 
-#define KIND "vnc" /* of the file in the run-time folder: domain_graphics_place() */
+#define KIND     "vnc"          /* of the file in the run-time folder: domain_graphics_place() */
+#define LISTENER "qemud-screen" /* QEMU's name for the descriptor, until it is used */
 
 void
 vm_graphics_init(struct vm_graphics *graphics)
@@ -56,7 +55,7 @@ make_socket(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* What an earlier run has left there goes. */
+/* What a run has left there goes. */
 static int
 make_way(const struct sockaddr_un *address)
 {
@@ -77,28 +76,33 @@ make_way(const struct sockaddr_un *address)
 }
 
 static int
-listen_at(struct vm_graphics *graphics, const char *path)
+name_of(const char *path, struct sockaddr_un *ret)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	fd_auto int fd = -1;
-	struct stat st;
-	int r;
-
-	if (strlen(path) >= sizeof(address.sun_path))
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(ret->sun_path))
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
-	r = make_way(&address);
+	memcpy(ret->sun_path, path, strlen(path));
+	return 0;
+}
+
+static int
+listen_at(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address;
+	fd_auto int fd = -1;
+	int r = name_of(path, &address);
+
+	if (r == 0)
+		r = make_way(&address);
 	if (r < 0)
 		return r;
 	fd = make_socket();
 	/* The mode of its name, whatever the umask allows. */
 	if (fd < 0 || fchmod(fd, 0600) < 0 ||
 		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(fd, BACKLOG) < 0 || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		listen(fd, BACKLOG) < 0)
 		return -errno;
-	graphics->dev = st.st_dev;
-	graphics->ino = st.st_ino;
-	graphics->fd = take_fd(&fd);
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
@@ -120,12 +124,12 @@ vm_graphics_listen(struct vm *vm, struct rpc_error *error)
 	struct vm_graphics *graphics = &vm->graphics;
 	int r;
 
-	if (!its || graphics->fd >= 0)
+	if (!its)
 		return RPC_DONE;
 	if (is_ours(vm, its->socket))
 		r = rundir_listen(vm->uuid, KIND, SOCK_STREAM, &graphics->fd);
 	else
-		r = listen_at(graphics, its->socket);
+		r = listen_at(its->socket, &graphics->fd);
 	if (r == 0)
 		return RPC_DONE;
 	return rpc_error_set_errno(error, -r, VIR_FROM_QEMU,
@@ -135,67 +139,22 @@ vm_graphics_listen(struct vm *vm, struct rpc_error *error)
 				   : "");
 }
 
-/* --- who connects ------------------------------------------------------------------------- */
-
-static void
-watch(struct vm *vm)
-{
-	struct vm_graphics *graphics = &vm->graphics;
-	bool room = graphics->n_waiting < VM_GRAPHICS_WAITING_MAX;
-
-	if (graphics->fd >= 0 && graphics->io.loop)
-		io_set(&graphics->io, room && !timer_is_set(&graphics->again) ? EPOLLIN : 0);
-}
-
-static void
-watch_again(struct timer *timer)
-{
-	watch(container_of(timer, struct vm, graphics.again));
-}
-
-static void
-handed_over(void *arg, enum rpc_handled handled, const struct rpc_error *error)
-{
-	struct vm *vm = arg;
-
-	if (handled == RPC_FAILED)
-		log_info("dom=%s: a viewer cannot be let in: %s", log_quote(vm->domain->live->name),
-			log_quote(error->message));
-	vm->graphics.n_waiting--;
-	watch(vm);
-}
-
-static void
-on_connection(struct io *io, uint32_t events)
-{
-	struct vm *vm = container_of(io, struct vm, graphics.io);
-	struct loop *loop = vm->vms->loop;
-	struct rpc_error error;
-	int fd = accept4(vm->graphics.fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)events;
-	if (fd >= 0) {
-		vm->graphics.n_waiting++;
-		if (vm_open_graphics(vm, fd, false, &error, handed_over, vm) == RPC_FAILED)
-			handed_over(vm, RPC_FAILED, &error);
-	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-		timer_set(loop, &vm->graphics.again, loop_now(loop) + LOOP_S(AGAIN_S), watch_again);
-	}
-	watch(vm);
-}
-
-void
-vm_graphics_serve(struct vm *vm)
+bool
+vm_graphics_show(struct vm *vm, uint64_t ticket, int *ret_r)
 {
 	struct vm_graphics *graphics = &vm->graphics;
 
-	if (graphics->fd < 0 || graphics->io.loop)
-		return;
-	if (io_start(vm->vms->loop, &graphics->io, graphics->fd, EPOLLIN, 0, on_connection) < 0) {
-		log_warning("dom=%s: nobody can connect to its screen: out of memory",
-			log_quote(vm->domain->live->name));
-		fd_close(&graphics->fd);
-	}
+	if (graphics->fd < 0)
+		return false;
+	/* Without the descriptor the second fails. */
+	*ret_r = monitor_ask_fd(&vm->monitor, "getfd", json_pack("{s:s}", "fdname", LISTENER),
+		take_fd(&graphics->fd), 0);
+	if (*ret_r == 0)
+		*ret_r = monitor_ask(&vm->monitor, VM_GRAPHICS_SHOW,
+			json_pack("{s:s, s:[{s:s, s:s}]}", "type", "vnc", "addresses", "type", "fd",
+				"str", LISTENER),
+			ticket);
+	return true;
 }
 
 int
@@ -227,17 +186,57 @@ vm_graphics_set_password(struct vm *vm)
 void
 vm_graphics_close(struct vm *vm, bool ended)
 {
-	struct vm_graphics *graphics = &vm->graphics;
 	const struct domain_graphics *its = with_socket(vm);
-	struct stat st;
+	struct sockaddr_un address;
 
-	timer_stop(&graphics->again);
-	if (graphics->fd >= 0 && graphics->io.loop)
-		io_stop(&graphics->io);
-	fd_close(&graphics->fd);
-	if (ended && its && graphics->ino &&
-		fstatat(AT_FDCWD, its->socket, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		st.st_dev == graphics->dev && st.st_ino == graphics->ino)
-		(void)unlinkat(AT_FDCWD, its->socket, 0);
-	vm_graphics_init(graphics);
+	fd_close(&vm->graphics.fd);
+	if (ended && its && !is_ours(vm, its->socket) && name_of(its->socket, &address) == 0)
+		(void)make_way(&address);
+}
+
+/* --- who looks ---------------------------------------------------------------------------- */
+
+/* A text of one of the two sides; NULL: it has none. Clients get it, and change nothing in it. */
+static char *
+text_of(json_t *side, const char *key)
+{
+	return (char *)(uintptr_t)json_string_value(json_object_get(side, key));
+}
+
+/* One side; false: it says too little, or has an address of a kind that clients do not know. */
+static bool
+read_side(json_t *side, struct happening_address *ret)
+{
+	static const char *const families[] = {
+		[GRAPHICS_IPV4] = "ipv4", [GRAPHICS_IPV6] = "ipv6", [GRAPHICS_UNIX] = "unix"};
+	const char *family = text_of(side, "family");
+
+	ret->node = text_of(side, "host");
+	ret->service = text_of(side, "service");
+	for (int i = GRAPHICS_IPV4; family && i <= GRAPHICS_UNIX; i++)
+		if (strcmp(family, families[i]) == 0) {
+			ret->family = (enum happening_family)i;
+			return ret->node && ret->service;
+		}
+	return false;
+}
+
+void
+vm_graphics_happened(struct vm *vm, enum happening_graphics phase, const json_t *data)
+{
+	static char none[] = "";
+	json_t *server = json_object_get(data, "server");
+	struct happening what = {.kind = HAPPENED_GRAPHICS, .graphics = {.phase = phase}};
+	const struct domain_graphics *its = with_socket(vm);
+
+	if (!read_side(server, &what.graphics.local) ||
+		!read_side(json_object_get(data, "client"), &what.graphics.remote))
+		return;
+	/* The name that QEMU was given is one in the worker's own folder. */
+	if (what.graphics.local.family == GRAPHICS_UNIX && its)
+		what.graphics.local.service = its->socket;
+	what.graphics.auth = text_of(server, "auth");
+	if (!what.graphics.auth)
+		what.graphics.auth = none;
+	vm_happened(vm, &what);
 }

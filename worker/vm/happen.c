@@ -193,6 +193,24 @@ on_panic(struct vm *vm, const json_t *data)
 }
 
 static void
+on_viewer(struct vm *vm, const json_t *data)
+{
+	vm_graphics_happened(vm, GRAPHICS_CONNECTED, data);
+}
+
+static void
+on_viewer_let_in(struct vm *vm, const json_t *data)
+{
+	vm_graphics_happened(vm, GRAPHICS_INITIALIZED, data);
+}
+
+static void
+on_viewer_gone(struct vm *vm, const json_t *data)
+{
+	vm_graphics_happened(vm, GRAPHICS_DISCONNECTED, data);
+}
+
+static void
 on_balloon(struct vm *vm, const json_t *data)
 {
 	json_int_t bytes = json_integer_value(json_object_get(data, "actual"));
@@ -288,6 +306,9 @@ static const struct event events[] = {
 	{"RESET", on_reset, false},
 	{"BLOCK_IO_ERROR", on_io_error, false},
 	{"DEVICE_TRAY_MOVED", on_tray, false},
+	{"VNC_CONNECTED", on_viewer, false},
+	{"VNC_INITIALIZED", on_viewer_let_in, false},
+	{"VNC_DISCONNECTED", on_viewer_gone, false},
 	{"WATCHDOG", on_watchdog, false},
 	{"BALLOON_CHANGE", on_balloon, false},
 	{"RTC_CHANGE", on_rtc_change, false},

@@ -49,6 +49,7 @@ enum start_step {
 	START_LEASED, /* the broker has granted it, or not yet */
 	START_SEEDED, /* the box has become QEMU, or not */
 	START_OPENED, /* QEMU talks */
+	START_SHOWN,  /* it listens where its screen is to be seen, or not */
 	START_BOUND,  /* it has taken the bounds of a disk, or not */
 	START_NET,    /* its network is there, or not yet */
 	START_RUNS    /* QEMU has let the guest go */
@@ -238,6 +239,17 @@ log_command(struct start *start)
 	start->log_begin = vm_log_end(log);
 }
 
+static void
+tell_missing(void *arg, const struct domain_disk *disk)
+{
+	struct happening what = {.kind = HAPPENED_DISK_CHANGE,
+		.disk = {.path = disk->source.path,
+			.alias = disk->device.alias,
+			.reason = disk->what == DOMAIN_DISK ? DISK_DROPPED : DISK_EMPTIED}};
+
+	vm_happened(arg, &what);
+}
+
 static enum job_verdict
 begin(struct start *start)
 {
@@ -258,7 +270,7 @@ begin(struct start *start)
 		return JOB_FAILED;
 	if (vm_clock_begin(&vm->domain->live->clock, &start->op.job.error) != RPC_DONE)
 		return JOB_FAILED;
-	if (vm_chain_complete(vm->domain->live, &start->op.job.error) != RPC_DONE)
+	if (vm_chain_complete(vm->domain->live, tell_missing, vm, &start->op.job.error) != RPC_DONE)
 		return JOB_FAILED;
 	r = qemu_command_make(live, &start->command);
 	if (r < 0)
@@ -354,7 +366,6 @@ static void
 started(struct vm *vm, enum domain_state state, int32_t reason)
 {
 	vm->started = true;
-	vm_graphics_serve(vm);
 	vm_set_state(vm, state, reason);
 	vm_tell(vm, EVENT_STARTED, EVENT_STARTED_BOOTED);
 	log_info("dom=%s runs pid=%" PRIu32 " landlock=%d", log_quote(name_of(vm)), vm->pid,
@@ -431,6 +442,7 @@ static enum job_verdict
 opened(struct start *start)
 {
 	struct vm *vm = start->op.vm;
+	uint64_t ticket;
 	int r;
 
 	vm_open_consoles(vm);
@@ -440,18 +452,34 @@ opened(struct start *start)
 		r = vm_graphics_set_password(vm);
 	if (r == 0)
 		r = vm_interfaces_link(vm);
-	return r < 0 ? failed(start, r) : bind_disks(start, 0);
+	if (r < 0)
+		return failed(start, r);
+	ticket = vm_op_await(&start->op, START_SHOWN, LOOP_S(MONITOR_S));
+	if (!vm_graphics_show(vm, ticket, &r))
+		return bind_disks(start, 0);
+	return r < 0 ? failed(start, r) : JOB_WAIT;
+}
+
+static enum job_verdict
+refused(struct start *start, const char *command, const struct qmp_reply *reply)
+{
+	(void)rpc_error_set(&start->op.job.error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+		"internal error: unable to execute QEMU command '%s': %s", command,
+		log_quote(reply->error_text));
+	return JOB_FAILED;
+}
+
+static enum job_verdict
+shown(struct start *start, const struct qmp_reply *reply)
+{
+	return reply->value ? bind_disks(start, 0) : refused(start, VM_GRAPHICS_SHOW, reply);
 }
 
 static enum job_verdict
 bound(struct start *start, const struct qmp_reply *reply)
 {
-	if (reply->value)
-		return bind_disks(start, start->binding + 1);
-	(void)rpc_error_set(&start->op.job.error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-		"internal error: unable to execute QEMU command 'block_set_io_throttle': %s",
-		log_quote(reply->error_text));
-	return JOB_FAILED;
+	return reply->value ? bind_disks(start, start->binding + 1)
+			    : refused(start, "block_set_io_throttle", reply);
 }
 
 static enum job_verdict
@@ -459,12 +487,8 @@ runs(struct start *start, const struct qmp_reply *reply)
 {
 	struct vm *vm = start->op.vm;
 
-	if (!reply->value) {
-		(void)rpc_error_set(&start->op.job.error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-			"internal error: unable to execute QEMU command 'cont': %s",
-			log_quote(reply->error_text));
-		return JOB_FAILED;
-	}
+	if (!reply->value)
+		return refused(start, "cont", reply);
 	started(vm, DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
 	return JOB_DONE;
 }
@@ -487,6 +511,8 @@ step(struct job *job, int step, const void *body)
 		return seeded(start, body);
 	case START_OPENED:
 		return opened(start);
+	case START_SHOWN:
+		return shown(start, body);
 	case START_BOUND:
 		return bound(start, body);
 	case START_NET:
