@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Recorded sessions of real clients, read-write and read-only: cut off after any byte, and with any
- * bit changed, each is answered formally or ended; others are served, and nothing is left of it.
- * test: timeout=600
+ * bit changed, each is answered formally or ended; others are served meanwhile, and nothing is left
+ * of it, neither memory nor a descriptor.
+ * test: timeout=900
  *
- * tests/golden/sessions: tests/lib/recorder.py says what is in a file. TEST_LONG: every byte, and many
- * more changes.
+ * tests/golden/sessions: tests/lib/recorder.py says what is in a file. TEST_LONG: every byte and every
+ * bit: some 90,000 sessions, several calls each.
  */
 #include "tests/unit/test.h"
 
@@ -20,6 +21,14 @@ enum {
 	SESSION_MAX = 65536, /* bytes */
 	SLACK = 512 * 1024,  /* bytes of memory that caches may take */
 	CHECK_EVERY = 128    /* replays */
+};
+
+/* How a session is sent. */
+enum way {
+	BY_PACKET, /* the next packet when the last has been answered */
+	AT_ONCE,   /* and nothing is read */
+	HALF,      /* as by packet; then it says that it sends no more, and reads on */
+	N_WAYS
 };
 
 /* What one client sent over its connections. */
@@ -125,16 +134,13 @@ read_some(int sock, struct rpc_buffer *got)
 	}
 }
 
-/*
- * A client sends this, packet by packet as its answers come, or all at once, and goes, with or without
- * having read. Other connections are those that were there before.
- */
+/* A client sends this, and goes. Other connections are those that were there before. */
 static void
-replay(const struct session *session, const uint8_t *bytes, size_t size, bool at_once)
+replay(const struct session *session, const uint8_t *bytes, size_t size, enum way way)
 {
 	struct rpc_buffer got;
 	int sock;
-	bool open = true;
+	bool open = true, asked = false;
 	size_t at = 0;
 
 	machine_is_there();
@@ -144,16 +150,28 @@ replay(const struct session *session, const uint8_t *bytes, size_t size, bool at
 		size_t piece = size - at, length;
 		ssize_t n;
 
-		if (!at_once && rpc_frame_length(bytes + at, size - at, &length) == 0 &&
+		if (way != AT_ONCE && rpc_frame_length(bytes + at, size - at, &length) == 0 &&
 			length < piece)
 			piece = length;
 		n = send(sock, bytes + at, piece, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN)
 			break;
 		at += n > 0 ? (size_t)n : 0;
-		for (int i = 0; i < (at_once ? 1 : 4); i++)
+		for (int i = 0; i < (way == AT_ONCE ? 1 : 4); i++)
 			machine_turn(0);
-		open = at_once ? true : read_some(sock, &got);
+		open = way == AT_ONCE || read_some(sock, &got);
+		/* In the middle of it, another client. */
+		if (!asked && at >= size / 2) {
+			check_other();
+			asked = true;
+		}
+	}
+	if (way == HALF) {
+		(void)shutdown(sock, SHUT_WR);
+		for (int i = 0; open && i < 4; i++) {
+			machine_turn(0);
+			open = read_some(sock, &got);
+		}
 	}
 	rpc_buffer_fini(&got);
 	fd_close(&sock);
@@ -202,7 +220,7 @@ begin(void)
 	/* What is made once, is. */
 	for (unsigned i = 0; i < n_sessions; i++)
 		replay(&sessions[i], sessions[i].connections[0].bytes,
-			sessions[i].connections[0].size, false);
+			sessions[i].connections[0].size, BY_PACKET);
 	check_flat();
 }
 
@@ -236,7 +254,7 @@ whole(const struct session *session, const uint8_t *bytes, size_t size)
 
 	for (size_t at = 0; at < size; at += length, calls++)
 		ASSERT(rpc_frame_length(bytes + at, size - at, &length) == 0);
-	replay(session, bytes, size, false);
+	replay(session, bytes, size, BY_PACKET);
 	/* Who closes does not wait for the answer. */
 	CHECK(n_packets - before + 2 >= calls);
 	printf("# %s: %zu bytes, %u packets, %u answers\n", session->name, size, calls,
@@ -253,6 +271,15 @@ test_whole(void)
 	end();
 }
 
+/* In another way each time. */
+static void
+replay_next(const struct session *session, const uint8_t *bytes, size_t size)
+{
+	replay(session, bytes, size, (enum way)(n_replays % N_WAYS));
+	if (n_replays % CHECK_EVERY == 0)
+		check_flat();
+}
+
 static void
 prefixes(const struct session *session, const uint8_t *bytes, size_t size)
 {
@@ -260,12 +287,11 @@ prefixes(const struct session *session, const uint8_t *bytes, size_t size)
 	size_t step = is_long ? 1 : 3;
 
 	for (size_t cut = 0; cut < size; cut += step) {
-		replay(session, bytes, cut, n_replays % 2);
+		for (unsigned i = 0; i < (is_long ? N_WAYS : 1); i++)
+			replay_next(session, bytes, cut);
 		/* The machine that it makes ends with the connection. */
 		if (strstr(session->name, "bindings"))
 			CHECK(rig.estate.vms.n == 0);
-		if (n_replays % CHECK_EVERY == 0)
-			check_flat();
 	}
 }
 
@@ -292,16 +318,16 @@ next_random(void)
 static void
 changes(const struct session *session, const uint8_t *bytes, size_t size)
 {
-	unsigned n = is_long ? 4000 : 300;
+	size_t n = is_long ? 8 * size : 300;
 	uint8_t *changed = malloc(size);
 
 	ASSERT(changed);
-	for (unsigned i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
+		size_t bit = is_long ? i : next_random() % (8 * size);
+
 		memcpy(changed, bytes, size);
-		changed[next_random() % size] ^= (uint8_t)(1u << next_random() % 8);
-		replay(session, changed, size, i % 2);
-		if (n_replays % CHECK_EVERY == 0)
-			check_flat();
+		changed[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		replay_next(session, changed, size);
 	}
 	free(changed);
 }
