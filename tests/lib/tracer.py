@@ -37,6 +37,15 @@ class Tracer:
         """The calls so far, in order, each as strace names it."""
         return [line for line in map(self._name, self.log.lines) if line]
 
+    def calls_by_process(self):
+        """{pid: calls}; what it was attached to is None while it is alone."""
+        found = {}
+        for line in self.log.lines:
+            if self._name(line):
+                pid = re.match(r"\[pid +(\d+)\]", line)
+                found.setdefault(pid and pid.group(1), []).append(self._name(line))
+        return found
+
     @staticmethod
     def _name(line):
         found = re.match(r"(?:\[pid +\d+\] )?(\w+)\(", line)
