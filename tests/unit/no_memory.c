@@ -4,10 +4,11 @@
  * with an error and nothing done; the next one is served, and nothing is left behind.
  *
  * The life is DEFINE, CREATE, its console, statistics, pause, DESTROY, UNDEFINE, with two clients;
- * broker, box and QEMU are played as their parts come. The Makefile wraps the calls that allocate;
- * those of libxml2 and jansson come here too (the former's end at the worker's reserve). What fails is what the worker asks for while its loop
- * turns, not what the test itself needs.
- * test: timeout=400
+ * broker, boxes, QEMU, relay and passt are played as their parts come. The Makefile wraps the calls that allocate;
+ * those of libxml2 and jansson come here too (the former's end at
+ * the worker's reserve). What fails is what the worker asks for while its loop turns, not what the
+ * test itself needs.
+ * test: timeout=600
  */
 #include "tests/unit/test.h"
 
@@ -20,6 +21,7 @@
 #include "tests/unit/worker_domains.h"
 #include "tests/unit/worker_events.h"
 #include "worker/domain/xml_memory.h"
+#include "worker/net/ports.h"
 #include "worker/vm/vms.h"
 
 /* As in worker.h. */
@@ -112,6 +114,26 @@ static struct {
 	char *plan, *xml; /* of the first life: each other's are the same */
 } play;
 
+static struct {
+	struct loop loop;
+	struct ports relay;
+	bool relay_runs;
+	int seed;     /* the end of the box that becomes passt; -1: it has, or there is none */
+	int passt[3]; /* what it was given, its end of the relay's pair last; -1 */
+	unsigned n_passt;
+} net = {.seed = -1};
+
+static void
+net_ends(void)
+{
+	if (net.relay_runs)
+		ports_stop(&net.relay);
+	net.relay_runs = false;
+	fd_close(&net.seed);
+	while (net.n_passt > 0)
+		fd_close(&net.passt[--net.n_passt]);
+}
+
 /* Nothing of it was lost on the way. */
 static void
 check_same(char **first, const char *text)
@@ -140,6 +162,27 @@ to_worker(enum ipc_type type, uint32_t serial, int err, const void *body, size_t
 }
 
 static void
+net_begins(const struct ipc_header *header, const struct ipc_net *body)
+{
+	int pair[2];
+
+	CHECK(body->id == play.lease);
+	ASSERT(packet_pair(pair) == 0);
+	if (body->kind == IPC_NET_RELAY) {
+		net_ends();
+		ASSERT(ports_start(&net.relay, &net.loop, pair[1]) == 0);
+		net.relay_runs = true;
+	} else {
+		fd_close(&net.seed);
+		while (net.n_passt > 0)
+			fd_close(&net.passt[--net.n_passt]);
+		net.seed = pair[1];
+	}
+	to_worker(IPC_NET_READY, header->serial, 0, "", 0, pair[0]);
+	fd_close(&pair[0]);
+}
+
+static void
 broker_plays(const struct ipc_header *header, const void *body)
 {
 	struct ipc_leased leased = {.pid = (uint32_t)getpid()};
@@ -160,7 +203,10 @@ broker_plays(const struct ipc_header *header, const void *body)
 		CHECK(((const struct ipc_lease_stop *)body)->id == play.lease);
 		play.lease = 0;
 		qemu_ends();
+		net_ends();
 		to_worker(IPC_LEASE_GONE, 0, 0, &gone, sizeof(gone), -1);
+	} else if (header->type == IPC_NET) {
+		net_begins(header, body);
 	}
 }
 
@@ -199,6 +245,26 @@ box_plays(void)
 		return;
 	box_takes_packet(&packet);
 	packet_fini(&packet);
+}
+
+/* A box takes what it is given, and is passt. */
+static void
+passt_plays(void)
+{
+	static const char ok[] = "ok landlock 7";
+	AUTO(packet_fini) struct packet packet;
+	int r = packet_recv(net.seed, &packet);
+
+	if (r == PACKET_E_GONE)
+		fd_close(&net.seed);
+	if (r != 0)
+		return;
+	for (unsigned i = 0; i < packet.n_fds && net.n_passt < 3; i++)
+		net.passt[net.n_passt++] = take_fd(&packet.fds[i]);
+	if (packet.data[0] == PLAN_PACKET_END) {
+		(void)packet_send(net.seed, ok, strlen(ok), NULL, 0);
+		fd_close(&net.seed);
+	}
 }
 
 static void
@@ -294,6 +360,10 @@ __wrap_loop_once(struct loop *loop, int timeout_ms)
 		box_plays();
 	else if (qemu.n_fds > 0)
 		qemu_plays();
+	if (net.seed >= 0)
+		passt_plays();
+	if (net.relay_runs)
+		CHECK(__real_loop_once(&net.loop, 0) == 0);
 	watcher_plays();
 	return r;
 }
@@ -365,6 +435,9 @@ define(void)
 							  "<title>t</title><metadata><a:b "
 							  "xmlns:a='urn:a'>c</a:b></metadata>"
 							  "<devices><serial type='pty'/>"
+							  "<interface type='user'><mac "
+							  "address='52:54:00:00:00:01'/>"
+							  "<model type='virtio'/></interface>"
 							  "<video><model type='vga'/></video>"
 							  "</devices>")};
 	struct rpc_domain_define_xml_ret ret = {0};
@@ -561,6 +634,7 @@ live(unsigned long k)
 	for (int i = 0; i < 5; i++)
 		rig_turn(0);
 	qemu_ends();
+	net_ends();
 	CHECK(play.lease == 0 && rig.estate.vms.n == 0 && rig.estate.jobs.n == 0);
 	CHECK(!farm_domain(VM));
 	if (k > 1)
@@ -582,6 +656,7 @@ every_allocation(void)
 
 	farm_start();
 	ASSERT(chdir(farm_root) == 0 && mkdir("run", 0700) == 0);
+	ASSERT(loop_init(&net.loop) == 0);
 	life.client = play.watcher = -1;
 	rig.told = broker_plays;
 	farm_uuid(VM, life.dom.uuid);
@@ -605,6 +680,7 @@ every_allocation(void)
 	       "times "
 	       "nothing\n",
 		n, life.n_errors, life.n_ended, life.n_nothing);
+	loop_fini(&net.loop);
 	free(life.dom.name);
 	free(play.plan);
 	free(play.xml);

@@ -105,6 +105,13 @@ rig_leased(struct uplink *uplink, uint64_t cookie, int err, const struct ipc_lea
 }
 
 static void
+rig_net(struct uplink *uplink, uint64_t cookie, int err, int fd)
+{
+	(void)uplink;
+	vms_net_ready(&rig.estate.vms, cookie, err, fd);
+}
+
+static void
 rig_lease_gone(struct uplink *uplink, uint32_t id)
 {
 	(void)uplink;
@@ -117,6 +124,7 @@ static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.tool = rig_tool,
 	.leased = rig_leased,
 	.lease_found = rig_lease_found,
+	.net = rig_net,
 	.lease_gone = rig_lease_gone};
 
 static inline void
