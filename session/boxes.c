@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -21,6 +22,19 @@
 #include "lib/uuid.h"
 #include "session/notes.h"
 #include "session/spawn.h"
+
+enum { PROGRAM_NAME_MAX = 16 };
+
+static const struct {
+	const char *program;
+	bool ends_with_us;
+	enum spawn_room room;
+} kinds[] = {
+	[BOX_TOOL] = {"qemud-box", true, SPAWN_APART},
+	[BOX_VM] = {"qemud-box", false, SPAWN_APART},
+	[BOX_RELAY] = {"qemud-net", false, SPAWN_APART},
+	[BOX_PASST] = {"qemud-box", false, SPAWN_NETWORKED},
+};
 
 /* --- their ends --------------------------------------------------------------------------- */
 
@@ -46,7 +60,8 @@ tell_gone(struct box *box)
 {
 	struct ipc_lease_gone gone = {.id = box->id};
 
-	if (box->id == 0 || link_notify(box->boxes->link, IPC_LEASE_GONE, &gone) != LINK_E_FULL)
+	if (box->kind != BOX_VM ||
+		link_notify(box->boxes->link, IPC_LEASE_GONE, &gone) != LINK_E_FULL)
 		forget(box);
 }
 
@@ -63,25 +78,6 @@ boxes_tell(struct boxes *boxes)
 }
 
 static void
-ended(struct io *io, uint32_t events)
-{
-	struct box *box = container_of(io, struct box, io);
-	siginfo_t info = {0};
-
-	(void)events;
-	/* One that was started by an earlier session is somebody else's to reap. */
-	if (waitid(P_PIDFD, (id_t)box->pidfd, &info, WEXITED | WNOHANG) < 0 && errno != ECHILD)
-		log_error("pid=%d cannot be reaped: %s", (int)box->pid, strerror(errno));
-	log_info("pid=%d qemud-box: ended with %s %d", (int)box->pid,
-		info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
-	io_stop(&box->io);
-	fd_close(&box->pidfd);
-	if (box->id != 0)
-		note_remove(box->boxes->run_fd, box->uuid);
-	tell_gone(box);
-}
-
-static void
 end(const struct box *box)
 {
 	if (box->pidfd >= 0 && pidfd_send_signal(box->pidfd, SIGKILL, NULL, 0) < 0 &&
@@ -89,11 +85,46 @@ end(const struct box *box)
 		log_error("pid=%d cannot be killed: %s", (int)box->pid, strerror(errno));
 }
 
+/* What is for the network of that VM has nothing to do any more. */
+static void
+end_nets(const struct boxes *boxes, uint32_t id)
+{
+	const struct box *box;
+
+	LIST_FOREACH (box, &boxes->list, entry)
+		if (box->id == id && box->kind != BOX_VM)
+			end(box);
+}
+
+static void
+ended(struct io *io, uint32_t events)
+{
+	struct box *box = container_of(io, struct box, io);
+	siginfo_t info = {0};
+
+	(void)events;
+	/* One that was started by an earlier session is somebody else's to reap. */
+	if (waitid(P_PIDFD, (id_t)box->pidfd, &info, WEXITED | WNOHANG) == 0)
+		log_info("pid=%d %s: ended with %s %d", (int)box->pid, kinds[box->kind].program,
+			info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+	else if (errno == ECHILD)
+		log_info("pid=%d %s: ended", (int)box->pid, kinds[box->kind].program);
+	else
+		log_error("pid=%d cannot be reaped: %s", (int)box->pid, strerror(errno));
+	io_stop(&box->io);
+	fd_close(&box->pidfd);
+	if (box->kind == BOX_VM) {
+		note_remove(box->boxes->files.run_fd, box->uuid);
+		end_nets(box->boxes, box->id);
+	}
+	tell_gone(box);
+}
+
 /* --- their beginnings --------------------------------------------------------------------- */
 
 /* pidfd is taken over, also on failure. */
 static int
-enter(struct boxes *boxes, const struct note *note, int pidfd, struct box **ret)
+enter(struct boxes *boxes, enum box_kind kind, const struct note *note, int pidfd, struct box **ret)
 {
 	struct box *box = calloc(1, sizeof(*box));
 	int r = box ? io_start(boxes->loop, &box->io, pidfd, EPOLLIN, 0, ended) : -ENOMEM;
@@ -106,6 +137,7 @@ enter(struct boxes *boxes, const struct note *note, int pidfd, struct box **ret)
 	box->boxes = boxes;
 	box->pidfd = pidfd;
 	box->pid = note->pid;
+	box->kind = kind;
 	box->id = note->id;
 	memcpy(box->uuid, note->uuid, sizeof(box->uuid));
 	LIST_INSERT_HEAD(&boxes->list, box, entry);
@@ -114,21 +146,24 @@ enter(struct boxes *boxes, const struct note *note, int pidfd, struct box **ret)
 	return 0;
 }
 
-/* A box that waits for its plan at the other end of *ret_sock. */
+/* One that waits for its plan, or a relay for its asks, at the other end of *ret_sock. */
 static int
-start(struct boxes *boxes, struct note *note, int *ret_sock, struct box **ret)
+start(struct boxes *boxes, enum box_kind kind, struct note *note, int *ret_sock, struct box **ret)
 {
-	static char name[] = "qemud-box", path[] = "PATH=/usr/bin:/bin";
+	static char path[] = "PATH=/usr/bin:/bin";
+	char name[PROGRAM_NAME_MAX];
 	char *argv[] = {name, NULL}, *envp[] = {path, NULL};
-	struct spawn spawn = {.program_fd = boxes->program_fd,
+	struct spawn spawn = {
+		.program_fd = kind == BOX_RELAY ? boxes->files.net_fd : boxes->files.box_fd,
 		.argv = argv,
 		.envp = envp,
-		.null_fd = boxes->null_fd,
+		.null_fd = boxes->files.null_fd,
 		.lock_fd = -1,
-		.apart = true,
-		.ends_with_us = note->id == 0};
+		.room = kinds[kind].room,
+		.ends_with_us = kinds[kind].ends_with_us};
 	int pair[2], pidfd = -1, r;
 
+	(void)snprintf(name, sizeof(name), "%s", kinds[kind].program);
 	if (boxes->n >= BOXES_MAX)
 		return -EAGAIN;
 	r = packet_pair(pair);
@@ -138,7 +173,7 @@ start(struct boxes *boxes, struct note *note, int *ret_sock, struct box **ret)
 	r = session_spawn(&spawn, &pidfd, &note->pid);
 	fd_close(&pair[1]);
 	if (r == 0)
-		r = enter(boxes, note, pidfd, ret);
+		r = enter(boxes, kind, note, pidfd, ret);
 	if (r < 0)
 		fd_close(&pair[0]);
 	else
@@ -153,7 +188,7 @@ answer_tool(struct boxes *boxes, uint32_t serial)
 {
 	struct note none = {.id = 0};
 	struct box *box = NULL;
-	int sock = -1, r = start(boxes, &none, &sock, &box);
+	int sock = -1, r = start(boxes, BOX_TOOL, &none, &sock, &box);
 
 	if (!box)
 		log_error("no box can be made: %s", strerror(-r));
@@ -171,7 +206,7 @@ find_uuid(const struct boxes *boxes, const uint8_t uuid[static UUID_SIZE])
 	const struct box *box;
 
 	LIST_FOREACH (box, &boxes->list, entry)
-		if (box->id != 0 && memcmp(box->uuid, uuid, UUID_SIZE) == 0)
+		if (box->kind == BOX_VM && memcmp(box->uuid, uuid, UUID_SIZE) == 0)
 			return box;
 	return NULL;
 }
@@ -182,7 +217,7 @@ find_id(const struct boxes *boxes, uint32_t id)
 	const struct box *box;
 
 	LIST_FOREACH (box, &boxes->list, entry)
-		if (box->id == id)
+		if (box->id == id && box->kind == BOX_VM)
 			return box;
 	return NULL;
 }
@@ -201,10 +236,10 @@ lease(struct boxes *boxes, const struct ipc_lease *ask, struct ipc_leased *ret, 
 	while (find_id(boxes, boxes->last_id));
 	note.id = boxes->last_id;
 	memcpy(note.uuid, ask->uuid, sizeof(note.uuid));
-	r = start(boxes, &note, ret_sock, ret_box);
+	r = start(boxes, BOX_VM, &note, ret_sock, ret_box);
 	if (r < 0 || !*ret_box)
 		return r;
-	r = note_write(boxes->run_fd, &note);
+	r = note_write(boxes->files.run_fd, &note);
 	if (r < 0) {
 		/* The next session would not know that it runs. */
 		end(*ret_box);
@@ -234,13 +269,39 @@ answer_lease(struct boxes *boxes, uint32_t serial, const struct ipc_lease *ask)
 }
 
 static void
+answer_net(struct boxes *boxes, uint32_t serial, const struct ipc_net *ask)
+{
+	enum box_kind kind = ask->kind == IPC_NET_RELAY ? BOX_RELAY : BOX_PASST;
+	const struct box *vm = find_id(boxes, ask->id);
+	struct note note = {.id = ask->id};
+	struct box *box = NULL;
+	int sock = -1, r = -ENOENT;
+
+	if (!session_has_namespaces())
+		r = -EOPNOTSUPP;
+	else if (vm && vm->pidfd >= 0)
+		r = start(boxes, kind, &note, &sock, &box);
+	if (!box)
+		log_error("id=%" PRIu32 " nothing for its network can be started: %s", ask->id,
+			strerror(-r));
+	else
+		log_info("id=%" PRIu32 " pid=%d %s: started", ask->id, (int)box->pid,
+			kinds[kind].program);
+	if (link_answer(boxes->link, IPC_NET_READY, serial, r, NULL, r < 0 ? NULL : &sock) != 0 &&
+		box)
+		end(box);
+	fd_close(&sock);
+}
+
+static void
 answer_next(struct boxes *boxes, uint32_t serial, uint32_t after)
 {
 	struct ipc_lease_found found = {0};
 	const struct box *best = NULL, *box;
 
 	LIST_FOREACH (box, &boxes->list, entry)
-		if (box->id > after && box->pidfd >= 0 && (!best || box->id < best->id))
+		if (box->kind == BOX_VM && box->id > after && box->pidfd >= 0 &&
+			(!best || box->id < best->id))
 			best = box;
 	if (best) {
 		found.id = best->id;
@@ -264,9 +325,7 @@ boxes_message(struct boxes *boxes, const struct ipc_message *message)
 	} else if (message->type == IPC_LEASE_NEXT) {
 		answer_next(boxes, message->serial, next->after);
 	} else if (message->type == IPC_NET) {
-		/* What stands between a guest and the network is made by a broker's starter alone. */
-		(void)link_answer(
-			boxes->link, IPC_NET_READY, message->serial, -EOPNOTSUPP, NULL, NULL);
+		answer_net(boxes, message->serial, message->body);
 	} else if (message->type == IPC_LEASE_STOP) {
 		box = find_id(boxes, stop->id);
 		if (box)
@@ -281,7 +340,7 @@ found_running(void *arg, const struct note *note, int pidfd)
 {
 	struct boxes *boxes = arg;
 	struct box *box;
-	int r = enter(boxes, note, pidfd, &box);
+	int r = enter(boxes, BOX_VM, note, pidfd, &box);
 
 	if (r < 0) {
 		log_error("pid=%d runs and cannot be watched: %s", (int)note->pid, strerror(-r));
@@ -293,16 +352,12 @@ found_running(void *arg, const struct note *note, int pidfd)
 }
 
 int
-boxes_init(struct boxes *boxes, struct loop *loop, struct link *link, int run_fd, int program_fd,
-	int null_fd)
+boxes_init(
+	struct boxes *boxes, struct loop *loop, struct link *link, const struct boxes_files *files)
 {
-	*boxes = (struct boxes){.loop = loop,
-		.link = link,
-		.run_fd = run_fd,
-		.program_fd = program_fd,
-		.null_fd = null_fd};
+	*boxes = (struct boxes){.loop = loop, .link = link, .files = *files};
 	LIST_INIT(&boxes->list);
-	return notes_read(run_fd, found_running, boxes);
+	return notes_read(files->run_fd, found_running, boxes);
 }
 
 bool
@@ -313,10 +368,10 @@ boxes_worker_gone(struct boxes *boxes)
 
 	for (; box; box = next) {
 		next = LIST_NEXT(box, entry);
-		vms |= box->id != 0 && box->pidfd >= 0;
+		vms |= box->kind == BOX_VM && box->pidfd >= 0;
 		if (box->pidfd < 0)
 			forget(box);
-		else if (box->id == 0)
+		else if (box->kind == BOX_TOOL)
 			end(box);
 	}
 	return vms;

@@ -42,7 +42,7 @@ struct session {
 	struct loop loop;
 	struct home home;
 	enum log_level level;
-	int run_fd, null_fd, worker_fd, box_fd;
+	int run_fd, null_fd, worker_fd;
 	char run[PATH_MAX];
 	struct link link;
 	struct io worker_end;
@@ -283,21 +283,24 @@ say_confinement(void)
 static void
 set_up(struct session *session)
 {
+	struct boxes_files files;
 	int r;
 
 	session->worker_pidfd = -1;
 	home_init(&session->home);
 	open_home(session);
 	session->worker_fd = open_program("qemud-worker");
-	session->box_fd = open_program("qemud-box");
+	files.box_fd = open_program("qemud-box");
+	files.net_fd = open_program("qemud-net");
 	session->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (session->null_fd < 0)
 		die("/dev/null: %s", strerror(errno));
 	(void)fd_limit_raise(4096);
 	say_confinement();
 	start_loop(&session->loop, 0, signalled, session);
-	r = boxes_init(&session->boxes, &session->loop, &session->link, session->run_fd,
-		session->box_fd, session->null_fd);
+	files.run_fd = session->run_fd;
+	files.null_fd = session->null_fd;
+	r = boxes_init(&session->boxes, &session->loop, &session->link, &files);
 	if (r < 0)
 		die("~/.qemud/run cannot be read: %s", strerror(-r));
 	r = clients_init(&session->clients, &session->loop, &session->link, session->home.fd);

@@ -29,6 +29,15 @@ static const uint64_t all_namespaces =
 	CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 static bool has_namespaces;
 
+static uint64_t
+namespaces_of(const struct spawn *spawn)
+{
+	if (spawn->room == SPAWN_WITH_US || !has_namespaces)
+		return 0;
+	return spawn->room == SPAWN_APART ? all_namespaces
+					  : all_namespaces & ~(uint64_t)CLONE_NEWNET;
+}
+
 /* --- the child's half --------------------------------------------------------------------- */
 
 static int
@@ -90,7 +99,7 @@ place(const struct spawn *spawn)
 static _Noreturn void
 child(const struct spawn *spawn, uid_t uid, gid_t gid, pid_t parent)
 {
-	bool apart = spawn->apart && has_namespaces;
+	bool apart = namespaces_of(spawn) != 0;
 
 	if (apart && map_ids(uid, gid) < 0)
 		_exit(EXIT_NOT_RUN);
@@ -139,6 +148,12 @@ session_try_namespaces(void)
 	return -info.si_status;
 }
 
+bool
+session_has_namespaces(void)
+{
+	return has_namespaces;
+}
+
 int
 session_spawn(const struct spawn *spawn, int *ret_pidfd, pid_t *ret_pid)
 {
@@ -146,7 +161,7 @@ session_spawn(const struct spawn *spawn, int *ret_pidfd, pid_t *ret_pid)
 	gid_t gid = getgid();
 	pid_t parent = getpid();
 	int pidfd = -1;
-	long pid = clone_process(spawn->apart && has_namespaces ? all_namespaces : 0, &pidfd);
+	long pid = clone_process(namespaces_of(spawn), &pidfd);
 
 	if (pid == 0)
 		child(spawn, uid, gid, parent);

@@ -14,13 +14,20 @@
 
 enum { SPAWN_LINK_FD = 3, SPAWN_LOCK_FD = 4 };
 
+/* Which namespaces a process has of its own, where there are such. */
+enum spawn_room {
+	SPAWN_WITH_US,  /* none */
+	SPAWN_APART,    /* all that session_try_namespaces() names */
+	SPAWN_NETWORKED /* those, but the network is ours */
+};
+
 struct spawn {
 	int program_fd; /* executed by descriptor, close-on-exec */
 	char *const *argv, *const *envp;
 	int null_fd; /* becomes 0 and 1; 2 is ours */
 	int link_fd; /* becomes SPAWN_LINK_FD */
 	int lock_fd; /* becomes SPAWN_LOCK_FD; -1: none */
-	bool apart;  /* in namespaces of its own, where there are such */
+	enum spawn_room room;
 	bool ends_with_us;
 };
 
@@ -30,6 +37,8 @@ struct spawn {
  * the negative errno that stands in the way.
  */
 int session_try_namespaces(void);
+/** What it found. */
+bool session_has_namespaces(void);
 /**
  * Start it; all descriptors stay the caller's. What fails before the program runs ends the child
  * with status 127. Returns 0 with the pidfd (the caller's, close-on-exec), or a negative errno.

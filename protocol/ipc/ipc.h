@@ -109,7 +109,8 @@ enum ipc_type {
 	 * control (worker/net/control.h), of a passt a seed's (worker/box/plan.h). -EACCES: there are
 	 * none on this host (network in qemud.conf); -ENOENT: no such VM of that user's runs; -EDQUOT:
 	 * the VM has as many as it may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving;
-	 * -EOPNOTSUPP: a session without a broker has none; else the starter's.
+	 * -EOPNOTSUPP: passt could not have the
+	 * namespaces here that it works in; else the starter's.
 	 */
 	IPC_NET_READY = 23,
 	/*

@@ -2,75 +2,15 @@
 # Property: a real guest reaches the network as its user does, through passt, and is reached by the
 # ports that its definition forwards; what goes through is counted; worker and passt may be killed.
 # test: timeout=300 guest
-import os
 import re
-import subprocess
-import time
 
 import host
 import proc
 import tap
 import vm
-from terminal import PATIENCE_S, Console
-
-KERNEL, INITRD = "/srv/qemud/guest/vmlinuz", "/srv/qemud/guest/initrd"
-SERVER = """
-import socket, sys
-server = socket.create_server((sys.argv[1], int(sys.argv[2])))
-print("ready", flush=True)
-while True:
-    connection = server.accept()[0]
-    connection.sendall(sys.argv[3].encode() + b"\\n")
-    connection.close()
-"""
-# It speaks first: passt of 2023 does not end a handshake towards a guest before somebody says something.
-CLIENT = """
-import socket, sys
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) as connection:
-    connection.sendall(b"hello\\n")
-    sys.stdout.write(connection.recv(100).decode())
-"""
-FAR, NEAR = "192.0.2.1", "192.0.2.2"  # of the other end of the wire, and of this host
-LAN = """<interface type='user'><mac address='52:54:00:00:00:01'/>
-<portForward proto='tcp'><range start='2080' to='80'/></portForward><model type='virtio'/></interface>"""
-
-
-def make_network():
-    """A wire with somebody at its other end, and a default route: what a host has."""
-    for command in (f"ip link add wire type veth peer name far", "ip netns add far", "ip link set far netns far",
-                    f"ip addr add {NEAR}/24 dev wire", "ip link set wire up",
-                    f"ip -n far addr add {FAR}/24 dev far", "ip -n far link set far up",
-                    "ip -n far link set lo up", f"ip route add default via {FAR}"):
-        subprocess.run(command.split(), check=True)
-
-
-def serve(address, port, text, *where):
-    """Somebody who says that to whoever connects there."""
-    # pylint: disable-next=consider-using-with
-    server = subprocess.Popen([*where, "/usr/bin/python3", "-c", SERVER, address, str(port), text], stdout=subprocess.PIPE)
-    server.stdout.readline()
-    return server
-
-
-def end(server):
-    server.kill()
-    server.wait()
-    server.stdout.close()
-
-
-def ask(port):
-    """What is answered at that port of this host to somebody at the far end; None when nobody listens."""
-    result = subprocess.run(["ip", "netns", "exec", "far", "/usr/bin/python3", "-c", CLIENT, NEAR, str(port)],
-                            capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    return None if "ConnectionRefusedError" in result.stderr else result.stdout
-
-
-def eventually(what, condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        tap.true(time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s")
-        time.sleep(0.05)
-
+import wire
+from terminal import Console
+from wire import FAR, LAN, NEAR, ask, eventually, fetch, passts, serve
 
 def stats(name="lan"):
     """{field: number} of its interface."""
@@ -82,34 +22,16 @@ def target(name="lan"):
     return re.search(r"<target dev='([^']*)'/>", host.virsh("alice", "dumpxml", name))[1]
 
 
-def passts():
-    """It becomes what its processor is good at."""
-    return [found for name in ("passt", "passt.avx2") for found in proc.find(name, host.UID["alice"])]
-
-
-def kill(process):
-    end = proc.End(process)
-    os.kill(process.pid, 9)
-    end.wait(10)
-
-
-def fetch(console):
-    return console.run(f"nc {FAR} 7")
-
-
-make_network()
-server = serve(FAR, 7, "from afar", "ip", "netns", "exec", "far")
+server = wire.begin()
 broker = host.start_broker(idle_seconds=600)
-vm.define("alice", "lan", 1, LAN, memory=256, os_more=f"<kernel>{KERNEL}</kernel><initrd>{INITRD}</initrd>"
-          "<cmdline>console=ttyS0 quiet guest=echo load=virtio_pci,virtio_net</cmdline>")
+vm.define("alice", "lan", 1, LAN, memory=256, os_more=wire.GUEST)
 
 
 @tap.test("a guest gets its address, and reaches who is reached from the host")
 def _():
     host.virsh("alice", "start", "lan")
     console = Console("alice", "lan").greet()
-    said, status = console.run("ip link set eth0 up; udhcpc -i eth0 -q -n 2>&1")
-    tap.true("lease of" in said, said)
+    wire.lease(console)
     tap.equal(fetch(console), ("from afar", 0), "what was fetched")
     console.leave()
 
@@ -142,7 +64,7 @@ def _():
         said, _ = console.run(f"nc -w 3 {address} 9")
         tap.true("secret" not in said, f"by {address}: {said}")
     console.leave()
-    end(local)
+    wire.end(local)
 
 
 @tap.test("nor when its packets say so, to the network")
@@ -159,13 +81,13 @@ def _():
     tap.true(after["tx_drop"] >= before["tx_drop"] + 2, f"they are counted: {before} to {after}")
     tap.equal(fetch(console), ("from afar", 0), "what was fetched afterwards")
     console.leave()
-    end(local)
+    wire.end(local)
 
 
 @tap.test("its worker is killed: the network goes on, and the next worker goes on counting")
 def _():
     before = stats()
-    kill(host.worker_of("alice"))
+    wire.kill(host.worker_of("alice"))
     console = Console("alice", "lan").greet()
     tap.equal(fetch(console), ("from afar", 0), "what was fetched")
     console.leave()
@@ -176,7 +98,7 @@ def _():
 def _():
     old = passts()
     tap.equal(len(old), 1, "passts")
-    kill(old[0])
+    wire.kill(old[0])
     eventually("another passt", lambda: passts() and passts()[0].pid != old[0].pid)
     console = Console("alice", "lan").greet()
     eventually("the network", lambda: fetch(console) == ("from afar", 0))
@@ -194,8 +116,7 @@ def _():
 @tap.test("a link that is down in the definition is down for the guest")
 def _():
     vm.define("alice", "down", 2, LAN.replace("<model", "<link state='down'/><model"), memory=256,
-              os_more=f"<kernel>{KERNEL}</kernel><initrd>{INITRD}</initrd>"
-              "<cmdline>console=ttyS0 quiet guest=echo load=virtio_pci,virtio_net</cmdline>")
+              os_more=wire.GUEST)
     host.virsh("alice", "start", "down")
     console = Console("alice", "down").greet()
     tap.equal(console.run("ip link set eth0 up; cat /sys/class/net/eth0/carrier"), ("0", 0), "carrier")
@@ -222,7 +143,7 @@ def _():
         host.virsh("alice", "destroy", "lan")
     else:
         tap.true("passt" in result.stderr, result.stderr)
-    end(held)
+    wire.end(held)
     tap.equal(vm.qemus("alice"), [], "processes of QEMU")
 
 
@@ -237,5 +158,5 @@ def _():
     tap.equal(vm.qemus("alice"), [], "processes of QEMU")
 
 
-end(server)
+wire.end(server)
 host.finish()

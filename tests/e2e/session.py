@@ -10,38 +10,12 @@ import time
 
 import host
 import proc
-import rpc
 import tap
 import vm
+from brokerless import HOME, SOCK, SOCK_RO, URI, URI_RO, Session
 
-HOME = "/home/alice/.qemud"
-SOCK, SOCK_RO = f"{HOME}/sock", f"{HOME}/sock-ro"
-URI = f"qemu+unix:///session?socket={SOCK}"
-URI_RO = f"qemu+unix:///session?socket={SOCK_RO}"
 # Whoever has another root than its mount namespace gets no user namespace (user_namespaces(7)).
 OTHER_ROOT = "/srv/root"
-
-
-class Session:
-    """`qemud-worker --session` as alice, from start to end."""
-
-    number = 0
-    all = []
-
-    def __init__(self, wait=True, root=None):
-        Session.number += 1
-        command = ["chroot", root] if root else []
-        command += host.command_as("alice", "/srv/qemud/libexec/qemud-worker", "--session", "--log", "debug")
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                      stderr=subprocess.PIPE, text=True, errors="backslashreplace")
-        self.log = host.Log(self.child.stderr, f"{host.OUT}/session.{Session.number}.log")
-        Session.all.append(self)
-        if wait:
-            self.log.wait("info: ready$")
-
-    def stop(self, signo=signal.SIGTERM):
-        self.child.send_signal(signo)
-        return self.child.wait(30)
 
 
 def virsh(*words, uri=URI):
@@ -52,10 +26,10 @@ def names(*words):
     return sorted(virsh("list", "--name", *words).split())
 
 
-def define(name, number):
+def define(name, number, devices=""):
     path = f"/tmp/{name}.xml"
     with open(path, "w", encoding="utf-8") as file:
-        file.write(vm.definition(name, number))
+        file.write(vm.definition(name, number, devices))
     virsh("define", path)
 
 
@@ -234,6 +208,9 @@ def _():
     with open(f"/proc/{vm.qemu('alice').pid}/status", encoding="ascii") as file:
         tap.true("Seccomp:\t2" in file.read(), "a list of system calls")
     virsh("destroy", "one")
+    define("lan", 2, "<interface type='user'/>")
+    said = host.virsh_fails("alice", "start", "lan", uri=URI)
+    tap.true("passt" in said and "no namespaces" in said, said)
 
 
 @tap.test("root is told that it has a broker")

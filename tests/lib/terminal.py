@@ -15,11 +15,11 @@ PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
 class Console:
     """`virsh console` on a terminal of its own."""
 
-    def __init__(self, user, name, *options):
+    def __init__(self, user, name, *options, uri=host.URI):
         self.master, slave = pty.openpty()
         # pylint: disable-next=consider-using-with
         self.child = subprocess.Popen(
-            host.command_as(user, "virsh", "-c", host.URI, "console", name, *options),
+            host.command_as(user, "virsh", "-c", uri, "console", name, *options),
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
         os.close(slave)
         self.said = ""

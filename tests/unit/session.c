@@ -148,11 +148,12 @@ notes_that_deceive(void)
 static const char script[] =
 	"exec >&3 2>&3; sed -n 's/^Uid:.\\([0-9]*\\).*/\\1/p; s/^NoNewPrivs:.//p; "
 	"s/^SigBlk:.0*/-/p' "
-	"/proc/self/status | tr '\\n' ' '; ls -m /proc/self/fd; echo $HOME";
+	"/proc/self/status | tr '\\n' ' '; ls -m /proc/self/fd; echo $HOME; readlink "
+	"/proc/self/ns/net";
 
 /* What a shell with that script says over the link; its exit status. */
 static int
-said(bool apart, char *ret, size_t size)
+said(enum spawn_room room, char *ret, size_t size)
 {
 	char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){""}, NULL};
 	char *envp[] = {(char[]){"HOME=/x"}, (char[]){"PATH=/usr/bin:/bin"}, NULL};
@@ -164,7 +165,7 @@ said(bool apart, char *ret, size_t size)
 		.envp = envp,
 		.null_fd = null_fd,
 		.lock_fd = -1,
-		.apart = apart};
+		.room = room};
 	siginfo_t info = {0};
 	ssize_t n;
 	pid_t pid;
@@ -186,32 +187,40 @@ said(bool apart, char *ret, size_t size)
 static void
 it_is_the_user(void)
 {
-	char text[512], want[512];
+	char text[512], want[512], ours[64] = "";
 	sigset_t blocked, before;
 
 	/* What this process blocks is not blocked there, what it has open is not open. */
 	(void)sigfillset(&blocked);
 	(void)sigprocmask(SIG_SETMASK, &blocked, &before);
-	CHECK(said(false, text, sizeof(text)) == 0);
+	CHECK(said(SPAWN_WITH_US, text, sizeof(text)) == 0);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	CHECK(readlink("/proc/self/ns/net", ours, sizeof(ours) - 1) > 0);
 	/* The last one is that of the folder that is listed. */
-	(void)snprintf(want, sizeof(want), "%u - 1 0, 1, 2, 3, 4\n/x\n", (unsigned)getuid());
+	(void)snprintf(
+		want, sizeof(want), "%u - 1 0, 1, 2, 3, 4\n/x\n%s\n", (unsigned)getuid(), ours);
 	CHECK_STR(text, want);
 }
 
 static void
 it_is_apart(void)
 {
-	char text[512];
+	char text[512], ours[64] = "";
 	int r = session_try_namespaces();
 
+	CHECK(readlink("/proc/self/ns/net", ours, sizeof(ours) - 1) > 0);
+	CHECK(session_has_namespaces() == (r == 0));
 	if (r < 0) {
 		printf("# this host gives none: %s\n", strerror(-r));
-		CHECK(said(true, text, sizeof(text)) == 0);
+		CHECK(said(SPAWN_APART, text, sizeof(text)) == 0);
 		return;
 	}
-	CHECK(said(true, text, sizeof(text)) == 0);
+	CHECK(said(SPAWN_APART, text, sizeof(text)) == 0);
 	CHECK(atoi(text) == (int)getuid());
+	CHECK(strstr(text, ours) == NULL);
+	CHECK(said(SPAWN_NETWORKED, text, sizeof(text)) == 0);
+	CHECK(atoi(text) == (int)getuid());
+	CHECK(strstr(text, ours) != NULL);
 }
 
 static void

@@ -412,7 +412,7 @@ refused(void)
 	CHECK(vm_network_add(&network, 0, &plain, relay_fd) == 0);
 	answer(IPC_NET_RELAY, -EOPNOTSUPP, -1);
 	CHECK(network.ports[0].state == VM_PORT_DOWN);
-	CHECK(strstr(network.ports[0].why, "without a broker"));
+	CHECK(strstr(network.ports[0].why, "no namespaces"));
 	fd_close(&qemu);
 	vm_network_remove(&network, 0);
 	/* Not now: it is tried again. */

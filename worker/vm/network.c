@@ -157,7 +157,7 @@ refusal(int err)
 		return "networks of kind user are switched off on this host (network in "
 		       "qemud.conf)";
 	if (err == -EOPNOTSUPP)
-		return "a session without a broker has no networks of kind user";
+		return "this host gives users no namespaces, and passt works in one of its own";
 	return NULL;
 }
 
