@@ -112,7 +112,7 @@ parse_unix(
 
 	if (r)
 		return r;
-	if (!path_needed && path && is_ours(p, path)) {
+	if (!path_needed && path && mode != MODE_CONNECT && is_ours(p, path)) {
 		chardev->chosen = p->flags & DOMAIN_DEF_LIVE;
 		return chardev->chosen ? take_path(p, "source", path, &chardev->path) : 0;
 	}

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "worker/domain/def.h"
 #include "worker/domain/parse.h"
@@ -20,7 +21,43 @@ static const struct xml_word targets[] = {
 	{NULL, 0},
 };
 
-/* It is the first serial port's other name, whatever else it says. */
+static bool
+is_same(const char *a, const char *b)
+{
+	return !a || (b && strcmp(a, b) == 0);
+}
+
+/*
+ * What libvirt drops: a console that has something which the port, whose other name it is, has not.
+ * A path that is not kept (of a pty, of a running machine's socket) is not compared.
+ */
+static int
+check_same(struct domain_parse *p, xmlNode *node, const struct domain_chardev *console)
+{
+	const struct domain_chardev *port = &p->def->serials[0].chardev;
+	xmlNode *alias = xml_child(node, "alias");
+	const char *name = alias ? xml_attr(alias, "name") : NULL, *what = NULL;
+
+	if (console->type != port->type)
+		what = "a type";
+	else if (!is_same(console->path, port->path) || console->connect != port->connect ||
+		 (console->append && console->append != port->append))
+		what = "a source";
+	else if (!is_same(console->log, port->log) ||
+		 (console->log_append && console->log_append != port->log_append))
+		what = "a log";
+	else if (name && strncmp(name, "ua-", 3) == 0 && !is_same(name, port->device.alias))
+		what = "an alias";
+	if (!what)
+		return 0;
+	return refuse_unsupported(p,
+		"the first <console> is the first <serial>, and has %s of its own; say it there, "
+		"or "
+		"give it <target type='virtio'/>",
+		what);
+}
+
+/* It is the first serial port's other name. */
 static int
 pair(struct domain_parse *p, xmlNode *node, struct domain_chardev *chardev)
 {
@@ -30,12 +67,14 @@ pair(struct domain_parse *p, xmlNode *node, struct domain_chardev *chardev)
 		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 			"Only the first console can be a serial port");
 	/* Where that is comes with the port itself. */
-	if (p->def->n_serials > 0)
+	if (p->def->n_serials > 0) {
+		r = check_same(p, node, chardev);
 		xml_read_whole(node);
-	else
+	} else {
 		r = domain_device_parse(p, node, &chardev->device, DOMAIN_ADDRESS_ISA);
-	if (r == 0 && p->def->n_serials == 0)
-		r = domain_serial_add(p, chardev);
+		if (r == 0)
+			r = domain_serial_add(p, chardev);
+	}
 	p->def->serial_console = true;
 	return r;
 }
@@ -52,6 +91,17 @@ add(struct domain_parse *p, xmlNode *node, struct domain_console *console)
 		&domain_console_kind, p->def, p->def->n_consoles, console, p->error);
 }
 
+/* They are numbered as they come. */
+static int
+check_port(struct domain_parse *p, xmlNode *target)
+{
+	const char *port = xml_attr(target, "port");
+
+	if (port && (!*port || port[strspn(port, "0123456789")]))
+		return refuse_xml(p, "Invalid port number: %.100s", port);
+	return 0;
+}
+
 static int
 parse(struct domain_parse *p, xmlNode *node)
 {
@@ -62,8 +112,9 @@ parse(struct domain_parse *p, xmlNode *node)
 
 	(void)xml_attr(node, "tty");
 	if (r == 0 && target) {
-		/* They are numbered as they come. */
-		(void)xml_attr(target, "port");
+		r = check_port(p, target);
+	}
+	if (r == 0 && target) {
 		r = xml_attr_word(target, "type", targets, p->error, &type);
 	}
 	if (r == 0 && type == TARGET_VIRTIO)

@@ -76,6 +76,9 @@ parse_pci(struct domain_parse *p, xmlNode *address, struct domain_device *device
 			"Invalid PCI address %04x:%02x:%02x.%u. Only PCI domain 0 is available",
 			domain, bus, slot, function);
 	pci->set = bus > 0 || slot > 0; /* 0000:00:00.0 asks for any */
+	if (!pci->set && (function > 0 || multifunction))
+		return refuse_unsupported(
+			p, "a PCI address with function or multifunction needs a bus or a slot");
 	pci->bus = (uint8_t)bus;
 	pci->slot = (uint8_t)slot;
 	pci->function = (uint8_t)function;

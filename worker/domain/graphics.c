@@ -180,14 +180,24 @@ refuse_time(struct domain_parse *p, const char *text)
 }
 
 static int
+refuse_alone(struct domain_parse *p, const char *attribute)
+{
+	return refuse_unsupported(p,
+		"attribute '%s' of element <graphics> is that of a password, and there is none",
+		attribute);
+}
+
+static int
 parse_expiry(struct domain_parse *p, xmlNode *node, struct domain_graphics *graphics)
 {
 	const char *text = xml_attr(node, "passwdValidTo");
 	struct tm tm = {0}, again;
 	char back[64];
 
-	if (!text || !graphics->password)
+	if (!text)
 		return 0;
+	if (!graphics->password)
+		return refuse_alone(p, "passwdValidTo");
 	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
 		return refuse_time(p, text);
 	graphics->expires = true;
@@ -216,10 +226,12 @@ parse_password(struct domain_parse *p, xmlNode *node, struct domain_graphics *gr
 		if (!graphics->password)
 			return -ENOMEM;
 	}
-	if (password && connected && strcmp(connected, "keep") != 0)
+	if (connected && !password)
+		return refuse_alone(p, "connected");
+	if (connected && strcmp(connected, "keep") != 0)
 		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 			"VNC supports connected='keep' only");
-	graphics->keeps_connected = password && connected;
+	graphics->keeps_connected = connected != NULL;
 	return parse_expiry(p, node, graphics);
 }
 
