@@ -193,13 +193,15 @@ $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc call
 
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+$(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
+	HANDLERS := $(call objects,worker/rpc)
 $(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(TESTLIB) $(TESTLIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(HANDLERS) $(TESTLIB) $(TESTLIBS)
 $(B)/fuzz_%: $(B)/fuzz/fuzz_%.o $(TESTLIB)
 	$(call say,LINK)
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(TESTLIB) $(TESTLIBS)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
 
 tests: all $(UNIT:%=$(B)/tests/unit/%) $(FUZZERS:%=$(B)/replay/%)
 fuzz:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stage.h: the machine of tests/unit/machine.h, for fuzz targets, with every handler.
+ * stage.h: the machine of tests/unit/machine.h, for fuzz targets.
  */
 #ifndef FUZZ_STAGE_H
 #define FUZZ_STAGE_H
@@ -8,6 +8,5 @@
 #include "fuzz/check.h"
 
 #include "tests/unit/machine.h"
-#include "tests/unit/served_all.h"
 
 #endif
