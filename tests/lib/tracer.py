@@ -22,7 +22,8 @@ class Tracer:
     def __init__(self, process, calls, inject=None, children=False):
         """inject: what strace's inject= says behind the calls, such as "error=EIO:when=3"."""
         Tracer.number += 1
-        command = ["strace", "-p", str(process.pid), "-e", "trace=" + calls, "-e", "signal=SIGSTOP"]
+        shown = calls + ",execve" if children else calls
+        command = ["strace", "-p", str(process.pid), "-e", "trace=" + shown, "-e", "signal=SIGSTOP"]
         if children:
             command.append("-f")
         if inject:
@@ -42,9 +43,13 @@ class Tracer:
         found = {}
         for line in self.log.lines:
             if self._name(line):
-                pid = re.match(r"\[pid +(\d+)\]", line)
-                found.setdefault(pid and pid.group(1), []).append(self._name(line))
+                found.setdefault(self._pid(line), []).append(self._name(line))
         return found
+
+    @staticmethod
+    def _pid(line):
+        found = re.match(r"\[pid +(\d+)\]", line)
+        return int(found.group(1)) if found else None
 
     @staticmethod
     def _name(line):
@@ -53,7 +58,18 @@ class Tracer:
 
     def was_injected(self):
         """Has a call failed as it was to, or somebody been killed behind it?"""
-        return bool(self.log.find(r"\(INJECTED\)|killed by SIGKILL"))
+        return bool(self.log.find(r"\(INJECTED\)|killed by SIGKILL|= \?$"))
+
+    def injected_elsewhere(self):
+        """Pids of children in which a call has failed when they were no programs of ours any more."""
+        ours_no_more, found = set(), []
+        for line in self.log.lines:
+            pid = self._pid(line)
+            if re.search(r"\bexecve\b.* = 0$", line):
+                ours_no_more.add(pid)
+            elif "(INJECTED)" in line and pid in ours_no_more:
+                found.append(pid)
+        return found
 
     def wait_stopped(self, until):
         """Until it has stopped, or until() is true: it will not come that far. Is it stopped?"""

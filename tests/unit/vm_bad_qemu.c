@@ -256,24 +256,20 @@ static const struct act {
 	struct rpc_header (*send)(int32_t procedure, uint32_t flags);
 	int32_t procedure;
 	uint32_t flags;
-	/* What QEMU is asked, one after the other. */
-	const char *commands[4];
+	bool partly; /* what is known without QEMU is told without it */
 } acts[] = {
-	{"suspend", send_plain, RPC_PROC_DOMAIN_SUSPEND, 0, {"stop"}},
-	{"reset", send_plain, RPC_PROC_DOMAIN_RESET, 0, {"system_reset"}},
-	{"shutdown", send_plain, RPC_PROC_DOMAIN_SHUTDOWN, 0, {"set-action", "system_powerdown"}},
-	{"reboot", send_plain, RPC_PROC_DOMAIN_REBOOT, 0, {"set-action", "system_powerdown"}},
-	{"inject-nmi", send_plain, RPC_PROC_DOMAIN_INJECT_NMI, 0, {"inject-nmi"}},
-	{"send-key", send_key, RPC_PROC_DOMAIN_SEND_KEY, 0, {"send-key"}},
-	{"screenshot", send_screenshot, RPC_PROC_DOMAIN_SCREENSHOT, 0,
-		{"add-fd", "screendump", "remove-fd"}},
-	{"open-graphics", send_graphics, RPC_PROC_DOMAIN_OPEN_GRAPHICS_FD, 0,
-		{"getfd", "add_client"}},
-	{"blockstats", send_block_stats, RPC_PROC_DOMAIN_BLOCK_STATS, 0, {"query-blockstats"}},
-	{"memory stats", send_memory_stats, RPC_PROC_DOMAIN_MEMORY_STATS, 0, {"query-balloon"}},
-	{"domstats", send_all_stats, RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, 0,
-		{"query-blockstats", "query-named-block-nodes"}},
-	{"graceful destroy", send_plain, RPC_PROC_DOMAIN_DESTROY_FLAGS, 1, {"quit"}},
+	{"suspend", send_plain, RPC_PROC_DOMAIN_SUSPEND, 0, false},
+	{"reset", send_plain, RPC_PROC_DOMAIN_RESET, 0, false},
+	{"shutdown", send_plain, RPC_PROC_DOMAIN_SHUTDOWN, 0, false},
+	{"reboot", send_plain, RPC_PROC_DOMAIN_REBOOT, 0, false},
+	{"inject-nmi", send_plain, RPC_PROC_DOMAIN_INJECT_NMI, 0, false},
+	{"send-key", send_key, RPC_PROC_DOMAIN_SEND_KEY, 0, false},
+	{"screenshot", send_screenshot, RPC_PROC_DOMAIN_SCREENSHOT, 0, false},
+	{"open-graphics", send_graphics, RPC_PROC_DOMAIN_OPEN_GRAPHICS_FD, 0, false},
+	{"blockstats", send_block_stats, RPC_PROC_DOMAIN_BLOCK_STATS, 0, false},
+	{"memory stats", send_memory_stats, RPC_PROC_DOMAIN_MEMORY_STATS, 0, true},
+	{"domstats", send_all_stats, RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, 0, true},
+	{"graceful destroy", send_plain, RPC_PROC_DOMAIN_DESTROY_FLAGS, 1, false},
 };
 
 __attribute__((used)) static void (*const served_acts[])(void) = {
@@ -392,69 +388,183 @@ tell_where(const char *what, const char *step, enum bad bad, int before)
 		printf("# %s, at %s: %s\n", what, step, bad_names[bad]);
 }
 
-/* --- while it runs ---------------------------------------------------------------------------- */
+/* --- a QEMU that is good for a while ---------------------------------------------------------- */
 
+/* A machine of which QEMU is told all that it can be told. */
 static const char *
 elements(void)
 {
-	static char text[512];
+	static char text[1024];
 
 	(void)snprintf(disk_path, sizeof(disk_path), "/tmp/qemud-bad-%d", (int)getpid());
 	(void)snprintf(text, sizeof(text),
 		"<devices><disk type='file'><driver name='qemu' type='raw'/><source file='%s'/>"
-		"<target dev='vda'/></disk><serial type='pty'/><graphics type='vnc'/>"
-		"<video><model type='vga'/></video></devices>",
+		"<target dev='vda'/><iotune><total_iops_sec>100</total_iops_sec></iotune></disk>"
+		"<serial type='pty'/><channel type='unix'><target type='virtio' "
+		"name='a'/></channel>"
+		"<graphics type='vnc' passwd='secret'><listen type='socket'/></graphics>"
+		"<video><model type='vga'/></video>"
+		"<memballoon model='virtio'><stats period='5'/></memballoon></devices>",
 		disk_path);
 	return text;
 }
 
+static bool let_go; /* it was told to run */
+
+static const char *
+good_answer(const char *command)
+{
+	static const struct {
+		const char *command, *value;
+	} answers[] = {
+		{"query-uuid", "{\"UUID\":\"00000000-0000-4000-8000-000000000001\"}"},
+		{"query-balloon", "{\"actual\":33554432}"},
+		{"query-block", "[]"},
+		{"query-blockstats", "[]"},
+		{"query-named-block-nodes", "[]"},
+		{"query-chardev", "[]"},
+		{"qom-get", "{\"last-update\":0,\"stats\":{}}"},
+		{"add-fd", "{\"fdset-id\":1,\"fd\":7}"},
+	};
+
+	if (strcmp(command, "query-status") == 0)
+		return let_go ? "{\"status\":\"running\",\"running\":true}"
+			      : "{\"status\":\"prelaunch\",\"running\":false}";
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		if (strcmp(command, answers[i].command) == 0)
+			return answers[i].value;
+	return "{}";
+}
+
+/* What it is told next; NULL: nothing more. */
+static const char *
+hears(void)
+{
+	static char command[64];
+	char line[4096], got = '\0';
+	json_t *message;
+	size_t n = 0;
+
+	for (unsigned idle = 0; got != '\n' && n < sizeof(line) && idle < 8;) {
+		if (recv(qemu.monitor, &got, 1, MSG_DONTWAIT) == 1) {
+			line[n++] = got;
+			continue;
+		}
+		rig_turn(0);
+		idle++;
+	}
+	if (n == 0)
+		return NULL;
+	message = json_loadb(line, n, 0, NULL);
+	ASSERT(message);
+	(void)snprintf(command, sizeof(command), "%s",
+		json_string_value(json_object_get(message, "execute")));
+	qemu.id = json_integer_value(json_object_get(message, "id"));
+	json_decref(message);
+	return command;
+}
+
+/* It answers n commands as it should. Returns the next, which it has not answered; NULL: none came. */
+static const char *
+is_good(unsigned n)
+{
+	const char *command = hears();
+
+	for (; command && n > 0; n--) {
+		let_go |= strcmp(command, "cont") == 0;
+		if (strcmp(command, "cont") == 0)
+			qemu_tells("RESUME", NULL);
+		if (strcmp(command, "stop") == 0)
+			qemu_tells("STOP", NULL);
+		qemu_answers(good_answer(command));
+		command = hears();
+	}
+	return command;
+}
+
 static void
-one(const struct act *act, unsigned at, enum bad bad)
+begin_start(struct rpc_header *ret)
+{
+	static char run[64];
+
+	let_go = false;
+	stage_open("");
+	(void)snprintf(run, sizeof(run), "%s/run", farm_root);
+	rig.estate.env.run = run;
+	CHECK(farm_define(stage.client, "vm", VM, elements(), &stage.dom) == 0);
+	(void)told();
+	*ret = ask_start(0);
+	go_to(AT_GREETING);
+}
+
+static void
+run_it(void)
+{
+	struct rpc_header start;
+
+	begin_start(&start);
+	qemu_greets();
+	CHECK(!is_good(UINT_MAX));
+	check_started(&start);
+	CHECK_STR(told(), "resumed 0, started 0");
+}
+
+/* --- while it runs ---------------------------------------------------------------------------- */
+
+/* Returns false when it is told no more than n commands. */
+static bool
+one(const struct act *act, unsigned n, enum bad bad)
 {
 	struct rpc_header header;
 	int before = test_this_failed, code;
+	char step[64] = "";
+	const char *command;
 
-	stage_run(elements());
+	run_it();
 	header = act->send(act->procedure, act->flags);
-	for (unsigned i = 0; i <= at; i++) {
-		qemu_hears(act->commands[i]);
-		if (i < at)
-			qemu_answers(
-				i == 0 && act->send == send_screenshot ? "{\"fdset-id\":1}" : "{}");
+	command = is_good(n);
+	if (command) {
+		(void)snprintf(step, sizeof(step), "%s", command);
+		misbehave(bad);
 	}
-	misbehave(bad);
 	code = answer_to(&header);
 	CHECK(code >= 0);
-	/* What is no answer is none; but the statistics of all tell what is known without. */
-	if (bad != TWICE && bad != DIES && bad < NUMBER && act->send != send_all_stats)
+	/* What is no answer is none; but some tell what is known without. */
+	if (command && bad != TWICE && bad != DIES && bad < NUMBER && !act->partly)
 		CHECK(code > 0);
 	check_destroyed();
-	tell_where(act->name, act->commands[at], bad, before);
+	tell_where(act->name, step, bad, before);
 	stage_close();
+	return step[0];
 }
 
 static void
 test_acts(void)
 {
-	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
-		for (unsigned at = 0; at < 4 && acts[i].commands[at]; at++)
-			for (int bad = 0; bad < N_BAD; bad++)
-				one(&acts[i], at, (enum bad)bad);
+	unsigned n_steps = 0;
+
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		unsigned n = 0;
+
+		for (; one(&acts[i], n, SILENT); n++)
+			for (int bad = SILENT + 1; bad < N_BAD; bad++)
+				CHECK(one(&acts[i], n, (enum bad)bad));
+		CHECK(n > 0);
+		n_steps += n;
+	}
+	printf("# %u steps\n", n_steps);
 }
 
 static void
 test_resume(void)
 {
-	static const struct act resume = {
-		"resume", send_plain, RPC_PROC_DOMAIN_RESUME, 0, {"cont"}};
-
 	for (int bad = 0; bad < N_BAD; bad++) {
 		struct rpc_header header;
 		int before = test_this_failed;
 
-		stage_run(elements());
+		run_it();
 		qemu_tells("STOP", NULL);
-		header = resume.send(resume.procedure, 0);
+		header = send_plain(RPC_PROC_DOMAIN_RESUME, 0);
 		qemu_hears("cont");
 		misbehave((enum bad)bad);
 		CHECK(answer_to(&header) >= 0);
@@ -466,72 +576,97 @@ test_resume(void)
 
 /* --- while it starts, and is reached again ---------------------------------------------------- */
 
-static const char *const at_names[] = {[AT_GREETING] = "greeting",
-	[AT_CAPABILITIES] = "qmp_capabilities",
-	[AT_UUID] = "query-uuid",
-	[AT_STATUS] = "query-status",
-	[AT_CONT] = "cont"};
+/* Connected, and it has not greeted yet. */
+static void
+is_connected(void)
+{
+	qemu.monitor = qemu_accepts("charmonitor");
+	ASSERT(qemu.monitor >= 0);
+	qemu.id = 1;
+}
+
+/* Step 0 is its greeting. Returns false when there are no more than n steps. */
+static bool
+start_once(unsigned n, enum bad bad)
+{
+	struct rpc_header header;
+	int before = test_this_failed;
+	const char *command = "greeting";
+	char step[64] = "";
+
+	begin_start(&header);
+	if (n == 0) {
+		is_connected();
+	} else {
+		qemu_greets();
+		command = is_good(n - 1);
+	}
+	if (command) {
+		(void)snprintf(step, sizeof(step), "%s", command);
+		misbehave(bad);
+	}
+	CHECK(answer_to(&header) >= 0);
+	check_destroyed();
+	tell_where("start", step, bad, before);
+	stage_close();
+	return step[0];
+}
+
+/* A VM that the next worker finds is there, and can be destroyed, whatever its QEMU says. */
+static bool
+adopt_once(unsigned n, enum bad bad)
+{
+	int before = test_this_failed;
+	const char *command = "greeting";
+	char step[64] = "";
+
+	run_it();
+	fd_close(&qemu.monitor);
+	begin_again();
+	lists_it();
+	if (n == 0) {
+		is_connected();
+	} else {
+		qemu_greets();
+		command = is_good(n - 1);
+	}
+	if (command) {
+		(void)snprintf(step, sizeof(step), "%s", command);
+		misbehave(bad);
+	}
+	for (int i = 0; i < 8 && n_adopted == 0; i++)
+		let_time_pass();
+	CHECK(n_adopted == 1 && adopted_err == 0);
+	CHECK(bad == DIES || !the_vm() || domain_is_active(farm_domain(VM)));
+	check_destroyed();
+	tell_where("adopt", step, bad, before);
+	stage_close();
+	return step[0];
+}
+
+/* At least those that were known when this was written. */
+static void
+at_each_step(bool (*once)(unsigned n, enum bad bad), unsigned at_least)
+{
+	unsigned n = 0;
+
+	for (; once(n, SILENT); n++)
+		for (int bad = SILENT + 1; bad < N_BAD; bad++)
+			CHECK(once(n, (enum bad)bad));
+	printf("# %u steps\n", n);
+	CHECK(n >= at_least);
+}
 
 static void
 test_start(void)
 {
-	for (enum at at = AT_GREETING; at <= AT_CONT; at++)
-		for (int bad = 0; bad < N_BAD; bad++) {
-			struct rpc_header header;
-			int before = test_this_failed;
-
-			stage_open(elements());
-			header = ask_start(0);
-			go_to(at);
-			if (at == AT_GREETING) {
-				qemu.monitor = qemu_accepts("charmonitor");
-				ASSERT(qemu.monitor >= 0);
-				qemu.id = 1;
-			}
-			misbehave((enum bad)bad);
-			CHECK(answer_to(&header) >= 0);
-			check_destroyed();
-			tell_where("start", at_names[at], (enum bad)bad, before);
-			stage_close();
-		}
+	at_each_step(start_once, 10);
 }
 
-/* A VM that the next worker finds is there, and can be destroyed, whatever its QEMU says. */
 static void
 test_adopt(void)
 {
-	for (enum at at = AT_GREETING; at <= AT_STATUS; at++)
-		for (int bad = 0; bad < N_BAD; bad++) {
-			int before = test_this_failed;
-
-			stage_adopt(elements());
-			lists_it();
-			if (at == AT_GREETING) {
-				qemu.monitor = qemu_accepts("charmonitor");
-				ASSERT(qemu.monitor >= 0);
-				qemu.id = 1;
-			}
-			if (at >= AT_CAPABILITIES) {
-				qemu_greets();
-				qemu_hears("qmp_capabilities");
-			}
-			if (at >= AT_UUID) {
-				qemu_answers("{}");
-				qemu_hears("query-uuid");
-			}
-			if (at >= AT_STATUS) {
-				qemu_answers("{\"UUID\":\"00000000-0000-4000-8000-000000000001\"}");
-				qemu_hears("query-status");
-			}
-			misbehave((enum bad)bad);
-			for (int i = 0; i < 8 && n_adopted == 0; i++)
-				let_time_pass();
-			CHECK(n_adopted == 1 && adopted_err == 0);
-			CHECK(bad == DIES || !the_vm() || domain_is_active(farm_domain(VM)));
-			check_destroyed();
-			tell_where("adopt", at_names[at], (enum bad)bad, before);
-			stage_close();
-		}
+	at_each_step(adopt_once, 6);
 }
 
 int
