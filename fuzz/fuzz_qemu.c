@@ -179,6 +179,7 @@ ask_one(uint8_t which)
 	struct rpc_domain_memory_stats_args memory = {.dom = dom, .maxStats = 16};
 	struct rpc_domain_screenshot_args shot = {.dom = dom};
 	struct rpc_domain_get_disk_errors_args errors = {.dom = dom, .maxerrors = 16};
+	struct rpc_domain_get_iothread_info_args iothreads = {.dom = dom};
 	struct rpc_connect_get_all_domain_stats_args all = {.flags = 0};
 	uint32_t codes[] = {30, 48};
 	struct rpc_domain_send_key_args keys = {.dom = dom, .keycodes = codes, .n_keycodes = 2};
@@ -202,6 +203,7 @@ ask_one(uint8_t which)
 		{RPC_PROC_DOMAIN_SHUTDOWN, NULL},
 		{RPC_PROC_DOMAIN_PM_WAKEUP, NULL},
 		{RPC_PROC_DOMAIN_GET_XML_DESC, NULL},
+		{RPC_PROC_DOMAIN_GET_IOTHREAD_INFO, &iothreads},
 	};
 	const size_t i = which % (sizeof(asks) / sizeof(asks[0]));
 
@@ -244,6 +246,7 @@ begin(void)
 		require(getcwd(talk.tree, sizeof(talk.tree)) != NULL);
 	}
 	(void)snprintf(more, sizeof(more),
+		"<iothreads>2</iothreads>"
 		"<devices><disk type='file'><driver name='qemu' type='raw'/><source "
 		"file='%s/LICENSE'/>"
 		"<target dev='vda'/><readonly/></disk>"

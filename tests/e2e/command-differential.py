@@ -47,6 +47,19 @@ def disk(path, target="vda", kind="raw"):
             f"<target dev='{target}' bus='virtio'/><readonly/></disk>")
 
 
+def drive(name, target, bus, device="disk", kind="raw", more=""):
+    source = f"<source file='{FOLDER}/{name}'/>" if name else ""
+    return (f"<disk type='file' device='{device}'><driver name='qemu' type='{kind}'/>{source}"
+            f"<target dev='{target}' bus='{bus}'/>{more}</disk>")
+
+
+# One of each kind.
+DRIVES = "".join((
+    drive("chain.qcow2", "vda", "virtio", kind="qcow2"), drive("own-1.img", "sda", "scsi"),
+    drive("own-2.img", "sdb", "usb"), drive("own-3.img", "hda", "ide"), drive(None, "hdc", "ide", "cdrom"),
+    drive("raw.img", "sdc", "sata", "cdrom", more="<readonly/>"), drive(None, "sdd", "scsi", "cdrom"),
+    drive("own-4.img", "fda", "fdc", "floppy"), drive(None, "fdb", "fdc", "floppy"),
+    "<controller type='scsi' model='virtio-scsi'/>"))
 SCREEN = ("<graphics type='vnc' passwd='hush'{more}</graphics><video><model type='vga'/></video>")
 # What stands in the folder that virsh runs in, each as NAME.xml.
 FILES = {
@@ -67,6 +80,7 @@ FILES = {
         for n, more in ((1, ""), (2, "<link state='down'/>")))),
     "agent": definition("agent", "a", devices="<channel type='unix'><target type='virtio' "
                         "name='org.qemu.guest_agent.0'/></channel>"),
+    "drives": definition("drives", "d", "<iothreads>2</iothreads>", DRIVES),
     "last": definition("last", "f"), "torn": "<domain", "nothing": "<domain/>",
 }
 # What an editor does to a definition.
@@ -80,6 +94,10 @@ def prepare():
         file.write(b"something" * 1000)
         file.truncate(1 << 20)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{FOLDER}/qcow2.img", "8M"], check=True)
+    subprocess.run(f"cd {FOLDER} && qemu-img create -q -f qcow2 base.qcow2 4M && "
+                   "qemu-img create -q -f qcow2 -F qcow2 -b base.qcow2 chain.qcow2 && "
+                   "for i in 1 2 3 4; do truncate -s ${i}M own-$i.img; done && chown alice: own-* chain.qcow2",
+                   shell=True, check=True)
     for name, text in FILES.items():
         with open(f"{FOLDER}/{name}.xml", "w", encoding="utf-8") as file:
             file.write(text)

@@ -41,3 +41,38 @@ call_domain_ret(const struct domain *domain)
 	memcpy(ret.uuid, def->uuid, sizeof(ret.uuid));
 	return ret;
 }
+
+static int
+not_running(struct rpc_call *call)
+{
+	return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+		"Requested operation is not valid: domain is not running");
+}
+
+const struct domain_def *
+call_find_def(
+	struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags, uint32_t supported)
+{
+	const struct domain *domain;
+
+	if ((flags & AFFECT_LIVE) && (flags & AFFECT_CONFIG)) {
+		(void)rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
+			"Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are "
+			"mutually exclusive");
+		return NULL;
+	}
+	if (call_check_flags(call, flags, supported) != RPC_DONE)
+		return NULL;
+	domain = call_find_domain(call, dom);
+	if (!domain)
+		return NULL;
+	if (flags & AFFECT_LIVE && !domain_is_active(domain)) {
+		(void)not_running(call);
+		return NULL;
+	}
+	if (flags & AFFECT_CONFIG && !domain->config)
+		(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
+			"Requested operation is not valid: transient domains do not have any "
+			"persistent config");
+	return flags & AFFECT_CONFIG ? domain->config : domain_def_now(domain);
+}

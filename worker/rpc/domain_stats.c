@@ -146,19 +146,24 @@ count(const struct rpc_connect_get_all_domain_stats_args *args, const struct dom
 	return n;
 }
 
-/* Which groups are told; 0 as in the call: all. */
+/* What QEMU alone tells is not there for a domain that does not run. */
 static int
-choose_groups(struct rpc_call *call, const struct rpc_connect_get_all_domain_stats_args *args,
-	uint32_t *ret)
+check_enforced(struct rpc_call *call, const struct rpc_connect_get_all_domain_stats_args *args,
+	const struct domains *domains)
 {
-	uint32_t others = args->stats & ~(uint32_t)STATS_SUPPORTED;
+	struct chosen chosen = {.args = args, .domains = domains};
+	const struct domain *domain;
 
-	if (others && args->flags & STATS_ENFORCE)
-		return rpc_error_set(&call->error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_QEMU,
-			"argument unsupported: Stats types bits 0x%" PRIx32
-			" are not supported by this daemon or QEMU",
-			others);
-	*ret = args->stats ? args->stats & STATS_SUPPORTED : STATS_SUPPORTED;
+	while ((domain = next_domain(&chosen))) {
+		uint32_t missing = args->stats & ~stats_groups_supported(domain);
+
+		if (missing)
+			return rpc_error_set(&call->error, VIR_ERR_ARGUMENT_UNSUPPORTED,
+				VIR_FROM_QEMU,
+				"argument unsupported: Stats types bits 0x%" PRIx32
+				" are not supported by this daemon or QEMU",
+				missing);
+	}
 	return RPC_DONE;
 }
 
@@ -191,7 +196,9 @@ rpc_connect_get_all_domain_stats(struct rpc_call *call,
 		.records = rpc_arena_array(&call->arena, n, sizeof(*all->records))};
 	if (!all->rows || !all->records)
 		return call_out_of_memory(call);
-	if (choose_groups(call, args, &all->groups) != RPC_DONE)
+	/* Without any, all. */
+	all->groups = args->stats ? args->stats : UINT32_MAX;
+	if (args->flags & STATS_ENFORCE && check_enforced(call, args, chosen.domains) != RPC_DONE)
 		return RPC_FAILED;
 	while ((domain = next_domain(&chosen)))
 		add(all, &all->rows[i++], domain);

@@ -19,14 +19,8 @@ enum { VCPUS_MAX = 16384, MAPS_MAX = 8388608, CPUS_MAX = 128, CPU_STATS_MAX = 20
 
 enum { VCPU_RUNNING = 1 /* virVcpuState */ };
 
-/* virDomainVcpuFlags and virDomainModificationImpact */
-enum vcpu_flag {
-	AFFECT_LIVE = 0x1,
-	AFFECT_CONFIG = 0x2,
-	VCPU_MAXIMUM = 0x4,
-	VCPU_GUEST = 0x8,
-	VCPU_ALL = 0xf
-};
+/* virDomainVcpuFlags, beside enum affect_flag */
+enum vcpu_flag { VCPU_MAXIMUM = 0x4, VCPU_GUEST = 0x8, VCPU_ALL = 0xf };
 
 static uint32_t
 smaller(uint32_t one, uint32_t other)
@@ -127,47 +121,9 @@ ask_guest(struct rpc_call *call, const struct domain *domain)
 }
 
 static int
-not_running(struct rpc_call *call)
-{
-	return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-		"Requested operation is not valid: domain is not running");
-}
-
-/*
- * The definition that flags mean (virDomainModificationImpact): the one it runs with, if it runs, or
- * the one of its next start. NULL: the call's error says why there is none.
- */
-static const struct domain_def *
-find_def(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags, uint32_t supported)
-{
-	const struct domain *domain;
-
-	if ((flags & AFFECT_LIVE) && (flags & AFFECT_CONFIG)) {
-		(void)rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
-			"Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are "
-			"mutually exclusive");
-		return NULL;
-	}
-	if (call_check_flags(call, flags, supported) != RPC_DONE)
-		return NULL;
-	domain = call_find_domain(call, dom);
-	if (!domain)
-		return NULL;
-	if (flags & AFFECT_LIVE && !domain_is_active(domain)) {
-		(void)not_running(call);
-		return NULL;
-	}
-	if (flags & AFFECT_CONFIG && !domain->config)
-		(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
-			"Requested operation is not valid: transient domains do not have any "
-			"persistent config");
-	return flags & AFFECT_CONFIG ? domain->config : domain_def_now(domain);
-}
-
-static int
 count_vcpus(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags, int32_t *ret)
 {
-	const struct domain_def *def = find_def(call, dom, flags, VCPU_ALL);
+	const struct domain_def *def = call_find_def(call, dom, flags, VCPU_ALL);
 
 	if (!def)
 		return RPC_FAILED;
@@ -208,7 +164,7 @@ rpc_domain_get_vcpu_pin_info(struct rpc_call *call,
 			args->ncpumaps == 0
 				? "ncpumaps in virDomainGetVcpuPinInfo must be greater than zero"
 				: "cpumaps in virDomainGetVcpuPinInfo must not be NULL");
-	def = find_def(call, &args->dom, args->flags, AFFECT_LIVE | AFFECT_CONFIG);
+	def = call_find_def(call, &args->dom, args->flags, AFFECT_LIVE | AFFECT_CONFIG);
 	if (!def)
 		return RPC_FAILED;
 	n = smaller(def->vcpus, (uint32_t)args->ncpumaps);

@@ -9,6 +9,7 @@
 
 #include "worker/qemu/block_stats.h"
 #include "worker/qemu/guest_memory.h"
+#include "worker/qemu/iothread_info.h"
 #include "worker/vm/image.h"
 #include "worker/vm/traffic.h"
 #include "worker/vm/usage.h"
@@ -215,9 +216,33 @@ add_block(struct params *params, const struct source *source)
 	}
 }
 
-/* --- perf, memory, dirtyrate --------------------------------------------------------------- */
+/* --- iothread ----------------------------------------------------------------------------- */
 
-/* Nothing here can be made to count perf's events, or has monitors of memory bandwidth. */
+static void
+add_iothreads(struct params *params, const struct source *source)
+{
+	const json_t *all = source->answers ? source->answers->values[INQUIRY_IOTHREADS] : NULL;
+	uint32_t n = iothread_info_count(all);
+	struct iothread_info its;
+
+	if (n == 0)
+		return;
+	params_uint(params, n, "iothread.count");
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		if (!iothread_info_read(all, i, &its) || !its.polls)
+			continue;
+		params_ullong(params, its.poll_max_ns, "iothread.%u.poll-max-ns", its.id);
+		params_uint(params, its.poll_grow, "iothread.%u.poll-grow", its.id);
+		params_uint(params, its.poll_shrink, "iothread.%u.poll-shrink", its.id);
+	}
+}
+
+/* --- perf, memory, dirtyrate, vm ----------------------------------------------------------- */
+
+/*
+ * Nothing here can be made to count perf's events, or has monitors of memory bandwidth. Of a whole
+ * machine KVM alone counts something.
+ */
 static void
 add_nothing(struct params *params, const struct source *source)
 {
@@ -243,18 +268,34 @@ add_dirtyrate(struct params *params, const struct source *source)
 
 static const struct {
 	uint32_t group;
+	bool running; /* of a domain that runs alone */
 	void (*add)(struct params *params, const struct source *source);
 } groups_in_order[] = {
-	{STATS_STATE, add_state},
-	{STATS_CPU_TOTAL, add_cpu},
-	{STATS_BALLOON, add_balloon},
-	{STATS_VCPU, add_vcpu},
-	{STATS_INTERFACE, add_interface},
-	{STATS_BLOCK, add_block},
-	{STATS_PERF, add_nothing},
-	{STATS_MEMORY, add_nothing},
-	{STATS_DIRTYRATE, add_dirtyrate},
+	{STATS_STATE, false, add_state},
+	{STATS_CPU_TOTAL, false, add_cpu},
+	{STATS_BALLOON, false, add_balloon},
+	{STATS_VCPU, false, add_vcpu},
+	{STATS_INTERFACE, false, add_interface},
+	{STATS_BLOCK, false, add_block},
+	{STATS_PERF, false, add_nothing},
+	{STATS_IOTHREAD, true, add_iothreads},
+	{STATS_MEMORY, false, add_nothing},
+	{STATS_DIRTYRATE, true, add_dirtyrate},
+	{STATS_VM, true, add_nothing},
 };
+
+enum { N_GROUPS = sizeof(groups_in_order) / sizeof(groups_in_order[0]) };
+
+uint32_t
+stats_groups_supported(const struct domain *domain)
+{
+	uint32_t groups = 0;
+
+	for (size_t i = 0; i < N_GROUPS; i++)
+		if (!groups_in_order[i].running || domain_is_active(domain))
+			groups |= groups_in_order[i].group;
+	return groups;
+}
 
 unsigned
 stats_groups_questions(const struct domain *domain, uint32_t groups)
@@ -267,6 +308,8 @@ stats_groups_questions(const struct domain *domain, uint32_t groups)
 	/* A guest that is not asked for statistics has none. */
 	if (groups & STATS_BALLOON && def->memballoon.stats_period_s > 0)
 		questions |= 1U << INQUIRY_GUEST_STATS;
+	if (groups & STATS_IOTHREAD && def->iothreads.n > 0)
+		questions |= 1U << INQUIRY_IOTHREADS;
 	return questions;
 }
 
@@ -281,7 +324,7 @@ stats_groups_add(struct params *params, const struct domain *domain, uint32_t gr
 
 	if (domain->vm && groups & (STATS_CPU_TOTAL | STATS_BALLOON))
 		(void)usage_read(domain->vm->pid, &source.usage);
-	for (size_t i = 0; i < sizeof(groups_in_order) / sizeof(groups_in_order[0]); i++)
+	for (size_t i = 0; i < N_GROUPS; i++)
 		if (groups & groups_in_order[i].group && !params->failed)
 			groups_in_order[i].add(params, &source);
 }

@@ -22,11 +22,14 @@ enum {
 	STATS_INTERFACE = 0x10,
 	STATS_BLOCK = 0x20,
 	STATS_PERF = 0x40,
+	STATS_IOTHREAD = 0x80,
 	STATS_MEMORY = 0x100,
 	STATS_DIRTYRATE = 0x200,
-	STATS_SUPPORTED = 0x37f
+	STATS_VM = 0x400
 };
 
+/** Which of them there are for a domain as it is now. */
+uint32_t stats_groups_supported(const struct domain *domain);
 /** What QEMU must be asked for these groups of a domain (enum inquiry_question); 0: nothing. */
 unsigned stats_groups_questions(const struct domain *domain, uint32_t groups);
 /**

@@ -40,6 +40,7 @@ static const struct {
 	[INQUIRY_BLOCK_STATE] = {"query-block", NULL},
 	[INQUIRY_BALLOON] = {"query-balloon", NULL},
 	[INQUIRY_GUEST_STATS] = {"qom-get", guest_stats},
+	[INQUIRY_IOTHREADS] = {"query-iothreads", NULL},
 };
 
 static const struct inquiry_answers nothing;

@@ -31,6 +31,7 @@ enum inquiry_question {
 	INQUIRY_BLOCK_STATE, /* query-block */
 	INQUIRY_BALLOON,     /* query-balloon */
 	INQUIRY_GUEST_STATS, /* qom-get of the balloon's guest-stats; only where there is a balloon */
+	INQUIRY_IOTHREADS,   /* query-iothreads */
 	INQUIRY_N_QUESTIONS
 };
 

@@ -20,7 +20,7 @@
 
 #include "lib/take.h"
 
-enum { TEXT_MAX = 4096, NS_A_SECOND = 1000000000, NS_A_MS = 1000000 };
+enum { TEXT_MAX = 4096, NS_A_SECOND = 1000000000, NS_A_MS = 1000000, COMM_MAX = 15 };
 
 /* The beginning of a file, NUL-terminated. Returns 0 or a negative errno. */
 __attribute__((format(printf, 2, 3))) static int
@@ -154,29 +154,53 @@ vcpu_of(const char *name, size_t n)
 	return end == name + 4 || *end != '/' || number >= n ? n : (size_t)number;
 }
 
+/* Calls fn with each thread and its name, until it returns true. */
 static void
-find_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
+walk_threads(uint32_t pid, bool (*fn)(void *arg, uint32_t tid, const char *name), void *arg)
 {
 	const struct dirent *entry;
 	char path[32];
+	bool done = false;
 	DIR *dir;
 
-	memset(vcpus, 0, n * sizeof(*vcpus));
 	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task", pid);
 	dir = pid ? opendir(path) : NULL;
-	while (dir && (entry = readdir(dir))) {
+	while (dir && !done && (entry = readdir(dir))) {
 		unsigned long tid = strtoul(entry->d_name, NULL, 10);
 		char name[TEXT_MAX];
-		size_t i;
 
 		if (!tid || read_text(name, "/proc/%" PRIu32 "/task/%lu/comm", pid, tid) < 0)
 			continue;
-		i = vcpu_of(name, n);
-		if (i < n && !vcpus[i].tid)
-			vcpus[i].tid = (uint32_t)tid;
+		name[strcspn(name, "\n")] = '\0';
+		done = fn(arg, (uint32_t)tid, name);
 	}
 	if (dir)
 		(void)closedir(dir);
+}
+
+struct vcpus {
+	struct vcpu_usage *all;
+	size_t n;
+};
+
+static bool
+take_vcpu(void *arg, uint32_t tid, const char *name)
+{
+	const struct vcpus *vcpus = arg;
+	size_t i = vcpu_of(name, vcpus->n);
+
+	if (i < vcpus->n && !vcpus->all[i].tid)
+		vcpus->all[i].tid = tid;
+	return false;
+}
+
+static void
+find_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
+{
+	struct vcpus wanted = {.all = vcpus, .n = n};
+
+	memset(vcpus, 0, n * sizeof(*vcpus));
+	walk_threads(pid, take_vcpu, &wanted);
 }
 
 void
@@ -188,6 +212,33 @@ usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (!read_vcpu(pid, &vcpus[i]))
 			vcpus[i] = (struct vcpu_usage){.tid = 0};
+}
+
+/* --- another thread ----------------------------------------------------------------------- */
+
+struct named {
+	const char *name;
+	uint32_t tid;
+};
+
+static bool
+take_named(void *arg, uint32_t tid, const char *name)
+{
+	struct named *wanted = arg;
+
+	if (strncmp(wanted->name, name, COMM_MAX) != 0)
+		return false;
+	wanted->tid = tid;
+	return true;
+}
+
+uint32_t
+usage_thread(uint32_t pid, const char *name)
+{
+	struct named wanted = {.name = name};
+
+	walk_threads(pid, take_named, &wanted);
+	return wanted.tid;
 }
 
 /* --- where it may run --------------------------------------------------------------------- */

@@ -37,6 +37,8 @@ struct vcpu_usage {
  */
 void usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n);
 
+/** The thread of that process whose name is `name`, or begins with it cut as the kernel cuts it; 0: none. */
+uint32_t usage_thread(uint32_t pid, const char *name);
 /**
  * The host's processors that a thread may run on, bit by bit, the lowest first; those beyond size
  * bytes are left out. Returns 0 or a negative errno.
