@@ -94,7 +94,8 @@ test_running(void)
 	asked = ask_info(0);
 	qemu_hears("query-iothreads");
 	qemu_refuses("no");
-	check_failed(&asked, stage.client, VIR_ERR_INTERNAL_ERROR, "");
+	check_failed(&asked, stage.client, VIR_ERR_INTERNAL_ERROR,
+		"QEMU does not say which iothreads it has");
 	asked = ask_info(CONFIG);
 	CHECK_STR(ids(&asked), "1 2 ");
 	CHECK(qemu_is_left_alone());

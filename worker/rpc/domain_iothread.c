@@ -76,6 +76,9 @@ tell_running(struct rpc_call *call, const void *args, const struct domain *domai
 	struct iothread_info its;
 
 	(void)args;
+	if (!json_is_array(all))
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: QEMU does not say which iothreads it has");
 	if (n > IOTHREADS_MAX)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
 			"internal error: Too many IOThreads in info: %" PRIu32 " for limit %d", n,
