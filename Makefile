@@ -206,6 +206,9 @@ $(B)/fuzz_%: $(B)/fuzz/fuzz_%.o $(TESTLIB)
 tests: all $(UNIT:%=$(B)/tests/unit/%) $(FUZZERS:%=$(B)/replay/%)
 fuzz:
 	$(MAKE) VARIANT=fuzz fuzzers
+	@# What fuzz/run writes down: the commit, with a plus sign when the tree differs from it.
+	$(Q)(git rev-parse --short=12 HEAD && (git diff --quiet HEAD -- . ':!fuzz/RUNS.tsv' || \
+		echo +)) | tr -d '\n' > build/fuzz/commit
 fuzzers: $(FUZZERS:%=$(B)/fuzz_%)
 
 # --- goals ---------------------------------------------------------------------------------------
