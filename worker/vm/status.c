@@ -15,6 +15,7 @@
 #include "lib/keyval.h"
 #include "lib/take.h"
 #include "worker/domain/alias.h"
+#include "worker/domain/devices.h"
 #include "worker/domain/scan.h"
 #include "worker/store/domains.h"
 #include "worker/vm/rundir.h"
@@ -160,20 +161,28 @@ vm_status_write_def(const struct domain_def *live, int32_t id)
 	return rundir_write(live->uuid, kind_def, xml, strlen(xml));
 }
 
+/* Every socket of a VM that runs is somewhere. */
+static bool
+is_placed(const struct domain_def *def)
+{
+	const struct domain_chardev *chardev;
+	struct domain_cursor at = {0};
+
+	while ((chardev = domain_chardev_next(def, &at)))
+		if (chardev->type == DOMAIN_CHARDEV_UNIX && !chardev->path)
+			return false;
+	return true;
+}
+
 int
-vm_status_read_def(
-	const uint8_t uuid[static 16], const struct domain_env *env, struct domain_def **ret_def)
+vm_status_parse_def(const uint8_t uuid[static 16], const char *xml, size_t size,
+	const struct domain_env *env, struct domain_def **ret_def)
 {
 	domain_def_auto struct domain_def *def = NULL;
-	free_auto char *xml = NULL;
 	struct rpc_error error;
-	size_t size;
-	int r = read_file(uuid, kind_def, &xml, &size);
+	int r = domain_def_parse(xml, size, DOMAIN_DEF_LIVE, env, &error, &def);
 
-	if (r != 0)
-		return r;
-	r = domain_def_parse(xml, size, DOMAIN_DEF_LIVE, env, &error, &def);
-	if (r == 0 && memcmp(def->uuid, uuid, sizeof(def->uuid)) != 0)
+	if (r == 0 && (memcmp(def->uuid, uuid, sizeof(def->uuid)) != 0 || !is_placed(def)))
 		return VM_STATUS_E_BAD;
 	if (r == 0)
 		r = domain_alias_assign(def);
@@ -184,4 +193,15 @@ vm_status_read_def(
 	if (r == 0)
 		*ret_def = take_ptr(def);
 	return r;
+}
+
+int
+vm_status_read_def(
+	const uint8_t uuid[static 16], const struct domain_env *env, struct domain_def **ret_def)
+{
+	free_auto char *xml = NULL;
+	size_t size;
+	int r = read_file(uuid, kind_def, &xml, &size);
+
+	return r != 0 ? r : vm_status_parse_def(uuid, xml, size, env, ret_def);
 }

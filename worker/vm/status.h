@@ -45,9 +45,12 @@ int vm_status_read(const uint8_t uuid[static 16], struct vm_status *ret);
  */
 int vm_status_write_def(const struct domain_def *live, int32_t id);
 /**
- * Read it: a definition with that UUID and all aliases (domain_def_free()). Returns 0,
- * VM_STATUS_E_BAD, or a negative errno.
+ * The definition in such a file, of that UUID and with all aliases (domain_def_free()). xml: size
+ * bytes, not trusted. Returns 0, VM_STATUS_E_BAD, or -ENOMEM.
  */
+int vm_status_parse_def(const uint8_t uuid[static 16], const char *xml, size_t size,
+	const struct domain_env *env, struct domain_def **ret_def);
+/** Read it. Returns as above, or another negative errno. */
 int vm_status_read_def(
 	const uint8_t uuid[static 16], const struct domain_env *env, struct domain_def **ret_def);
 
