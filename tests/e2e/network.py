@@ -105,9 +105,11 @@ def _():
     console.leave()
 
 
-@tap.test("destroyed, nothing is left of it: no passt, no relay, no open port")
+@tap.test("destroyed, nothing is left of it: no passt, no relay, no open port, and no warning")
 def _():
+    from_here = len(broker.log.lines)
     host.virsh("alice", "destroy", "lan")
+    tap.equal(broker.log.find("warning: .*network interface", from_here), [], "warnings")
     tap.equal(passts(), [], "passts")
     tap.equal(proc.find("qemud-net", host.UID["alice"]), [], "relays")
     tap.equal(ask(2080), None, "port 2080")

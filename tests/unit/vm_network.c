@@ -393,6 +393,26 @@ relay_ends(void)
 }
 
 static void
+all_end(void)
+{
+	int qemu, passt;
+
+	begin();
+	qemu = have_one(0, &passt);
+	vm_network_ends(&network);
+	fd_close(&passt);
+	turn();
+	CHECK(network.ports[0].state == VM_PORT_DOWN);
+	CHECK(!timer_is_set(&network.ports[0].retry));
+	ports_stop(&relay);
+	turn();
+	CHECK(!timer_is_set(&network.retry));
+	nothing_is_asked();
+	fd_close(&qemu);
+	finish();
+}
+
+static void
 refused(void)
 {
 	int qemu, relay_fd, passt;
@@ -504,6 +524,7 @@ main(void)
 	TEST("a passt that ended is started again, later and later", comes_again);
 	TEST("the next worker takes over what is there", next_worker);
 	TEST("without its relay an interface is down until it is plugged again", relay_ends);
+	TEST("with its VM it ends for good", all_end);
 	TEST("what the broker refuses is told, or tried again", refused);
 	TEST("a relay that says what no relay says is let go of", hostile_relay);
 	TEST("no descriptor is left", nothing_left);

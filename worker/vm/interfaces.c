@@ -219,6 +219,13 @@ vm_interfaces_adopt(struct vm *vm)
 }
 
 void
+vm_interfaces_end(struct vm *vm)
+{
+	if (vm->interfaces)
+		vm_network_ends(&vm->interfaces->network);
+}
+
+void
 vm_interfaces_close(struct vm *vm)
 {
 	if (!vm->interfaces)

@@ -44,6 +44,8 @@ int vm_interfaces_check(struct vm *vm, struct rpc_error *error);
 int vm_interfaces_link(struct vm *vm);
 /** The VM ran already: reach what its interfaces need, once. */
 void vm_interfaces_adopt(struct vm *vm);
+/** The VM is being ended, and they with it. */
+void vm_interfaces_end(struct vm *vm);
 /** Let go of it; it runs on as long as the VM does. */
 void vm_interfaces_close(struct vm *vm);
 

@@ -88,25 +88,35 @@ drop_passt(struct vm_port *port)
 	fd_close(&port->network_fd);
 }
 
-__attribute__((format(printf, 3, 4))) static void
-down(struct vm_port *port, bool again, const char *fmt, ...)
+/* It is as `why` says, which may be mended later. */
+static void
+fall(struct vm_port *port, bool again)
 {
 	struct vm_network *network = port->network;
 	uint64_t now = loop_now(network->loop);
-	va_list ap;
 
-	va_start(ap, fmt);
-	(void)vsnprintf(port->why, sizeof(port->why), fmt, ap);
-	va_end(ap);
 	drop_passt(port);
 	if (port->state == VM_PORT_UP && now - port->up_since_ns >= LOOP_S(VM_NETWORK_STEADY_S))
 		port->n_failed = 0;
 	if (again)
 		timer_set(
 			network->loop, &port->retry, now + patience(++port->n_failed), port_again);
-	log_warning("id=%" PRIu32 " network interface %u is down: %s%s", network->id,
-		number_of(port), log_quote(port->why), again ? "; it is tried again" : "");
 	set_state(port, VM_PORT_DOWN);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+down(struct vm_port *port, bool again, const char *fmt, ...)
+{
+	const struct vm_network *network = port->network;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(port->why, sizeof(port->why), fmt, ap);
+	va_end(ap);
+	if (!network->ending)
+		log_warning("id=%" PRIu32 " network interface %u is down: %s%s", network->id,
+			number_of(port), log_quote(port->why), again ? "; it is tried again" : "");
+	fall(port, again && !network->ending);
 }
 
 /* --- a passt ------------------------------------------------------------------------------ */
@@ -216,8 +226,10 @@ look_at(struct vm_port *port)
 	if (!port->related || port->removing)
 		return;
 	if (!(sides & NET_SIDE_QEMU)) {
+		/* The VM has ended, or will not need it any more. */
 		port->related = false;
-		down(port, false, "QEMU has closed its end");
+		(void)snprintf(port->why, sizeof(port->why), "QEMU has closed its end");
+		fall(port, false);
 	} else if (port->state == VM_PORT_UP && !(sides & NET_SIDE_NETWORK)) {
 		down(port, true, "passt has ended; the log of the domain may say why");
 	} else if (port->state == VM_PORT_BEGINS && (sides & NET_SIDE_NETWORK)) {
@@ -283,7 +295,7 @@ ended(struct net_link *link, const char *why)
 			why ? ": " : "", why ? why : "");
 	}
 	/* One that ends before it has said a word may do so again and again. */
-	if (++network->n_failed > 1)
+	if (++network->n_failed > 1 && !network->ending)
 		timer_set(network->loop, &network->retry,
 			loop_now(network->loop) + patience(network->n_failed), relay_again);
 	drive(network);
@@ -450,6 +462,12 @@ vm_network_stop(struct vm_network *network)
 	}
 	vm_network_init(network, network->loop, network->uplink, network->log, network->port_min,
 		network->ops);
+}
+
+void
+vm_network_ends(struct vm_network *network)
+{
+	network->ending = true;
 }
 
 int

@@ -69,6 +69,7 @@ struct vm_network {
 	uint32_t id;      /* of the lease; 0: not begun */
 	bool relay_asked; /* the broker has not answered yet */
 	bool listening;   /* the relay has its listening socket */
+	bool ending;      /* with its VM: nothing is tried again */
 	struct net_link link;
 	struct timer retry; /* of the relay */
 	unsigned n_failed;
@@ -82,6 +83,9 @@ void vm_network_init(struct vm_network *network, struct loop *loop, struct uplin
 	const struct vm_log *log, unsigned port_min, const struct vm_network_ops *ops);
 /** Let go of it: what runs goes on, until the VM ends. Empty afterwards. */
 void vm_network_stop(struct vm_network *network);
+
+/** The VM is being ended: that its relay and passts go too is as it should be. */
+void vm_network_ends(struct vm_network *network);
 
 /**
  * A pair for a new interface: QEMU's own end, to be handed to QEMU, and the other for

@@ -270,6 +270,7 @@ vm_stop(struct vm *vm, enum vm_end end)
 	if (vm->stopping)
 		return;
 	vm->stopping = true;
+	vm_interfaces_end(vm);
 	if (vm->lease == VM_LEASE_HELD)
 		stop_lease(vm);
 	else if (vm->lease == VM_LEASE_NONE)
