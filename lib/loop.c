@@ -21,8 +21,8 @@
 
 enum { SIGNALS_AT_ONCE = 8 };
 
-static uint64_t
-clock_read(void)
+uint64_t
+loop_clock(void)
 {
 	struct timespec now;
 	int r = clock_gettime(CLOCK_MONOTONIC, &now);
@@ -52,7 +52,7 @@ loop_fini(struct loop *loop)
 uint64_t
 loop_now(struct loop *loop)
 {
-	return loop->now_ns ? loop->now_ns : clock_read();
+	return loop->now_ns ? loop->now_ns : loop_clock();
 }
 
 /* How long epoll may wait, in its milliseconds, rounded up: a timer is never early. */
@@ -66,7 +66,7 @@ wait_ms(const struct loop *loop, int timeout_ms)
 		return 0;
 	if (!first)
 		return timeout_ms;
-	now = clock_read();
+	now = loop_clock();
 	if (first->key <= now)
 		return 0;
 	ms = (first->key - now - 1) / LOOP_MS(1) + 1;
@@ -129,7 +129,7 @@ loop_once(struct loop *loop, int timeout_ms)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	loop->now_ns = clock_read();
+	loop->now_ns = loop_clock();
 	loop->n_batch = n < 0 ? 0 : n;
 	serve(loop, IO_FIRST);
 	serve(loop, 0);

@@ -82,6 +82,8 @@ int loop_once(struct loop *loop, int timeout_ms);
 void loop_quit(struct loop *loop, int status);
 /** CLOCK_MONOTONIC in nanoseconds as of the start of this iteration (read afresh outside one). */
 uint64_t loop_now(struct loop *loop);
+/** The same as of this call, for work that shall take no more than its share of an iteration. */
+uint64_t loop_clock(void);
 /** Block the signals of the set and hand each to fn from the loop. Once per loop. */
 int loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn *fn, void *arg);
 

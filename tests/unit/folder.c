@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "protocol/rpc/procedure.h"
 #include "tests/unit/filtered.h"
@@ -659,6 +660,41 @@ many_at_once(void)
 	close_all();
 }
 
+static unsigned n_slow;
+
+/* Asked for each file without one, so that each look at such a file takes its time. */
+static void
+slow_uuid(void *arg, uint8_t uuid[16])
+{
+	struct timespec pause = {.tv_nsec = 2000000};
+
+	n_slow++;
+	ASSERT(nanosleep(&pause, NULL) == 0);
+	rig_uuid(arg, uuid);
+}
+
+static void
+what_is_slow_is_shared_out(void)
+{
+	unsigned most = 0;
+
+	begin();
+	run("for i in $(seq 40); do echo \"<domain "
+	    "type='qemu'><name>n$i</name><memory>65536</memory>"
+	    "<os><type>hvm</type></os></domain>\" >.qemud/domains/n$i.xml; done");
+	env.new_uuid = slow_uuid;
+	for (int turn = 0; turn < 1000 && domains.n < 40; turn++) {
+		n_slow = 0;
+		ASSERT(loop_once(&loop, 50) == 0);
+		if (n_slow > most)
+			most = n_slow;
+	}
+	CHECK(domains.n == 40);
+	/* Between two of them clients have their turn. */
+	CHECK(most == 1);
+	close_all();
+}
+
 static void
 what_has_not_changed_is_not_read(void)
 {
@@ -746,6 +782,7 @@ main(void)
 	TEST("what nobody tells is found", nothing_is_heard);
 	TEST("without a watch there are scans", there_are_no_more_watches);
 	TEST("many files at once", many_at_once);
+	TEST("files that take long are looked at one in a turn", what_is_slow_is_shared_out);
 	TEST("what has not changed is not read", what_has_not_changed_is_not_read);
 	TEST("with the worker's system calls", as_the_worker);
 	run("rm -rf .qemud");

@@ -127,6 +127,8 @@ find(const struct home *home, struct found *found)
 		free_auto char *text = NULL;
 		size_t size;
 
+		if (!*name)
+			continue;
 		found->n++;
 		r = definitions_read(home, name, &text, &size, &stamp);
 		if (r < 0) {

@@ -68,10 +68,13 @@ definitions_next(DIR *dir, char name[static DEFINITION_FILE_MAX + 1])
 {
 	const struct dirent *entry;
 
-	while (errno = 0, (entry = readdir(dir)) != NULL)
-		if (definitions_name(entry->d_name, name))
-			return 1;
-	return -errno;
+	errno = 0;
+	entry = readdir(dir);
+	if (!entry)
+		return -errno;
+	if (!definitions_name(entry->d_name, name))
+		name[0] = '\0';
+	return 1;
 }
 
 void

@@ -39,7 +39,8 @@ struct definition_stamp {
 bool definitions_name(const char *file, char name[static DEFINITION_FILE_MAX + 1]);
 /**
  * All names, in no order: begin, next until it returns 0, end. Begin returns 0 and *dir, or a
- * negative errno; next 1 with the name, 0, or a negative errno. End takes NULL.
+ * negative errno; next 1 with the name, or with "" for what is no definition, 0, or a negative errno:
+ * one step each, however much else is in the folder. End takes NULL.
  */
 int definitions_begin(const struct home *home, DIR **dir);
 int definitions_next(DIR *dir, char name[static DEFINITION_FILE_MAX + 1]);

@@ -18,9 +18,11 @@
 #include "worker/store/definitions.h"
 
 enum {
-	/* In one turn of the loop: a millisecond or two. */
-	STAMPS_AT_ONCE = 512,
-	LOOKS_AT_ONCE = 32,
+	/*
+	 * In one turn of the loop, unless the first step takes longer: what a client waits beside,
+	 * at each of its calls, while there is much to look at.
+	 */
+	SHARE_US = 500,
 	/* How long nothing happens to a file until it is taken for what it is meant to be. */
 	SETTLE_MS = 500,
 	/* The same for folders: whoever removes all of them shall not find new ones in between. */
@@ -36,6 +38,12 @@ static void
 go_on(struct folder *folder)
 {
 	loop_defer(folder->loop, &folder->work, work);
+}
+
+static bool
+has_time(uint64_t since_ns)
+{
+	return loop_clock() - since_ns < LOOP_MS(1) * SHARE_US / 1000;
 }
 
 /* --- words -------------------------------------------------------------------------------- */
@@ -169,7 +177,9 @@ all_looked_at(struct folder *folder)
 static void
 look_at_some(struct folder *folder)
 {
-	for (unsigned i = 0; i < LOOKS_AT_ONCE; i++) {
+	uint64_t since_ns = loop_clock();
+
+	do {
 		struct file *file = next_file(folder);
 
 		if (!file) {
@@ -177,7 +187,7 @@ look_at_some(struct folder *folder)
 			return;
 		}
 		look_at(folder, file);
-	}
+	} while (has_time(since_ns));
 	go_on(folder);
 }
 
@@ -308,16 +318,18 @@ static void
 scan_some(struct folder *folder)
 {
 	char name[DEFINITION_FILE_MAX + 1];
+	uint64_t since_ns = loop_clock();
 
-	for (unsigned i = 0; i < STAMPS_AT_ONCE; i++) {
+	do {
 		int r = definitions_next(folder->dir, name);
 
 		if (r <= 0) {
 			scan_ended(folder, r);
 			return;
 		}
-		found(folder, name);
-	}
+		if (*name)
+			found(folder, name);
+	} while (has_time(since_ns));
 	go_on(folder);
 }
 
