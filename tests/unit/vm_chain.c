@@ -203,6 +203,78 @@ missing(void)
 	CHECK(strstr(error.message, "Cannot access storage file '"));
 }
 
+/* After a run of that disk, whose image was then treated so. Returns what is kept of it. */
+static int
+run_and(const char *disk, const char *shell, struct domain_def **ret_config)
+{
+	domain_def_auto struct domain_def *live = live_def(disk);
+
+	*ret_config = live_def(disk);
+	run("qemu-img create -q -f qcow2 -F qcow2 -b sub/mid own");
+	CHECK(vm_chain_complete(live, none_missing, NULL, &error) == RPC_DONE);
+	run(shell);
+	return vm_chain_keep(&(*ret_config)->disks[0], &live->disks[0]);
+}
+
+static void
+kept(void)
+{
+	static const char own[] = QCOW2("own", "vda", "");
+	static const char *const changes[] = {
+		"qemu-img rebase -u -F raw -b \"$PWD/base\" own",
+		"qemu-img rebase -u -F raw -b sub/mid own",
+		"qemu-img rebase -u -b '' own",
+		"rm own && qemu-img create -q -f raw own 1M",
+	};
+	struct domain_def *config;
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		CHECK(run_and(own, changes[i], &config) == 1);
+		CHECK(config->disks[0].whole && config->disks[0].n_backing == 2);
+		check_layer(&config->disks[0].backing[0], "mid", DOMAIN_DISK_QCOW2, 0);
+		check_layer(&config->disks[0].backing[1], "base", DOMAIN_DISK_RAW, 0);
+		(void)domain_def_free(config);
+	}
+	/* One that had nothing below it has nothing. */
+	config = live_def(QCOW2("base2", "vda", ""));
+	{
+		domain_def_auto struct domain_def *live = live_def(QCOW2("base2", "vda", ""));
+
+		CHECK(vm_chain_complete(live, none_missing, NULL, &error) == RPC_DONE);
+		run("cp base2 kept && qemu-img rebase -u -F raw -b /etc/passwd base2");
+		CHECK(vm_chain_keep(&config->disks[0], &live->disks[0]) == 1);
+		CHECK(config->disks[0].whole && config->disks[0].n_backing == 0);
+		run("mv kept base2");
+	}
+	(void)domain_def_free(config);
+}
+
+static void
+not_kept(void)
+{
+	static const struct {
+		const char *disk, *change;
+	} cases[] = {
+		{QCOW2("own", "vda", ""), "qemu-io -f qcow2 -c 'write 0 64k' own >/dev/null"},
+		{QCOW2("own", "vda", ""), "rm own"},
+		{QCOW2("own", "vda", "<readonly/>"), "qemu-img rebase -u -F raw -b ../base own"},
+		{QCOW2("own", "vda", "<backingStore/>"), "qemu-img rebase -u -F raw -b base own"},
+	};
+	domain_def_auto struct domain_def *live = live_def(QCOW2("own", "vda", ""));
+	struct domain_def *config;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CHECK(run_and(cases[i].disk, cases[i].change, &config) == 0);
+		CHECK(config->disks[0].n_backing == 0);
+		(void)domain_def_free(config);
+	}
+	/* Nor of a start that came to nothing before the images were looked at. */
+	run("qemu-img create -q -f qcow2 -F qcow2 -b sub/mid own");
+	config = live_def(QCOW2("own", "vda", ""));
+	CHECK(vm_chain_keep(&config->disks[0], &live->disks[0]) == 0 && !config->disks[0].whole);
+	(void)domain_def_free(config);
+}
+
 int
 main(void)
 {
@@ -215,6 +287,8 @@ main(void)
 	TEST("images are followed to the lowest, and numbered as libvirt does", followed);
 	TEST("what the definition says comes first", said);
 	TEST("what cannot be followed is refused, and named", not_followed);
+	TEST("an image that names others after a run than before leads nowhere", kept);
+	TEST("an image that names what it did stays as it is defined", not_kept);
 	TEST("a medium that may be missing is left out, and told of", missing);
 	run("rm -r \"$PWD\"");
 	return TEST_END();

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/err.h"
 #include "worker/domain/def.h"
 #include "worker/domain/parse.h"
 #include "worker/domain/path.h"
@@ -234,6 +235,30 @@ domain_layers_append(struct domain_disk *disk, enum domain_layer_type type,
 	disk->backing = grown;
 	grown[disk->n_backing++] =
 		(struct domain_layer){.type = type, .format = format, .path = path};
+	return 0;
+}
+
+int
+domain_layers_copy(struct domain_disk *disk, const struct domain_disk *from)
+{
+	struct domain_disk copy = {.n_backing = 0};
+	int r = 0;
+
+	ASSERT(disk->n_backing == 0);
+	for (size_t i = 0; i < from->n_backing && r == 0; i++) {
+		const struct domain_layer *layer = &from->backing[i];
+		char *path = strdup(layer->path);
+
+		r = path ? domain_layers_append(&copy, layer->type, layer->format, path) : -ENOMEM;
+	}
+	if (r < 0) {
+		domain_layers_clear(&copy);
+		return r;
+	}
+	free(disk->backing);
+	disk->backing = copy.backing;
+	disk->n_backing = copy.n_backing;
+	disk->whole = true;
 	return 0;
 }
 

@@ -46,6 +46,11 @@ const char *domain_layer_type_word(const struct domain_layer *layer);
  */
 int domain_layers_append(struct domain_disk *disk, enum domain_layer_type type,
 	enum domain_disk_format format, char *path);
+/**
+ * Below the image of a disk that names nothing below it are those of another, and no more: it is
+ * `whole`. Returns 0, or -ENOMEM when nothing has changed.
+ */
+int domain_layers_copy(struct domain_disk *disk, const struct domain_disk *from);
 /** Take out what is in a drive. */
 void domain_layers_clear(struct domain_disk *disk);
 

@@ -295,6 +295,14 @@ domains_update(struct domains *domains, struct domain *domain, struct domain_def
 	return RPC_DONE;
 }
 
+int
+domains_save(struct domains *domains, const struct domain *domain, struct rpc_error *error)
+{
+	int r = check_file(domains, domain->config, false, error);
+
+	return r == RPC_DONE ? write_definition(domains, domain->config, error) : r;
+}
+
 /* --- another name ------------------------------------------------------------------------- */
 
 /* The errors are libvirt's (virDomainObjListRename, qemuDomainRename). */

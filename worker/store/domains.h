@@ -123,6 +123,8 @@ int domains_define(struct domains *domains, const char *xml, struct rpc_error *e
  */
 int domains_update(struct domains *domains, struct domain *domain, struct domain_def *def,
 	struct rpc_error *error);
+/** Write the domain's definition as it is in memory, where it has changed. Returns as above. */
+int domains_save(struct domains *domains, const struct domain *domain, struct rpc_error *error);
 /**
  * Give a domain that does not run another name, its file and its autostart link too. Cut short
  * anywhere, it has either name when it is found again, and its link. Returns as above.

@@ -193,6 +193,50 @@ follow(struct chain *chain)
 	return r;
 }
 
+/* --- after the run ------------------------------------------------------------------------ */
+
+/* What cannot be read now is not followed at the next start either. */
+static bool
+is_as_it_was(const struct domain_disk *ran)
+{
+	/* The image alone, as if nothing were known below it. */
+	struct domain_disk top = {.source = ran->source};
+	struct rpc_error error;
+	struct chain chain = {.disk = &top, .error = &error};
+	free_auto char *path = NULL;
+	struct qcow2 header;
+	bool any;
+
+	if (read_header(&chain, &header, &any) != RPC_DONE)
+		return true;
+	if (!any || !*header.backing)
+		return ran->n_backing == 0;
+	if (ran->n_backing == 0)
+		return false;
+	path = resolve(top.source.path, header.backing);
+	return path && strcmp(path, ran->backing[0].path) == 0 &&
+	       strcmp(header.format, domain_disk_format_word(ran->backing[0].format)) == 0;
+}
+
+int
+vm_chain_keep(struct domain_disk *config, const struct domain_disk *ran)
+{
+	const char *path = config->source.path;
+	int r;
+
+	/* A start that came to nothing may not have looked at its images. */
+	if (config->whole || config->n_backing > 0 || !ran->whole || ran->readonly)
+		return 0;
+	if (!path || !ran->source.path || strcmp(path, ran->source.path) != 0)
+		return 0;
+	if (config->source.format != DOMAIN_DISK_QCOW2 || is_as_it_was(ran))
+		return 0;
+	r = domain_layers_copy(config, ran);
+	return r < 0 ? r : 1;
+}
+
+/* --- before it ---------------------------------------------------------------------------- */
+
 /* Is it one that may be missing, and is? */
 static bool
 is_missing(struct domain_disk *disk)

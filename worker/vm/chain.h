@@ -23,4 +23,13 @@ typedef void vm_missing_fn(void *arg, const struct domain_disk *disk);
 int vm_chain_complete(
 	struct domain_def *live, vm_missing_fn *missing, void *arg, struct rpc_error *error);
 
+/**
+ * A disk whose definition leaves it to the image what is below it has run, as `ran`, with a QEMU that
+ * could write to the image, its header included. Where that names something else now than when the
+ * run began, the definition names what it ran with: else a QEMU that its guest has taken over would
+ * have any file of its user's handed to it at the next start, by its name.
+ * Returns 1 when the definition has changed, 0, or -ENOMEM.
+ */
+int vm_chain_keep(struct domain_disk *config, const struct domain_disk *ran);
+
 #endif

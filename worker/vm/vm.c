@@ -216,6 +216,7 @@ ended(struct deferred *deferred)
 	end = why_ended(vm);
 	disconnect(vm, true);
 	vm_chardev_remove(domain->live);
+	vms_keep_chains(vm->vms, domain, domain->live);
 	rundir_remove(vm->uuid);
 	vm_log_note(&vm->log, "shutting down, reason=%s", ends[end].name);
 	domain->id = -1;

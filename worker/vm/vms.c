@@ -14,8 +14,9 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
-#include "worker/vm/chardev.h"
 #include "lib/uuid.h"
+#include "worker/vm/chain.h"
+#include "worker/vm/chardev.h"
 #include "worker/vm/interfaces.h"
 #include "worker/vm/rundir.h"
 #include "worker/vm/status.h"
@@ -105,15 +106,59 @@ vms_net_ready(struct vms *vms, uint64_t cookie, int err, int fd)
 		fd_close(&fd);
 }
 
+/* --- what a machine that has run leaves --------------------------------------------------- */
+
+static const struct domain_disk *
+find_disk(const struct domain_def *def, const char *target)
+{
+	for (size_t i = 0; i < def->n_disks; i++)
+		if (strcmp(def->disks[i].target, target) == 0)
+			return &def->disks[i];
+	return NULL;
+}
+
+void
+vms_keep_chains(struct vms *vms, struct domain *domain, const struct domain_def *ran)
+{
+	struct happening what = {.kind = HAPPENED_LIFECYCLE,
+		.lifecycle = {.event = EVENT_DEFINED, .detail = EVENT_DEFINED_UPDATED}};
+	struct domain_def *config = domain->config;
+	struct rpc_error error;
+	bool changed = false;
+
+	for (size_t i = 0; config && i < config->n_disks; i++) {
+		struct domain_disk *disk = &config->disks[i];
+		const struct domain_disk *as = find_disk(ran, disk->target);
+
+		if (!as || vm_chain_keep(disk, as) == 0)
+			continue;
+		log_warning("dom=%s: while it ran, the header of the image of its disk %s began to "
+			    "name other images: its definition names those that it ran with",
+			log_quote(config->name), disk->target);
+		changed = true;
+	}
+	if (!changed)
+		return;
+	if (domains_save(vms->domains, domain, &error) != RPC_DONE)
+		log_error("dom=%s: %s", log_quote(config->name), log_quote(error.message));
+	vms->tell(vms, domain, &what);
+}
+
 /* --- adoption ----------------------------------------------------------------------------- */
 
+/* Of one that has ended meanwhile, the files tell the last time what it ran with. */
 static bool
 is_running(void *arg, const uint8_t uuid[static 16])
 {
-	const struct vms *vms = arg;
-	const struct domain *domain = domains_find_uuid(vms->domains, uuid);
+	struct vms *vms = arg;
+	struct domain *domain = domains_find_uuid(vms->domains, uuid);
+	domain_def_auto struct domain_def *ran = NULL;
 
-	return domain && domain->vm;
+	if (!domain || domain->vm)
+		return domain != NULL;
+	if (vm_status_read_def(uuid, vms->env, &ran) == 0)
+		vms_keep_chains(vms, domain, ran);
+	return false;
 }
 
 /* One thing less to wait for. */

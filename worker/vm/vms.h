@@ -105,6 +105,11 @@ int vms_destroy(
  */
 unsigned vms_disown(struct vm_owned *owned, vm_done_fn *done, void *arg);
 
+/**
+ * A domain has run as `ran`, and does no more: its definition does not follow where the images of its
+ * disks were made to lead meanwhile (chain.h). Clients and the log are told when it changes.
+ */
+void vms_keep_chains(struct vms *vms, struct domain *domain, const struct domain_def *ran);
 /** Begin to keep the logs in their bounds, as long as something runs. */
 void vms_watch_logs(struct vms *vms);
 /** Put what reaches a VM that runs already at the front of its line: adopt.c. 0 or -ENOMEM. */
