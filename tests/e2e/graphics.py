@@ -145,6 +145,19 @@ def open_by_reply(client, name, number, flags=0, idx=0):
     return socket.socket(fileno=fds[0]), None
 
 
+class End:
+    """A descriptor of any kind."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def fileno(self):
+        return self.fd
+
+    def close(self):
+        os.close(self.fd)
+
+
 def open_by_call(client, name, number, end, flags=0):
     """DOMAIN_OPEN_GRAPHICS: the client gives a socket."""
     payload = rpc.u32(1) + vm.wire(name, number) + rpc.u32(0) + rpc.u32(flags)
@@ -247,6 +260,24 @@ def _():
         check_screen("screen", connection)
     watcher.wait("screen", *2 * [f"graphics {phase} {sides}" for phase in range(3)])
     watcher.close()
+
+
+@tap.test("what is no connection is refused, and not left with QEMU")
+def _():
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("/home/alice/listener")
+    listener.listen()
+    others = (os.open("/home/alice", os.O_RDONLY), os.open("/home/alice", os.O_PATH),
+              os.open("/dev/null", os.O_RDWR), listener.detach(),
+              socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).detach())
+    with host.client_as("alice").open() as client:
+        for other in others:
+            reply = open_by_call(client, "screen", 1, End(other))
+            tap.true(reply.error and reply.error.code == 8, f"{reply}")
+        tap.true(not client.call(rpc.CONNECT_GET_HOSTNAME).error, "the connection goes on")
+    for qemu in vm.qemus("alice"):
+        for name in os.listdir(f"/proc/{qemu.pid}/fd"):
+            tap.true(os.readlink(f"/proc/{qemu.pid}/fd/{name}") != "/home/alice", "no folder is there")
 
 
 @tap.test("the worker is killed: who looks goes on looking, and others come in without one")

@@ -18,16 +18,18 @@
 #include "tests/unit/folder_rig.h"
 #include "worker/store/definitions.h"
 
-enum { TURNS = 400 /* of 50 ms each at most, until a test gives up waiting */ };
+enum { PATIENCE_S = 60 /* until a test gives up waiting */ };
 
 static struct rpc_error error;
 
 /* Turn the loop until it is so. */
-#define until(expr)                                                    \
-	do {                                                           \
-		for (int turn_ = 0; turn_ < TURNS && !(expr); turn_++) \
-			ASSERT(loop_once(&loop, 50) == 0);             \
-		CHECK(expr);                                           \
+#define until(expr)                                                   \
+	do {                                                          \
+		uint64_t end_ns_ = loop_clock() + LOOP_S(PATIENCE_S); \
+                                                                      \
+		while (!(expr) && loop_clock() < end_ns_)             \
+			ASSERT(loop_once(&loop, 50) == 0);            \
+		CHECK(expr);                                          \
 	} while (0)
 
 /* Write a definition by hand: truncate and write, as `>` does. */
@@ -683,7 +685,8 @@ what_is_slow_is_shared_out(void)
 	    "type='qemu'><name>n$i</name><memory>65536</memory>"
 	    "<os><type>hvm</type></os></domain>\" >.qemud/domains/n$i.xml; done");
 	env.new_uuid = slow_uuid;
-	for (int turn = 0; turn < 1000 && domains.n < 40; turn++) {
+	for (uint64_t end_ns = loop_clock() + LOOP_S(PATIENCE_S);
+		domains.n < 40 && loop_clock() < end_ns;) {
 		n_slow = 0;
 		ASSERT(loop_once(&loop, 50) == 0);
 		if (n_slow > most)
