@@ -136,7 +136,8 @@ try_start(struct session *session)
 	char level[NUMBER_MAX], home[PATH_MAX + 8];
 	char *argv[] = {(char[]){"qemud-worker"}, (char[]){"--idle"}, (char[]){"86400"},
 		(char[]){"--log"}, level, (char[]){"--port-min"}, (char[]){"1024"},
-		(char[]){"--kvm"}, (char[]){"--lock"}, (char[]){"--run"}, session->run, NULL};
+		(char[]){"--kvm"}, (char[]){"--wake"}, (char[]){"--lock"}, (char[]){"--run"},
+		session->run, NULL};
 	char *envp[] = {home, (char[]){"PATH=/usr/bin:/bin"}, (char[]){"LANG=C.UTF-8"}, NULL};
 	struct spawn spawn = {.program_fd = session->worker_fd,
 		.argv = argv,

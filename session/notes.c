@@ -17,6 +17,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "lib/boot.h"
 #include "lib/fd.h"
 #include "lib/replace.h"
 #include "lib/take.h"
@@ -44,21 +45,20 @@ name_of(const uint8_t uuid[static UUID_SIZE])
 static int
 describe(const struct note *note, char ret[static TEXT_MAX])
 {
-	free_auto char *stat = NULL, *boot = NULL;
-	fd_auto int stat_fd = -1, boot_fd = -1;
-	char path[32], began[24] = "";
+	char path[32], began[24] = "", boot[BOOT_ID_SIZE];
+	free_auto char *stat = NULL;
+	fd_auto int stat_fd = -1;
 	const char *rest;
 	size_t size;
 	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)note->pid);
 	stat_fd = open(path, O_RDONLY | O_CLOEXEC);
-	boot_fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	if (stat_fd < 0 || boot_fd < 0)
-		return stat_fd < 0 ? -ESRCH : -errno;
+	if (stat_fd < 0)
+		return -ESRCH;
 	r = fd_read_all(stat_fd, STAT_MAX, &stat, &size);
 	if (r == 0)
-		r = fd_read_all(boot_fd, TEXT_MAX / 4, &boot, &size);
+		r = boot_id(boot);
 	if (r < 0)
 		return r;
 	/* The 22nd field is when it began; the second ends in the last parenthesis (proc(5)). */
@@ -67,7 +67,6 @@ describe(const struct note *note, char ret[static TEXT_MAX])
 		rest = strchr(rest + 1, ' ');
 	if (!rest || sscanf(rest, " %23[0-9]", began) != 1)
 		return -EBADMSG;
-	boot[strcspn(boot, "\n")] = '\0';
 	(void)snprintf(ret, TEXT_MAX, "id %" PRIu32 " pid %d began %s boot %s\n", note->id,
 		(int)note->pid, began, boot);
 	return 0;

@@ -180,6 +180,30 @@ def _():
     tap.equal(os.listdir(f"{HOME}/run"), ["autostarted"], "left of it")
 
 
+@tap.test("what starts with the host starts once, however often a session does, and again after another boot")
+def _():
+    global session
+    mark = f"{HOME}/run/autostarted"
+    virsh("autostart", "one")
+    session.stop()
+    session = Session()
+    tap.equal(virsh("domstate", "one"), "shut off", "within the same boot")
+    session.stop()
+    with open(mark, encoding="ascii") as file:
+        boot = file.read()
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        tap.equal(boot, file.read().strip(), "the mark")
+    with open(mark, "w", encoding="ascii") as file:
+        file.write("0" + boot[1:] if boot[0] != "0" else "1" + boot[1:])
+    session = Session()
+    session.log.wait('dom="one" runs')
+    tap.equal(virsh("domstate", "one"), "running", "after another boot")
+    with open(mark, encoding="ascii") as file:
+        tap.equal(file.read(), boot, "the mark")
+    virsh("destroy", "one")
+    virsh("autostart", "one", "--disable")
+
+
 @tap.test("what is no socket is not replaced")
 def _():
     global session

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "lib/boot.h"
 #include "lib/fd.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
@@ -300,6 +301,34 @@ test_what_is_no_file(void)
 
 /* --- the end ------------------------------------------------------------------------------ */
 
+/* It holds for this boot of the host, and no other. */
+static void
+test_mark(void)
+{
+	static const char *const others[] = {"", "00000000-0000-0000-0000-000000000000", NULL};
+	char boot[BOOT_ID_SIZE], text[2 * BOOT_ID_SIZE];
+
+	CHECK(boot_id(boot) == 0);
+	CHECK(rundir_mark("mark") == 0 && rundir_mark("mark") == -EEXIST);
+	for (size_t i = 0; i < 3; i++) {
+		FILE *f = fopen("mark", "w");
+
+		CHECK(f);
+		(void)fprintf(f, "%s", others[i] ? others[i] : boot);
+		if (!others[i])
+			(void)fprintf(f, "0");
+		(void)fclose(f);
+		CHECK(rundir_mark("mark") == 0 && rundir_mark("mark") == -EEXIST);
+	}
+	/* A link is replaced, and not followed. */
+	CHECK(unlink("mark") == 0 && symlink("elsewhere", "mark") == 0);
+	CHECK(rundir_mark("mark") == 0 && rundir_mark("mark") == -EEXIST);
+	CHECK(access("elsewhere", F_OK) < 0 && readlink("mark", text, sizeof(text)) < 0);
+	CHECK(unlink("mark") == 0 && mkdir("mark", 0700) == 0);
+	CHECK(rundir_mark("mark") == -EISDIR);
+	CHECK(rmdir("mark") == 0);
+}
+
 static void
 test_remove(void)
 {
@@ -445,6 +474,7 @@ main(void)
 	TEST("a file that cannot be replaced is not left as it was", test_no_old_file);
 	TEST("links, pipes, folders and others' files are not read, nor written through",
 		test_what_is_no_file);
+	TEST("a mark holds until the host ends", test_mark);
 	TEST("all of one VM is removed, and nothing else", test_remove);
 	TEST("the sweep takes what runs no more, and nothing of the user's own", test_sweep);
 	TEST("the sweep misses none of many", test_sweep_of_many);

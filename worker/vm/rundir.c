@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/boot.h"
 #include "lib/fd.h"
 #include "lib/replace.h"
 #include "lib/take.h"
@@ -269,12 +270,31 @@ rundir_remove(const uint8_t uuid[static UUID_SIZE])
 	(void)remove_all_but(is_another, which);
 }
 
+/* Is there a mark of that name with that text? A link, or what is no file, is none, and is replaced. */
+static bool
+is_marked(int dir_fd, const char *name, const char *want)
+{
+	fd_auto int fd =
+		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char text[BOOT_ID_SIZE] = "";
+
+	/* As long as it may be, so that more shows. */
+	return fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)strlen(want) &&
+	       memcmp(text, want, strlen(want)) == 0;
+}
+
 int
 rundir_mark(const char *name)
 {
-	fd_auto int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd_auto int dir_fd = open_folder();
+	char boot[BOOT_ID_SIZE];
+	int r = dir_fd < 0 ? -errno : boot_id(boot);
 
-	return fd < 0 ? -errno : 0;
+	if (r < 0)
+		return r;
+	if (is_marked(dir_fd, name, boot))
+		return -EEXIST;
+	return replace_file(dir_fd, name, boot, strlen(boot), 0600);
 }
 
 int

@@ -46,8 +46,8 @@ int rundir_write(const uint8_t uuid[static 16], const char *kind, const char *te
 int rundir_read(const uint8_t uuid[static 16], const char *kind, char **ret_text, size_t *ret_size);
 
 /**
- * Leave an empty file of that name, which is no UUID's: it stays until the host ends. Returns 0,
- * -EEXIST when it is there, or another negative errno.
+ * Leave a mark of that name, which is no UUID's: it holds until the host ends, also where the folder
+ * outlives that. Returns 0, -EEXIST when it is there, or another negative errno.
  */
 int rundir_mark(const char *name);
 /** Remove all that is named UUID.* . */
