@@ -2,7 +2,7 @@
 # Property: whichever system call of a start fails, in the worker, the broker, the starter or in any
 # process that becomes a part of the machine, or if that is killed there: the start is answered,
 # nothing is left behind or runs unseen, only who failed ends, and the next start works.
-# test: timeout=900 native network
+# test: timeout=300 native network
 import host
 import tap
 import tracer

@@ -2,7 +2,7 @@
 /*
  * Each field of each call that is served, at and beyond its bounds, cut short, and with bytes too
  * many: one formal answer each, the connection goes on, others are served, and nothing is left.
- * test: timeout=900 slow
+ * test: timeout=600 slow
  *
  * TEST_LONG: again and again, until it was more than 10^5 calls.
  */
