@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,8 @@ adopted(struct vms *vms, int err)
 	vms_autostart(vms);
 	marks_begin(&estate->marks);
 	answer_all(estate, RPC_DONE);
+	/* What was needed to read all of it lies scattered in the heap, and is most of that. */
+	(void)malloc_trim(0);
 }
 
 static void

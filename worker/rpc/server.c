@@ -4,6 +4,9 @@
  */
 #include "worker/rpc/server.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "lib/take.h"
 
 static const struct inflow_ops inflow_ops = {
@@ -13,7 +16,11 @@ void
 server_init(struct server *server, struct loop *loop, struct uplink *uplink,
 	void (*occupied)(struct server *server, bool occupied))
 {
-	*server = (struct server){.loop = loop, .uplink = uplink, .occupied = occupied};
+	/* Nothing of `input` is read before it is written: untouched, it takes no memory. */
+	memset(server, 0, offsetof(struct server, input));
+	server->loop = loop;
+	server->uplink = uplink;
+	server->occupied = occupied;
 	LIST_INIT(&server->clients);
 	LIST_INIT(&server->touched);
 	inflow_init(&server->inflow, loop, &inflow_ops);

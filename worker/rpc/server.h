@@ -46,7 +46,7 @@ struct server {
 	struct rpc_call *call;  /* for the next call; NULL: to be made */
 	struct clients touched; /* have something to send that did not come from their own input */
 	struct deferred attending;
-	uint8_t input[SERVER_READ_MAX];
+	uint8_t input[SERVER_READ_MAX]; /* last: see server_init() */
 };
 
 void server_init(struct server *server, struct loop *loop, struct uplink *uplink,
