@@ -53,8 +53,7 @@ static void
 say_answer(const char *kind, const char *value, size_t size)
 {
 	static char text[sizeof(talk.line) + 128];
-	int n = snprintf(text, sizeof(text), "{\"%s\":%.*s,\"id\":%" JSON_INTEGER_FORMAT "}\n",
-		kind, (int)size, value, qemu.id);
+	int n = snprintf(text, sizeof(text), "{\"%s\":%.*s%s", kind, (int)size, value, qemu_id());
 
 	say(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
@@ -108,7 +107,7 @@ hear_line(const char *line, size_t size)
 	const char *command = json_string_value(json_object_get(message, "execute"));
 
 	require(command != NULL);
-	qemu.id = json_integer_value(json_object_get(message, "id"));
+	qemu_notes(message);
 	if (strcmp(command, "quit") == 0)
 		broker_ends(machine.id);
 	else

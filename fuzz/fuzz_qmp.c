@@ -2,10 +2,12 @@
 /*
  * fuzz_qmp.c: what a QEMU that its guest has taken over may say to the worker.
  *
- * The first byte says how long the pieces are in which the rest arrives. Commands are open all the
- * time. Oracle: answers come in order to who asked, the end is told at most once and as the last,
- * and what was told does not depend on the pieces.
+ * The first byte says how long the pieces are in which the rest arrives, and, with its highest bit,
+ * that commands have no ids. Commands are open all the time. Oracle: answers come in order to who
+ * asked, the end is told at most once and as the last, and what was told does not depend on the
+ * pieces.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct talk {
 	struct qmp qmp;
+	bool without_ids;
 	uint64_t next_ask, next_reply;
 	unsigned n_greetings, n_events, n_ends;
 	enum qmp_end why;
@@ -37,7 +40,8 @@ require(int holds)
 static void
 ask(struct talk *talk)
 {
-	require(qmp_command(&talk->qmp, "query-status", NULL, talk->next_ask++) == 0);
+	require((talk->without_ids ? qmp_question : qmp_command)(
+			&talk->qmp, "query-status", NULL, talk->next_ask++) == 0);
 }
 
 /* What a real owner does with values: reads them as one thing or another. */
@@ -101,12 +105,13 @@ static const struct qmp_ops ops = {
 	.greeting = on_greeting, .reply = on_reply, .event = on_event, .end = on_end};
 
 static void
-hear(struct talk *talk, const uint8_t *data, size_t size, size_t piece)
+hear(struct talk *talk, bool without_ids, const uint8_t *data, size_t size, size_t piece)
 {
 	struct loop loop;
 	int pair[2];
 
 	memset(talk, 0, sizeof(*talk));
+	talk->without_ids = without_ids;
 	require(loop_init(&loop) == 0);
 	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	require(qmp_start(&talk->qmp, &loop, pair[0], &ops) == 0);
@@ -134,12 +139,14 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct talk whole, pieces;
+	bool without_ids;
 
 	if (size == 0)
 		return 0;
-	hear(&whole, data + 1, size - 1, SIZE_MAX);
+	without_ids = data[0] & 0x80;
+	hear(&whole, without_ids, data + 1, size - 1, SIZE_MAX);
 	/* Long input is not sent byte by byte: that would test nothing but patience. */
-	hear(&pieces, data + 1, size - 1, data[0] % 64 + 1 + size / 256);
+	hear(&pieces, without_ids, data + 1, size - 1, data[0] % 64 + 1 + size / 256);
 	require(whole.why == pieces.why && whole.sum == pieces.sum);
 	require(whole.next_reply == pieces.next_reply && whole.n_events == pieces.n_events);
 	return 0;

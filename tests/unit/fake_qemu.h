@@ -24,7 +24,7 @@ static struct {
 	unsigned n_fds;
 	int fds[PLAN_FDS_MAX]; /* as the plan numbers them */
 	int monitor;           /* of the worker that is connected */
-	json_int_t id;         /* of the command that was heard last */
+	json_int_t id;         /* of the command that was heard last; -1: it has none */
 	char action[16];       /* that a set-action asked for */
 	int passed;            /* the descriptor that came with a command last; -1: none */
 } qemu = {.seed = -1, .log = -1, .monitor = -1, .passed = -1};
@@ -169,6 +169,28 @@ qemu_reads(char *byte)
 	return n;
 }
 
+/* It has heard that command. */
+static inline void
+qemu_notes(const json_t *message)
+{
+	const json_t *id = json_object_get(message, "id");
+
+	CHECK(!id || json_is_integer(id));
+	qemu.id = id ? json_integer_value(id) : -1;
+}
+
+/* What its answer ends with. */
+static inline const char *
+qemu_id(void)
+{
+	static char text[64];
+
+	if (qemu.id < 0)
+		return "}\n";
+	(void)snprintf(text, sizeof(text), ",\"id\":%" JSON_INTEGER_FORMAT "}\n", qemu.id);
+	return text;
+}
+
 /* The next command that it is given, which must be that one; then it can answer. */
 static inline void
 qemu_hears(const char *command)
@@ -190,7 +212,7 @@ qemu_hears(const char *command)
 	}
 	message = json_loadb(line, n, 0, NULL);
 	CHECK_STR(json_string_value(json_object_get(message, "execute")), command);
-	qemu.id = json_integer_value(json_object_get(message, "id"));
+	qemu_notes(message);
 	action = json_string_value(
 		json_object_get(json_object_get(message, "arguments"), "shutdown"));
 	(void)snprintf(qemu.action, sizeof(qemu.action), "%s", action ? action : "");
@@ -213,8 +235,7 @@ qemu_answers(const char *value)
 {
 	char text[4096];
 
-	(void)snprintf(text, sizeof(text), "{\"return\":%s,\"id\":%" JSON_INTEGER_FORMAT "}\n",
-		value, qemu.id);
+	(void)snprintf(text, sizeof(text), "{\"return\":%s%s", value, qemu_id());
 	qemu_says(text);
 }
 
@@ -224,9 +245,7 @@ qemu_refuses(const char *words)
 	char text[512];
 
 	(void)snprintf(text, sizeof(text),
-		"{\"error\":{\"class\":\"GenericError\",\"desc\":\"%s\"},"
-		"\"id\":%" JSON_INTEGER_FORMAT "}\n",
-		words, qemu.id);
+		"{\"error\":{\"class\":\"GenericError\",\"desc\":\"%s\"}%s", words, qemu_id());
 	qemu_says(text);
 }
 

@@ -51,7 +51,7 @@ machine_hears_line(void)
 
 	machine.n_line = 0;
 	if (command) {
-		qemu.id = json_integer_value(json_object_get(message, "id"));
+		qemu_notes(message);
 		qemu_answers(machine_answer(command));
 		if (strcmp(command, "stop") == 0)
 			qemu_tells("STOP", NULL);

@@ -306,8 +306,8 @@ monitor_answers(const char *line, size_t n)
 		monitor_says("{\"timestamp\":{},\"event\":\"RESUME\"}\n");
 	if (command && strcmp(command, "stop") == 0)
 		monitor_says("{\"timestamp\":{},\"event\":\"STOP\"}\n");
-	(void)snprintf(text, sizeof(text), "{\"return\":%s,\"id\":%" JSON_INTEGER_FORMAT "}\n",
-		value, json_integer_value(json_object_get(message, "id")));
+	qemu_notes(message);
+	(void)snprintf(text, sizeof(text), "{\"return\":%s%s", value, qemu_id());
 	json_decref(message);
 	monitor_says(text);
 }

@@ -184,6 +184,45 @@ conversation(void)
 	ended_with(QMP_END_CLOSED);
 }
 
+/* What has no id is answered without one; what has one, with its own. */
+static void
+questions(void)
+{
+	static const struct {
+		const char *text;
+		bool first_has_id;
+	} wrong[] = {{"{\"return\": {}, \"id\": 0}\n", false},
+		{"{\"return\": {}, \"id\": null}\n", false}, {"{\"return\": {}}\n", true}};
+
+	begin();
+	say(GREETING);
+	CHECK(qmp_question(&talk.qmp, "query-blockstats", NULL, 5) == 0);
+	CHECK(qmp_question(&talk.qmp, "qom-get", json_pack("{s:s}", "path", "/"), 6) == 0);
+	CHECK(qmp_command(&talk.qmp, "stop", NULL, 7) == 0);
+	CHECK_STR(heard(), "{\"execute\":\"query-blockstats\"}\n"
+			   "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"/\"}}\n"
+			   "{\"execute\":\"stop\",\"id\":2}\n");
+	say("{\"return\": []}\n{\"error\": {\"class\": \"C\", \"desc\": \"no\"}}\n");
+	say("{\"return\": {}, \"id\": 2}\n");
+	/* In the places that such questions had, too. */
+	for (int i = 0; i < QMP_OPEN_MAX; i++)
+		CHECK(qmp_command(&talk.qmp, "x", NULL, 8) == 0);
+	CHECK_STR(talk.told, "greeting 7;reply 5 ok;reply 6 no;reply 7 ok;");
+	say("{\"return\": {}, \"id\": 3}\n{\"return\": {}}\n");
+	CHECK_STR(talk.told, "greeting 7;reply 5 ok;reply 6 no;reply 7 ok;reply 8 ok;");
+	ended_with(QMP_END_ANSWER);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		begin();
+		say(GREETING);
+		CHECK((wrong[i].first_has_id ? qmp_command : qmp_question)(
+			      &talk.qmp, "x", NULL, 1) == 0);
+		CHECK((wrong[i].first_has_id ? qmp_question : qmp_command)(
+			      &talk.qmp, "x", NULL, 2) == 0);
+		say(wrong[i].text);
+		ended_with(QMP_END_ANSWER);
+	}
+}
+
 /* As a balloon's statistics, where the guest has not said one. */
 static void
 large_numbers(void)
@@ -634,6 +673,7 @@ main(void)
 	if (loop_init(&loop) < 0)
 		abort();
 	TEST("greeting, commands, answers and events", conversation);
+	TEST("questions without an id", questions);
 	TEST("numbers beyond what an integer holds", large_numbers);
 	TEST("commands sent from inside an answer", asked_from_inside);
 	TEST("one byte a write", byte_by_byte);

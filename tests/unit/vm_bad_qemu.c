@@ -76,12 +76,19 @@ pour_many(const char *first, char byte, size_t n, const char *last)
 }
 
 static void
-answers_by_id(const char *value, json_int_t id)
+pour_answer(const char *value)
+{
+	pour_text("{\"return\":");
+	pour_text(value);
+	pour_text(qemu_id());
+}
+
+static void
+pour_answer_to(json_int_t id)
 {
 	char text[256];
 
-	(void)snprintf(
-		text, sizeof(text), "{\"return\":%s,\"id\":%" JSON_INTEGER_FORMAT "}\n", value, id);
+	(void)snprintf(text, sizeof(text), "{\"return\":{},\"id\":%" JSON_INTEGER_FORMAT "}\n", id);
 	pour_text(text);
 }
 
@@ -100,7 +107,7 @@ junk_events(void)
 		  "{\"event\":\"RTC_CHANGE\",\"data\":{\"offset\":\"x\"}}\n"
 		  "{\"event\":\"BALLOON_CHANGE\",\"data\":{\"actual\":-9}}\n"
 		  "{\"event\":\"WATCHDOG\",\"data\":7}\n");
-	answers_by_id("{}", qemu.id);
+	pour_answer("{}");
 }
 
 static void
@@ -132,17 +139,18 @@ misbehave(enum bad bad)
 		pour_many("{\"return\": [1", ',', 2 * QMP_VALUES_MAX, "]}\n");
 		break;
 	case WRONG_ID:
-		answers_by_id("{}", qemu.id + 7);
+		pour_answer_to(qemu.id + 7);
 		break;
 	case NO_ID:
-		pour_text("{\"return\": {}}\n");
+		/* A question has none, and none is none. */
+		pour_text(qemu.id < 0 ? "{\"return\": {}, \"id\": null}\n" : "{\"return\": {}}\n");
 		break;
 	case TWICE:
-		answers_by_id("{}", qemu.id);
-		answers_by_id("{}", qemu.id);
+		pour_answer("{}");
+		pour_answer("{}");
 		break;
 	case EARLIER:
-		answers_by_id("{}", qemu.id - 1);
+		pour_answer_to(qemu.id - 1);
 		break;
 	case GREETS:
 		pour_text(QEMU_GREETING);
@@ -153,29 +161,24 @@ misbehave(enum bad bad)
 	case REFUSES_AT_LENGTH:
 		pour_many(
 			"{\"error\":{\"class\":\"GenericError\",\"desc\":\"", 'x', 1024 * 1024, "");
-		{
-			char end[64];
-
-			(void)snprintf(end, sizeof(end), "\"},\"id\":%" JSON_INTEGER_FORMAT "}\n",
-				qemu.id);
-			pour_text(end);
-		}
+		pour_text("\"}");
+		pour_text(qemu_id());
 		break;
 	case SAYS_NOTHING: {
-		char text[64];
+		const char *id = qemu_id();
 
-		(void)snprintf(text, sizeof(text), "{\"id\":%" JSON_INTEGER_FORMAT "}\n", qemu.id);
-		pour_text(text);
+		pour_text("{");
+		pour_text(id + (*id == ','));
 		break;
 	}
 	case NUMBER:
-		answers_by_id("-7", qemu.id);
+		pour_answer("-7");
 		break;
 	case LIST:
-		answers_by_id("[{},[],null,1e300,\"\"]", qemu.id);
+		pour_answer("[{},[],null,1e300,\"\"]");
 		break;
 	case NOTHING:
-		answers_by_id("null", qemu.id);
+		pour_answer("null");
 		break;
 	case FLOODS:
 		floods();
@@ -459,7 +462,7 @@ hears(void)
 	ASSERT(message);
 	(void)snprintf(command, sizeof(command), "%s",
 		json_string_value(json_object_get(message, "execute")));
-	qemu.id = json_integer_value(json_object_get(message, "id"));
+	qemu_notes(message);
 	json_decref(message);
 	return command;
 }

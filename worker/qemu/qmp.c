@@ -114,11 +114,29 @@ take_greeting(struct qmp *qmp, json_t *message)
 	qmp->ops->greeting(qmp, version);
 }
 
+/* A bit of qmp->without_id. */
+static uint64_t
+place_of(uint64_t id)
+{
+	_Static_assert(QMP_OPEN_MAX <= 64, "a bit for each");
+	return UINT64_C(1) << id % QMP_OPEN_MAX;
+}
+
+/* Does an answer with that id (NULL: with none) belong to the oldest open command? */
+static bool
+is_due(const struct qmp *qmp, const json_t *id)
+{
+	if (qmp->first_id == qmp->next_id)
+		return false;
+	if (qmp->without_id & place_of(qmp->first_id))
+		return id == NULL;
+	return json_is_integer(id) && (uint64_t)json_integer_value(id) == qmp->first_id;
+}
+
 static void
 take_answer(struct qmp *qmp, json_t *message)
 {
 	const json_t *error = json_object_get(message, "error");
-	const json_t *id = json_object_get(message, "id");
 	struct qmp_reply reply = {.value = json_object_get(message, "return")};
 	uint64_t cookie = qmp->cookies[qmp->first_id % QMP_OPEN_MAX];
 
@@ -127,8 +145,7 @@ take_answer(struct qmp *qmp, json_t *message)
 		reply.error_class = json_string_value(json_object_get(error, "class"));
 		reply.error_text = json_string_value(json_object_get(error, "desc"));
 	}
-	if (qmp->first_id == qmp->next_id || !json_is_integer(id) ||
-		(uint64_t)json_integer_value(id) != qmp->first_id ||
+	if (!is_due(qmp, json_object_get(message, "id")) ||
 		(error && (!reply.error_class || !reply.error_text)) || (!error && !reply.value)) {
 		end(qmp, QMP_END_ANSWER);
 		return;
@@ -258,6 +275,9 @@ take_input(struct qmp *qmp)
 		}
 		qmp->n_input += (size_t)n;
 		take_lines(qmp);
+		/* That was all for now. */
+		if (n < READ_SIZE)
+			break;
 	}
 	/* A conversation that is silent keeps no memory. */
 	if (qmp->n_input == 0)
@@ -359,10 +379,11 @@ append(struct qmp *qmp, const char *text)
 	return 0;
 }
 
-int
-qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uint64_t cookie)
+static int
+command(struct qmp *qmp, const char *name, json_t *arguments, int fd, uint64_t cookie, bool with_id)
 {
 	AUTO(json_cleanup) json_t *taken = arguments, *message = NULL;
+	AUTO(json_cleanup) json_t *id = with_id ? json_integer((json_int_t)qmp->next_id) : NULL;
 	free_auto char *text = NULL;
 	fd_auto int passed = fd;
 	int r;
@@ -373,8 +394,9 @@ qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uin
 		return -EBUSY;
 	if (qmp->next_id - qmp->first_id >= QMP_OPEN_MAX)
 		return -ENOBUFS;
-	message = json_pack("{s:s, s:I, s:O*}", "execute", name, "id", (json_int_t)qmp->next_id,
-		"arguments", taken);
+	if (with_id && !id)
+		return -ENOMEM;
+	message = json_pack("{s:s, s:O*, s:O*}", "execute", name, "id", id, "arguments", taken);
 	text = message ? json_text(message) : NULL;
 	if (!text)
 		return -ENOMEM;
@@ -385,13 +407,29 @@ qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uin
 		qmp->at_passed = qmp->n_output - strlen(text) - 1;
 		qmp->passed = take_fd(&passed);
 	}
-	qmp->cookies[qmp->next_id++ % QMP_OPEN_MAX] = cookie;
+	qmp->cookies[qmp->next_id % QMP_OPEN_MAX] = cookie;
+	qmp->without_id &= ~place_of(qmp->next_id);
+	if (!with_id)
+		qmp->without_id |= place_of(qmp->next_id);
+	qmp->next_id++;
 	flush(qmp);
 	return 0;
 }
 
 int
+qmp_command_fd(struct qmp *qmp, const char *name, json_t *arguments, int fd, uint64_t cookie)
+{
+	return command(qmp, name, arguments, fd, cookie, true);
+}
+
+int
 qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie)
 {
-	return qmp_command_fd(qmp, name, arguments, -1, cookie);
+	return command(qmp, name, arguments, -1, cookie, true);
+}
+
+int
+qmp_question(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie)
+{
+	return command(qmp, name, arguments, -1, cookie, false);
 }

@@ -7,7 +7,8 @@
  * ends the conversation and harms that VM alone.
  *
  * One message is one line (QMP without "pretty"): the greeting, then answers to our commands by
- * their ids, and events at any time. Commands are sent at once; QEMU answers them in order.
+ * their ids, and events at any time. Commands are sent at once; QEMU answers them in order, and one
+ * without an id is answered without one.
  */
 #ifndef WORKER_QEMU_QMP_H
 #define WORKER_QEMU_QMP_H
@@ -70,6 +71,7 @@ struct qmp {
 	bool greeted;
 	uint64_t first_id, next_id; /* of the oldest open command, and of the next */
 	uint64_t cookies[QMP_OPEN_MAX];
+	uint64_t without_id; /* a bit for each place in cookies */
 	char *input;
 	size_t n_input, input_room, scanned;
 	char *output;
@@ -96,6 +98,12 @@ void qmp_stop(struct qmp *qmp);
  * nothing, -EPIPE when it is over, -ENOMEM.
  */
 int qmp_command(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie);
+/**
+ * The same without an id, for what is asked again and again: QEMU 7.2 reads its monitor byte by byte,
+ * at four to five microseconds each (bench/PROFILES.md). Only when the first commands with ids have been
+ * answered is it sure that what comes answers this conversation, and not the one before.
+ */
+int qmp_question(struct qmp *qmp, const char *name, json_t *arguments, uint64_t cookie);
 /**
  * The same with a descriptor that goes with it ("getfd", "add-fd"), taken over, also on failure.
  * QEMU keeps the last one that came: do not send another before the answer. -EBUSY: another has not

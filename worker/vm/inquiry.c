@@ -92,7 +92,7 @@ tell_all(struct inquiry_list *list, int err, const struct inquiry_answers *answe
 static int
 put_question(struct vm *vm, enum inquiry_question question)
 {
-	int r = monitor_ask(&vm->monitor, questions[question].command,
+	int r = monitor_question(&vm->monitor, questions[question].command,
 		questions[question].arguments ? questions[question].arguments(vm) : NULL,
 		INQUIRY_COOKIE | question);
 

@@ -145,3 +145,12 @@ monitor_ask(struct monitor *monitor, const char *command, json_t *arguments, uin
 {
 	return monitor_ask_fd(monitor, command, arguments, -1, cookie);
 }
+
+int
+monitor_question(struct monitor *monitor, const char *command, json_t *arguments, uint64_t cookie)
+{
+	if (monitor->state == MONITOR_OPEN)
+		return qmp_question(&monitor->qmp, command, arguments, cookie);
+	json_decref(arguments);
+	return -ENOTCONN;
+}

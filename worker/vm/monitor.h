@@ -55,6 +55,9 @@ void monitor_lose(struct monitor *monitor, const char *why);
  * open, or as qmp_command().
  */
 int monitor_ask(struct monitor *monitor, const char *command, json_t *arguments, uint64_t cookie);
+/** The same as qmp_question(): what changes nothing, and is asked often. */
+int monitor_question(
+	struct monitor *monitor, const char *command, json_t *arguments, uint64_t cookie);
 /** The same with a descriptor (taken over), as qmp_command_fd(). */
 int monitor_ask_fd(
 	struct monitor *monitor, const char *command, json_t *arguments, int fd, uint64_t cookie);
