@@ -191,6 +191,9 @@ $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc call
 	reallocarray strdup strndup asprintf __asprintf_chk vasprintf __vasprintf_chk \
 	open_memstream opendir fdopendir loop_once)
 
+# Files that are looked at.
+$(B)/tests/unit/vm_stats: LDFLAGS += -Wl,--wrap=open
+
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
+
 #include "tests/unit/vm_stage.h"
 
 __attribute__((used)) static void (*const served_stats[])(void) = {
@@ -29,6 +31,19 @@ __attribute__((used)) static void (*const served_stats[])(void) = {
 enum { BLOCK = 0x20, NOWAIT = 1 << 29 };
 
 static char disk[] = "/tmp/qemud-stats-XXXXXX";
+
+/* What is opened is counted: the Makefile wraps open(). */
+static unsigned n_opened;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+int
+__wrap_open(const char *path, int flags)
+{
+	n_opened++;
+	return openat(AT_FDCWD, path, flags);
+}
+#pragma GCC diagnostic pop
 
 /* A VM with a disk and these elements is about to run. */
 static struct rpc_header
@@ -595,9 +610,45 @@ test_calls(void)
 	end();
 }
 
+/* A domain that is named many times has as many rows, and costs what one costs. */
+static void
+test_named_often(void)
+{
+	enum { MANY = 16384, GROUPS = 0x2a /* processor, virtual CPUs, block */ };
+	struct rpc_connect_get_all_domain_stats_ret ret;
+	struct rpc_connect_get_all_domain_stats_args args = {.n_doms = 1, .stats = GROUPS};
+	struct rpc_header header;
+	unsigned n_once;
+
+	begin();
+	args.doms = calloc(MANY, sizeof(*args.doms));
+	ASSERT(args.doms);
+	for (uint32_t i = 0; i < MANY; i++)
+		args.doms[i] = stage.dom;
+	header = send_call(stage.client, RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, &args);
+	n_opened = 0;
+	answer_block(STATS, NODES);
+	CHECK(read_reply(stage.client, &header, &ret) == 0 && ret.n_retStats == 1);
+	n_once = n_opened;
+	CHECK(n_once > 0);
+	args.n_doms = MANY;
+	header = send_call(stage.client, RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, &args);
+	qemu_hears("query-blockstats");
+	n_opened = 0;
+	qemu_answers(STATS);
+	CHECK(read_reply(stage.client, &header, &ret) == 0 && ret.n_retStats == MANY);
+	CHECK(n_opened == n_once && qemu_is_left_alone());
+	for (uint32_t i = 0; i < ret.n_retStats; i++)
+		if (ret.retStats[i].n_params != ret.retStats[0].n_params)
+			test_this_failed = 1;
+	free(args.doms);
+	end();
+}
+
 int
 main(void)
 {
+	TEST("a domain that is named many times is looked at once", test_named_often);
 	TEST("block statistics are QEMU's, a file's length the file's", test_block);
 	TEST("sizes are asked for when something was written, or after a while", test_sizes_kept);
 	TEST("parameters: how many there are, then as many as were asked for", test_parameters);

@@ -4,9 +4,10 @@
  *
  * Runs in the worker. The QEMUs of all are asked side by side; the reply goes when the last has
  * answered, or has had its time. A domain whose QEMU does not answer has a row with what is known
- * without it.
+ * without it. However often a call names a domain, its QEMU and the kernel are asked about it once.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/take.h"
@@ -30,10 +31,14 @@ enum stats_flag {
 enum { RECORDS_MAX = 16384 /* REMOTE_DOMAIN_LIST_MAX */ };
 
 /* All in the arena of the call. */
+
+/* A domain that the call is about. */
 struct row {
 	struct inquiry inquiry;
 	struct all *all;
 	uint8_t uuid[16];
+	bool known; /* else it has gone, or is still asked */
+	struct rpc_domain_stats_record record;
 };
 
 struct all {
@@ -41,27 +46,28 @@ struct all {
 	struct domains *domains; /* the call has none when its client has gone */
 	uint32_t groups;
 	bool no_wait;
-	bool failed;        /* the reply does not fit, or there is no memory */
+	bool failed;        /* there is no memory */
 	uint32_t n_waiting; /* rows whose QEMU has not answered */
 	struct row *rows;
-	struct rpc_domain_stats_record *records;
-	uint32_t n_records;
+	uint32_t *named; /* rows, in the order of the call, which may name one many times */
+	uint32_t n_named;
 };
 
 static void
-fill(struct all *all, const struct domain *domain, const struct inquiry_answers *answers)
+fill(struct row *row, const struct domain *domain, const struct inquiry_answers *answers)
 {
-	struct rpc_domain_stats_record *record = &all->records[all->n_records];
+	struct all *all = row->all;
 	struct params params = {.arena = &all->call->arena, .failed = all->failed};
 
 	stats_groups_add(&params, domain, all->groups, answers);
 	/* Borrowed from the domain, which may go before the reply does. */
-	record->dom = call_domain_ret(domain);
-	record->dom.name = params.failed ? NULL : rpc_arena_strdup(params.arena, record->dom.name);
-	all->failed = record->dom.name == NULL;
-	record->params = params.list;
-	record->n_params = params.n;
-	all->n_records++;
+	row->record.dom = call_domain_ret(domain);
+	row->record.dom.name =
+		params.failed ? NULL : rpc_arena_strdup(params.arena, row->record.dom.name);
+	all->failed = row->record.dom.name == NULL;
+	row->record.params = params.list;
+	row->record.n_params = params.n;
+	row->known = true;
 }
 
 static int
@@ -69,10 +75,12 @@ finish(struct all *all)
 {
 	struct rpc_connect_get_all_domain_stats_ret *ret = all->call->ret;
 
-	if (all->failed)
+	ret->retStats = rpc_arena_array(&all->call->arena, all->n_named, sizeof(*ret->retStats));
+	if (!ret->retStats || all->failed)
 		return call_out_of_memory(all->call);
-	ret->retStats = all->records;
-	ret->n_retStats = all->n_records;
+	for (uint32_t i = 0; i < all->n_named; i++)
+		if (all->rows[all->named[i]].known)
+			ret->retStats[ret->n_retStats++] = all->rows[all->named[i]].record;
 	return RPC_DONE;
 }
 
@@ -85,13 +93,13 @@ answered(struct inquiry *inquiry, int err, const struct inquiry_answers *answers
 
 	/* A domain that has gone meanwhile has no row. */
 	if (domain)
-		fill(all, domain, err == 0 ? answers : NULL);
+		fill(row, domain, err == 0 ? answers : NULL);
 	if (--all->n_waiting == 0)
 		call_answer(all->call, finish(all) == RPC_DONE ? RPC_DONE : RPC_FAILED);
 }
 
 static void
-add(struct all *all, struct row *row, const struct domain *domain)
+begin(struct all *all, struct row *row, const struct domain *domain)
 {
 	unsigned questions = stats_groups_questions(domain, all->groups);
 
@@ -101,8 +109,10 @@ add(struct all *all, struct row *row, const struct domain *domain)
 		inquiry_start(domain->vm, &row->inquiry, questions, all->no_wait, answered) == 0)
 		all->n_waiting++;
 	else
-		fill(all, domain, NULL);
+		fill(row, domain, NULL);
 }
+
+/* --- which domains ------------------------------------------------------------------------ */
 
 /* The domain with that place in what the call names: those it lists, or all. */
 struct chosen {
@@ -146,6 +156,50 @@ count(const struct rpc_connect_get_all_domain_stats_args *args, const struct dom
 	return n;
 }
 
+/* A place in what the call names. */
+struct place {
+	const struct domain *domain;
+	uint32_t i;
+};
+
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return (x->domain > y->domain) - (x->domain < y->domain);
+}
+
+/* A row for each domain, and what the call names in its order. Returns false without memory. */
+static bool
+begin_all(struct all *all, struct chosen chosen)
+{
+	struct rpc_arena *arena = &all->call->arena;
+	struct place *places = rpc_arena_array(arena, all->n_named, sizeof(*places));
+	uint32_t n_rows = 0;
+
+	all->named = rpc_arena_array(arena, all->n_named, sizeof(*all->named));
+	if (!places || !all->named)
+		return false;
+	for (uint32_t i = 0; i < all->n_named; i++)
+		places[i] = (struct place){.domain = next_domain(&chosen), .i = i};
+	qsort(places, all->n_named, sizeof(*places), compare_places);
+	for (uint32_t i = 0; i < all->n_named; i++) {
+		n_rows += i == 0 || places[i].domain != places[i - 1].domain;
+		all->named[places[i].i] = n_rows - 1;
+	}
+	all->rows = rpc_arena_array(arena, n_rows, sizeof(*all->rows));
+	if (!all->rows)
+		return false;
+	for (uint32_t i = 0; i < all->n_named; i++) {
+		struct row *row = &all->rows[all->named[places[i].i]];
+
+		if (!row->all)
+			begin(all, row, places[i].domain);
+	}
+	return true;
+}
+
 /* What QEMU alone tells is not there for a domain that does not run. */
 static int
 check_enforced(struct rpc_call *call, const struct rpc_connect_get_all_domain_stats_args *args,
@@ -174,8 +228,7 @@ rpc_connect_get_all_domain_stats(struct rpc_call *call,
 {
 	struct chosen chosen = {.args = args, .domains = call_domains(call)};
 	struct all *all = rpc_arena_new(&call->arena, struct all);
-	const struct domain *domain;
-	uint32_t n, i = 0;
+	uint32_t n;
 
 	(void)ret;
 	if (call_check_flags(call, args->flags,
@@ -192,15 +245,12 @@ rpc_connect_get_all_domain_stats(struct rpc_call *call,
 	*all = (struct all){.call = call,
 		.domains = call_domains(call),
 		.no_wait = args->flags & STATS_NOWAIT,
-		.rows = rpc_arena_array(&call->arena, n, sizeof(*all->rows)),
-		.records = rpc_arena_array(&call->arena, n, sizeof(*all->records))};
-	if (!all->rows || !all->records)
-		return call_out_of_memory(call);
+		.n_named = n};
 	/* Without any, all. */
 	all->groups = args->stats ? args->stats : UINT32_MAX;
 	if (args->flags & STATS_ENFORCE && check_enforced(call, args, chosen.domains) != RPC_DONE)
 		return RPC_FAILED;
-	while ((domain = next_domain(&chosen)))
-		add(all, &all->rows[i++], domain);
+	if (!begin_all(all, chosen))
+		return call_out_of_memory(call);
 	return all->n_waiting > 0 ? RPC_LATER : finish(all);
 }
