@@ -223,6 +223,74 @@ test_sizes_kept(void)
 }
 
 static void
+expect_asked(void)
+{
+	struct rpc_header header = ask_stats(stage.client, BLOCK, 0);
+
+	qemu_hears("query-blockstats");
+	qemu_answers(STATS);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+}
+
+static void
+expect_known(void)
+{
+	struct rpc_header header = ask_stats(stage.client, BLOCK, 0);
+
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	CHECK(qemu_is_left_alone());
+}
+
+static void
+pause_or_resume(int32_t procedure, const char *command, const char *event)
+{
+	struct rpc_header header = ask(stage.client, procedure, 0);
+
+	qemu_hears(command);
+	qemu_tells(event, NULL);
+	qemu_answers("{}");
+	CHECK(read_reply(stage.client, &header, NULL) == 0);
+}
+
+/* The disks of a paused guest stand still, until anything happens to it. */
+static void
+test_paused(void)
+{
+	struct rpc_header header;
+
+	begin();
+	header = ask_stats(stage.client, BLOCK, 0);
+	answer_block(STATS, NODES);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	expect_asked();
+	pause_or_resume(RPC_PROC_DOMAIN_SUSPEND, "stop", "STOP");
+	expect_asked();
+	expect_known();
+	expect_known();
+	/* The host's file system may have done something. */
+	sizes_are_old();
+	header = ask_stats(stage.client, BLOCK, 0);
+	answer_block(STATS, NODES);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	expect_known();
+	qemu_tells("NEVER_HEARD_OF", NULL);
+	expect_asked();
+	expect_known();
+	pause_or_resume(RPC_PROC_DOMAIN_RESUME, "cont", "RESUME");
+	expect_asked();
+	expect_asked();
+	/* What was asked before the pause, and is answered after it, is of before. */
+	header = ask_stats(stage.client, BLOCK, 0);
+	qemu_hears("query-blockstats");
+	qemu_tells("STOP", NULL);
+	qemu_answers(STATS);
+	CHECK_STR(row(stage.client, &header), KNOWN COUNTED SIZED);
+	expect_asked();
+	expect_known();
+	end();
+}
+
+static void
 test_parameters(void)
 {
 	static const int32_t wanted[] = {1, 3, 8, 16};
@@ -651,6 +719,7 @@ main(void)
 	TEST("a domain that is named many times is looked at once", test_named_often);
 	TEST("block statistics are QEMU's, a file's length the file's", test_block);
 	TEST("sizes are asked for when something was written, or after a while", test_sizes_kept);
+	TEST("a paused guest's disks are asked about once", test_paused);
 	TEST("parameters: how many there are, then as many as were asked for", test_parameters);
 	TEST("memory is the balloon's and the kernel's", test_memory);
 	TEST("what a guest has said of its memory, and nothing that it has not", test_guest_memory);

@@ -102,11 +102,15 @@ static void
 begin(struct all *all, struct row *row, const struct domain *domain)
 {
 	unsigned questions = stats_groups_questions(domain, all->groups);
+	struct inquiry_answers known;
 
 	row->all = all;
 	memcpy(row->uuid, domain_def_now(domain)->uuid, sizeof(row->uuid));
-	if (questions && domain->vm &&
-		inquiry_start(domain->vm, &row->inquiry, questions, all->no_wait, answered) == 0)
+	if (!questions || !domain->vm)
+		fill(row, domain, NULL);
+	else if (inquiry_known(domain->vm, questions, &known))
+		fill(row, domain, &known);
+	else if (inquiry_start(domain->vm, &row->inquiry, questions, all->no_wait, answered) == 0)
 		all->n_waiting++;
 	else
 		fill(row, domain, NULL);

@@ -43,6 +43,8 @@ static const struct {
 	[INQUIRY_IOTHREADS] = {"query-iothreads", NULL},
 };
 
+static const unsigned block_questions = 1U << INQUIRY_BLOCK_STATS | 1U << INQUIRY_BLOCK_NODES;
+
 static const struct inquiry_answers nothing;
 
 static void
@@ -110,11 +112,18 @@ may_use_nodes(const struct vm *vm)
 	       loop_now(vm->vms->loop) - inquiries->nodes_since < LOOP_S(INQUIRY_NODES_KEPT_S);
 }
 
+/* Nothing has happened to it since it was asked, and it was paused then. */
+static bool
+stands_still(const struct vm *vm)
+{
+	return vm->domain->state == DOMAIN_STATE_PAUSED &&
+	       vm->inquiries.stats_since == vm->monitor.n_doings;
+}
+
 /* Send what those in `next` want to know. Returns 0, or the error of the first that cannot go. */
 static int
 begin_round(struct vm *vm)
 {
-	const unsigned block = 1U << INQUIRY_BLOCK_STATS | 1U << INQUIRY_BLOCK_NODES;
 	struct inquiries *inquiries = &vm->inquiries;
 	const struct inquiry *inquiry;
 	unsigned wanted = 0;
@@ -123,7 +132,9 @@ begin_round(struct vm *vm)
 	inquiries->since = loop_now(vm->vms->loop);
 	LIST_FOREACH (inquiry, &inquiries->next, entry)
 		wanted |= inquiry->questions;
-	inquiries->nodes_wanted = (wanted & block) == block && may_use_nodes(vm);
+	inquiries->stats_since = vm->monitor.n_doings;
+	inquiries->nodes_wanted =
+		(wanted & block_questions) == block_questions && may_use_nodes(vm);
 	if (inquiries->nodes_wanted)
 		wanted &= ~(1U << INQUIRY_BLOCK_NODES);
 	for (unsigned i = 0; i < INQUIRY_N_QUESTIONS && r == 0; i++)
@@ -133,6 +144,22 @@ begin_round(struct vm *vm)
 	if (r == 0 || inquiries->open)
 		move_all(&inquiries->next, &inquiries->asked);
 	return inquiries->open ? 0 : r;
+}
+
+bool
+inquiry_known(const struct vm *vm, unsigned wanted, struct inquiry_answers *ret)
+{
+	const struct inquiries *inquiries = &vm->inquiries;
+
+	*ret = (struct inquiry_answers){.values[INQUIRY_BLOCK_STATS] = inquiries->stats};
+	if (!inquiries->stats || !stands_still(vm) || wanted & ~block_questions)
+		return false;
+	if (wanted & 1U << INQUIRY_BLOCK_NODES) {
+		if (!may_use_nodes(vm) || inquiries->nodes_sum != block_stats_sum(inquiries->stats))
+			return false;
+		ret->values[INQUIRY_BLOCK_NODES] = inquiries->nodes;
+	}
+	return true;
 }
 
 static bool
@@ -205,6 +232,16 @@ settle_nodes(struct vm *vm)
 }
 
 static void
+keep_stats(struct vm *vm)
+{
+	struct inquiries *inquiries = &vm->inquiries;
+
+	json_decref(take_ptr(inquiries->stats));
+	if (stands_still(vm))
+		inquiries->stats = json_incref(inquiries->answers.values[INQUIRY_BLOCK_STATS]);
+}
+
+static void
 keep_nodes(struct vm *vm)
 {
 	struct inquiries *inquiries = &vm->inquiries;
@@ -225,6 +262,8 @@ inquiry_reply(struct vm *vm, uint64_t cookie, const struct qmp_reply *reply)
 
 	inquiries->answers.values[question] = json_incref(reply->value);
 	inquiries->open &= ~(1U << question);
+	if (question == INQUIRY_BLOCK_STATS)
+		keep_stats(vm);
 	if (question == INQUIRY_BLOCK_STATS && inquiries->nodes_wanted)
 		settle_nodes(vm);
 	else if (question == INQUIRY_BLOCK_NODES)
@@ -241,6 +280,7 @@ inquiries_fail(struct vm *vm, int err)
 	inquiries->open = 0;
 	inquiries->nodes_wanted = false;
 	json_decref(take_ptr(inquiries->nodes));
+	json_decref(take_ptr(inquiries->stats));
 	forget_answers(inquiries);
 	tell_all(&inquiries->asked, err, &nothing);
 	tell_all(&inquiries->next, err, &nothing);

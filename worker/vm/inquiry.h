@@ -75,6 +75,13 @@ struct inquiries {
 	uint64_t nodes_sum;   /* what had been written when it came: block_stats_sum() */
 	uint64_t nodes_since; /* when it came */
 	bool nodes_wanted;    /* in this round, if something was written */
+
+	/*
+	 * A guest that stands still does nothing to its disks: what QEMU said of them holds until
+	 * anything but a question passes between QEMU and here.
+	 */
+	json_t *stats;        /* NULL: none is kept */
+	uint64_t stats_since; /* monitor.n_doings when QEMU was asked */
 };
 
 /* Set in the cookie of each command of an inquiry; no ticket of a job comes so far. */
@@ -88,6 +95,11 @@ struct inquiries {
  */
 int inquiry_start(
 	struct vm *vm, struct inquiry *inquiry, unsigned wanted, bool no_wait, inquiry_fn *done);
+/**
+ * What is known without asking: of a guest that is paused. Returns false when it has to be asked; else
+ * *ret, borrowed until the next turn of the loop.
+ */
+bool inquiry_known(const struct vm *vm, unsigned wanted, struct inquiry_answers *ret);
 /** An answer has come; for the monitor's owner. */
 void inquiry_reply(struct vm *vm, uint64_t cookie, const struct qmp_reply *reply);
 /** No answer will come any more: all are told that error. */

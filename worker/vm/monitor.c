@@ -96,6 +96,7 @@ on_reply(struct qmp *qmp, uint64_t cookie, const struct qmp_reply *reply)
 static void
 on_event(struct qmp *qmp, const char *name, json_t *data)
 {
+	of_qmp(qmp)->n_doings++;
 	of_qmp(qmp)->ops->event(of_qmp(qmp), name, data);
 }
 
@@ -133,6 +134,7 @@ int
 monitor_ask_fd(
 	struct monitor *monitor, const char *command, json_t *arguments, int fd, uint64_t cookie)
 {
+	monitor->n_doings++;
 	if (monitor->state == MONITOR_OPEN)
 		return qmp_command_fd(&monitor->qmp, command, arguments, fd, cookie);
 	json_decref(arguments);

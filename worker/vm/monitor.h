@@ -38,6 +38,7 @@ struct monitor {
 	enum monitor_state state;
 	unsigned question; /* of those at the opening, that is asked */
 	uint8_t uuid[16];  /* of the VM */
+	uint64_t n_doings; /* commands that were given, questions aside, and events, of all times */
 };
 
 /**
