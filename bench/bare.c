@@ -13,7 +13,8 @@
  * FOLDER/log.
  *
  * Each line on stdin is `start` or `destroy`; each is answered with the nanoseconds that it took: from
- * the fork to the monitor's answer to `cont`, and from SIGKILL until the process is reaped.
+ * the fork to the monitor's answer to `cont`, and from SIGKILL until the process is reaped. `leave`
+ * hangs up on the monitor, so that somebody else may ask it; it is answered too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -176,7 +177,7 @@ main(int argc, char **argv)
 	log_fd = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	while (fgets(line, sizeof(line), stdin)) {
 		siginfo_t info;
-		int64_t begin;
+		int64_t begin = now_ns();
 
 		if (strcmp(line, "start\n") == 0 && pid == 0) {
 			open_given(argv[2]);
@@ -186,10 +187,12 @@ main(int argc, char **argv)
 				(void)close(given[i].fd);
 			monitor = connect_monitor();
 		} else if (strcmp(line, "destroy\n") == 0 && pid > 0) {
-			begin = now_ns();
 			if (kill(pid, SIGKILL) < 0 || waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
 				fail("kill");
 			pid = 0;
+		} else if (strcmp(line, "leave\n") == 0 && monitor >= 0) {
+			(void)close(monitor);
+			monitor = -1;
 		} else {
 			return 2;
 		}

@@ -5,7 +5,8 @@
  *
  * A benchmark program, never installed. `floor SOCKET` listens there, prints "ready" and serves
  * until it is killed. It reads as much as there is, answers all whole frames with one write, and
- * keeps a connection's incomplete frame in a buffer of its own.
+ * keeps a connection's incomplete frame in a buffer of its own. A call that defines a domain is also
+ * followed by EVENT bytes to each other client, in the order in which they came: no domain is defined.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -13,18 +14,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER = 60, INPUT = 65536, BATCH = 64 };
+enum {
+	ANSWER = 60,
+	EVENT = 76, /* a lifecycle event of a domain with a name of nine bytes */
+	DEFINE_XML = 11,
+	INPUT = 65536,
+	BATCH = 64
+};
 
 struct client {
+	TAILQ_ENTRY(client) entry;
 	int fd;
 	size_t used;
 	uint8_t input[4096];
 };
 
+static TAILQ_HEAD(, client) clients = TAILQ_HEAD_INITIALIZER(clients);
 static uint8_t input[INPUT], output[INPUT / 28 * ANSWER];
 
 static uint32_t
@@ -33,11 +43,23 @@ load32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static void
+tell_others(const struct client *who)
+{
+	static const uint8_t event[EVENT] = {0, 0, 0, EVENT};
+	struct client *c;
+
+	TAILQ_FOREACH (c, &clients, entry)
+		if (c != who && send(c->fd, event, EVENT, MSG_NOSIGNAL | MSG_DONTWAIT) != EVENT)
+			(void)shutdown(c->fd, SHUT_RDWR);
+}
+
 /* Answers what came; returns 0 when the client has gone. */
 static int
 serve(struct client *c)
 {
 	size_t used = c->used, at = 0, n_out = 0;
+	int defined = 0;
 	ssize_t n;
 
 	memcpy(input, c->input, used);
@@ -57,13 +79,18 @@ serve(struct client *c)
 		memcpy(output + n_out + 4, input + at + 4, 24);
 		output[n_out + 19] = 1;
 		n_out += ANSWER;
+		defined |= load32(input + at + 12) == DEFINE_XML;
 		at += size;
 	}
 	c->used = used - at;
 	if (c->used > sizeof(c->input))
 		return 0;
 	memcpy(c->input, input + at, c->used);
-	return n_out == 0 || send(c->fd, output, n_out, MSG_NOSIGNAL) == (ssize_t)n_out;
+	if (n_out > 0 && send(c->fd, output, n_out, MSG_NOSIGNAL) != (ssize_t)n_out)
+		return 0;
+	if (defined)
+		tell_others(c);
+	return 1;
 }
 
 int
@@ -102,10 +129,12 @@ main(int argc, char **argv)
 				if (!c)
 					return 1;
 				c->fd = fd;
+				TAILQ_INSERT_TAIL(&clients, c, entry);
 				ev = (struct epoll_event){.events = EPOLLIN, .data.ptr = c};
 				if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 					return 1;
 			} else if (!serve(c)) {
+				TAILQ_REMOVE(&clients, c, entry);
 				(void)close(c->fd);
 				free(c);
 			}

@@ -24,8 +24,11 @@
  *     a server that is about to begin: prints the nanoseconds until AUTH_LIST is answered, and until
  *     the list of all domains is; after so many seconds it gives up
  * load power SOCKET FILE
- *     defines the domain in FILE; then each line on stdin, `start` or `destroy`, is one call about it,
- *     answered with the nanoseconds from the call to its reply
+ *     defines the domain in FILE; then each line on stdin, `start`, `suspend` or `destroy`, is one call
+ *     about it, answered with the nanoseconds from the call to its reply
+ * load ask SECONDS SOCKET...
+ *     no server: the monitors of QEMUs are asked for their block statistics, all at once, again and
+ *     again; the next time comes when all have answered
  * load replace FOLDER SECONDS FILE
  *     no server: writes what is in FILE to a new file, makes it last, and renames it, again and again
  * load idle SOCKET CONNECTIONS
@@ -58,6 +61,7 @@ enum {
 	CREATE = 9,
 	DEFINE_XML = 11,
 	DESTROY = 12,
+	SUSPEND = 34,
 	GET_INFO = 16,
 	LIST_ALL_DOMAINS = 273,
 	EVENT_REGISTER = 316,
@@ -491,7 +495,7 @@ static void
 events(double seconds, long n_conns)
 {
 	struct conn *conns = conns_new(n_conns), c = {.fd = -1};
-	uint8_t call[1024] = {0}, event[HEADER + 256];
+	uint8_t call[1024] = {0};
 	size_t size = put_register(call);
 	uint64_t n_done = 0;
 	const uint8_t *reply;
@@ -506,12 +510,9 @@ events(double seconds, long n_conns)
 	start = now();
 	do {
 		send_all(&c, call, size);
-		for (long i = 0; i < n_conns; i++) {
-			read_whole(&conns[i], event, HEADER);
-			if (load32(event) < HEADER || load32(event) > sizeof(event))
-				fail("event of a strange size");
-			read_whole(&conns[i], event + HEADER, load32(event) - HEADER);
-		}
+		for (long i = 0; i < n_conns; i++)
+			while (take_replies(&conns[i]) == 0)
+				;
 		(void)take_reply(&c, &reply);
 		n_done++;
 	} while (now() - start < seconds);
@@ -547,6 +548,15 @@ define_file(struct conn *c, const char *file, uint8_t *ret, size_t size)
 	return n;
 }
 
+/* The procedure that a line asks for. */
+static uint32_t
+read_power(const char *line)
+{
+	if (strcmp(line, "start\n") == 0)
+		return CREATE;
+	return strcmp(line, "suspend\n") == 0 ? SUSPEND : DESTROY;
+}
+
 static void
 power(const char *file)
 {
@@ -559,8 +569,7 @@ power(const char *file)
 	dial_and_open(&c);
 	n_args = define_file(&c, file, call + HEADER, sizeof(call) - HEADER);
 	while (fgets(line, sizeof(line), stdin)) {
-		uint32_t procedure = strcmp(line, "start\n") == 0 ? CREATE : DESTROY;
-		size_t size = put_header(call, procedure, 0, n_args);
+		size_t size = put_header(call, read_power(line), 0, n_args);
 		double begin = now();
 
 		(void)exchange(&c, call, size, &nothing);
@@ -588,6 +597,64 @@ replace(const char *folder, double seconds, const char *file)
 		n_done++;
 	} while (now() - start < seconds);
 	tell(n_done, now() - start);
+}
+
+/* --- the monitors of QEMUs ---------------------------------------------------------------- */
+
+/* Reads what there is; returns whether it ends a line. */
+static bool
+take_line(struct conn *c)
+{
+	ssize_t n = recv(c->fd, shared, sizeof(shared), 0);
+
+	if (n <= 0)
+		fail("monitor");
+	if (n > 10 && memcmp(shared, "{\"error\"", 8) == 0)
+		fail("QEMU refuses");
+	return shared[n - 1] == '\n';
+}
+
+static void
+question(struct conn *c, const char *command)
+{
+	send_all(c, (const uint8_t *)command, strlen(command));
+}
+
+static void
+ask(double seconds, char **sockets, long n_sockets)
+{
+	struct conn *conns = conns_new(n_sockets);
+	struct epoll_event ready[64];
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t n_done = 0;
+	double start;
+
+	for (long i = 0; i < n_sockets; i++) {
+		socket_path = sockets[i];
+		dial(&conns[i]);
+		while (!take_line(&conns[i]))
+			;
+		question(&conns[i], "{\"execute\":\"qmp_capabilities\"}\n");
+		while (!take_line(&conns[i]))
+			;
+		watch(epoll_fd, &conns[i]);
+	}
+	start = now();
+	do {
+		long n_open = n_sockets;
+
+		for (long i = 0; i < n_sockets; i++)
+			question(&conns[i], "{\"execute\":\"query-blockstats\"}\n");
+		while (n_open > 0) {
+			int n = epoll_wait(epoll_fd, ready, 64, -1);
+
+			for (int i = 0; i < n; i++)
+				n_open -= take_line(ready[i].data.ptr);
+		}
+		n_done++;
+	} while (now() - start < seconds);
+	tell(n_done, now() - start);
+	free(conns);
 }
 
 static void
@@ -632,6 +699,8 @@ main(int argc, char **argv)
 		events(atof(argv[3]), atol(argv[4]));
 	else if (strcmp(argv[1], "power") == 0)
 		power(argv[3]);
+	else if (strcmp(argv[1], "ask") == 0)
+		ask(atof(argv[2]), argv + 3, argc - 3);
 	else if (strcmp(argv[1], "replace") == 0 && argc == 5)
 		replace(argv[2], atof(argv[3]), argv[4]);
 	else
