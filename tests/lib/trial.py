@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """trial.py: something is done with a machine of alice's while something else breaks.
 
-Whatever that is, what is_whole() asks for must be true afterwards. In a test of its own:
+Whatever that is, what is_whole() asks for must be true afterwards:
 
     trial.begin()
     trial.prepare("start")
@@ -181,6 +181,8 @@ def is_whole(operation, ok, killed=None):
     found = settled(kept if operation in KEPT else None)
     if kept:
         tap.equal(vm.qemu("alice").pid, _qemu.pid, "the QEMU that ran before")
+        by_name(rpc.DOMAIN_SUSPEND, *kept)
+        by_name(rpc.DOMAIN_RESUME, *kept)
     if ok:
         happened(operation, name, found, killed)
     for running_one in found:
