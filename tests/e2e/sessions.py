@@ -22,11 +22,13 @@ with open(XML, "w", encoding="utf-8") as definition_file:
     definition_file.write(vm.definition("vm", 1, "<graphics type='vnc'/><video><model type='vga'/></video>"))
 
 WRITES = ("list --all; define {xml}; dominfo vm; desc vm words; autostart vm; autostart --disable vm; "
-          "dumpxml vm; start vm --paused; resume vm; domstate vm --reason; suspend vm; domdisplay vm; "
-          "domid vm; screenshot vm /dev/null; send-key vm KEY_A; reset vm; domstats; destroy vm; "
+          "metadata vm http://example.org/x --key k --set <a/>; domrename vm other; domrename other vm; "
+          "domxml-to-native qemu-argv {xml}; dumpxml vm; start vm --paused; resume vm; "
+          "domstate vm --reason; suspend vm; domdisplay vm; domid vm; vcpuinfo vm; dommemstat vm; "
+          "screenshot vm /dev/null; send-key vm KEY_A; inject-nmi vm; reset vm; domstats; destroy vm; "
           "undefine vm; domstate vm").format(xml=XML)
-READS = ("version; hostname; nodeinfo; nodememstats; list --all --title; domuuid vm; dominfo vm; dumpxml vm; "
-         "domstate vm; domstats; metadata vm http://example.org/x; define {xml}").format(xml=XML)
+READS = ("version; hostname; nodeinfo; nodememstats; nodecpustats; list --all --title; domuuid vm; dominfo vm; "
+         "dumpxml vm; domstate vm; domstats; metadata vm http://example.org/x; define {xml}").format(xml=XML)
 
 # A transient machine that ends with the connection, events of all kinds, and its console.
 BINDINGS = """
