@@ -208,7 +208,8 @@ block_info(struct rpc_call *call, const void *args_, const struct domain *domain
 	ret->capacity = size.capacity;
 	ret->allocation = stats.highest ? stats.highest : size.physical;
 	ret->physical = size.physical;
-	if (!stats.highest && image_read(disk, &image) == 0)
+	/* QEMU counts blocks, of which a device has none. */
+	if ((!stats.highest || !size.physical) && image_read(disk, &image) == 0)
 		ret->physical = image.physical;
 	return RPC_DONE;
 }
