@@ -49,13 +49,15 @@ padded(size_t n)
 
 struct in {
 	const uint8_t *p, *end;
+	/* What elements take that are still to come, at least: nobody before them may claim it. */
+	size_t owed;
 	struct rpc_arena *arena;
 };
 
 static size_t
 left(const struct in *in)
 {
-	return (size_t)(in->end - in->p);
+	return (size_t)(in->end - in->p) - in->owed;
 }
 
 /* The next n bytes, or NULL. */
@@ -192,9 +194,12 @@ get_array(struct in *in, const struct rpc_field *field, uint32_t *ret_n, void *r
 		elements = rpc_arena_array(in->arena, *ret_n, element.size);
 		if (!elements)
 			return RPC_CODEC_E_FULL;
+		in->owed += *ret_n * element.min;
 	}
-	for (uint32_t i = 0; !r && i < *ret_n; i++)
+	for (uint32_t i = 0; !r && i < *ret_n; i++) {
+		in->owed -= element.min;
 		r = get_element(in, field, elements + i * element.size);
+	}
 	memcpy(ret, &elements, sizeof(elements));
 	return r;
 }
