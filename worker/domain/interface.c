@@ -44,8 +44,9 @@ static const struct driver {
 	[DOMAIN_INTERFACE_VIRTIO_NON_TRANSITIONAL] = {"virtio-net-pci-non-transitional", true},
 	[DOMAIN_INTERFACE_E1000] = {"e1000", false},
 	[DOMAIN_INTERFACE_E1000E] = {"e1000e", true},
-	[DOMAIN_INTERFACE_NE2K_PCI] = {"ne2k_pci", false},
-	[DOMAIN_INTERFACE_PCNET] = {"pcnet", false},
+	/* libvirt does not know these two, and has room for them where express devices go. */
+	[DOMAIN_INTERFACE_NE2K_PCI] = {"ne2k_pci", true},
+	[DOMAIN_INTERFACE_PCNET] = {"pcnet", true},
 	[DOMAIN_INTERFACE_VMXNET3] = {"vmxnet3", false},
 };
 
