@@ -139,6 +139,14 @@ $(B)/%.o: %.c | $(GEN_RPC)
 	$(call say,CC)
 	$(Q)$(COMPILE) -o $@ $<
 
+# What knows where the others are is made again when that is said otherwise: `make install PREFIX=`.
+PLACES	:= $(LIBEXECDIR) $(SYSCONFDIR) $(VERSION)
+$(B)/broker/main.o $(B)/broker/config.o $(B)/worker/vm/start.o: $(B)/gen/places
+$(B)/gen/places: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PLACES)' | cmp -s - $@ || echo '$(PLACES)' >$@
+FORCE:
+
 $(B)/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -246,8 +254,9 @@ install: all
 	install -m 0711 $(B)/qemud $(DESTDIR)$(PREFIX)/sbin/qemud
 	for p in $(filter-out qemud,$(PROGRAMS)); do \
 		install -m 0711 $(B)/$$p $(DESTDIR)$(LIBEXECDIR)/$$p || exit 1; done
-	install -m 0644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
-	install -m 0644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
+	for p in $(wildcard man/*.[58]); do to=$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}; \
+		sed 's|/usr/libexec/qemud|$(LIBEXECDIR)|; s|/etc/qemud|$(SYSCONFDIR)/qemud|' $$p >$$to && \
+		chmod 0644 $$to || exit 1; done
 	for u in $(UNITS); do sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/$$u \
 		>$(DESTDIR)$(UNITDIR)/$$u && chmod 0644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	install -m 0644 packaging/qemud.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/qemud.conf
@@ -270,7 +279,7 @@ accounts:
 clean:
 	rm -rf build
 
-.PHONY: all tests fuzz fuzzers asan clang check-fast check check-long bench benches format \
+.PHONY: FORCE all tests fuzz fuzzers asan clang check-fast check check-long bench benches format \
 	install accounts clean
 .SECONDARY:
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Property: what is installed is all there with its mode, each program has a manual page, an edited
-# configuration stays, and the example of one is what the manual says.
+# configuration stays, the example of one is what the manual says, and another place is known to all.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . tests/lib/tap.sh
 
@@ -14,6 +14,17 @@ install_twice() {
 	grep -q '^max_vms = 5' "$root/etc/qemud/qemud.conf" || echo 'qemud.conf was overwritten'
 	cmp packaging/qemud.conf "$root/etc/qemud/qemud.conf.example"
 	! grep -rl '@[A-Z]*@' "$root/usr/lib"
+}
+# In a copy of what was built for /usr: `make`, and then `make install PREFIX=`.
+elsewhere() {
+	mkdir "$root/copy" && tar -C build --exclude=./asan --exclude=./clang --exclude=./fuzz --exclude=./tests \
+		--exclude=./cache --exclude=./artefacts -cf - . | tar -C "$root/copy" -xf -
+	make -s install B="$root/copy" DESTDIR="$root/other" PREFIX=/opt/q SYSCONFDIR=/opt/q/etc 2>&1 >/dev/null
+	for path in /opt/q/libexec/qemud /opt/q/etc/qemud/qemud.conf; do
+		"$root/other/opt/q/sbin/qemud" --help | grep -q " $path" || echo "qemud does not know $path"
+	done
+	grep -rlE '(/usr|[^q])/(libexec|etc)/qemud' "$root/other/opt/q/share/man" "$root/other/opt/q/lib"
+	rm -r "$root/copy" "$root/other"
 }
 modes() {
 	sed -n 's/^PROGRAMS := //p' Makefile | tr ' ' '\n' | while read -r program; do
@@ -36,6 +47,7 @@ example_differs() {
 }
 
 check 'it is installed, twice, and a configuration stays' install_twice
+check 'installed elsewhere, programs and manual say where' elsewhere
 check 'programs have their modes and manual pages' modes
 check 'the example has the keys and defaults of the manual' example_differs
 if command -v systemd-analyze >/dev/null; then
