@@ -64,6 +64,28 @@ def _():
     tap.true("failed to get domain" in host.virsh_fails("bob", "destroy", vm.uuid(1)), "bob's try")
 
 
+@tap.test("what it said is kept when it is destroyed, unless its owner wants that removed")
+def _():
+    def logs():
+        return sorted(name for name in os.listdir("/home/alice/.qemud/log") if name.startswith("said"))
+    vm.define("alice", "said", 9)
+    vm.define("alice", "said.other", 8)
+    for name in ("said", "said.other"):
+        host.virsh("alice", "start", name)
+    host.virsh("alice", "destroy", "said")
+    host.virsh("alice", "destroy", "said.other")
+    for name in ("said.log.1", "said.console.1"):
+        with open(f"/home/alice/.qemud/log/{name}", "w", encoding="ascii") as file:
+            file.write("before\n")
+    others = ["said.other.console", "said.other.log"]
+    tap.equal(logs(), sorted(["said.console", "said.console.1", "said.log", "said.log.1", *others]), "kept")
+    host.virsh("alice", "start", "said")
+    host.virsh("alice", "destroy", "said", "--remove-logs")
+    tap.equal(logs(), others, "kept after that")
+    host.virsh("alice", "undefine", "said")
+    host.virsh("alice", "undefine", "said.other")
+
+
 @tap.test("on the read-only socket she sees it run and can change nothing of it")
 def _():
     tap.equal(vm.state("alice", "one", host.URI_RO), "running (unpaused)", "state")

@@ -13,6 +13,7 @@
 #include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/server.h"
+#include "worker/vm/log.h"
 #include "worker/vm/vms.h"
 
 /*
@@ -27,7 +28,7 @@ enum {
 };
 
 /* virDomainDestroyFlagsValues */
-enum { DESTROY_GRACEFUL = 1 };
+enum { DESTROY_GRACEFUL = 1, DESTROY_REMOVE_LOGS = 2 };
 
 static void
 answer(void *arg, enum rpc_handled handled, const struct rpc_error *error)
@@ -214,25 +215,59 @@ rpc_domain_reboot(struct rpc_call *call, const struct rpc_domain_reboot_args *ar
 	return domain ? vms_reboot(domain, &call->error, answer, call) : RPC_FAILED;
 }
 
-static int
-destroy(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags)
-{
-	bool graceful = flags & DESTROY_GRACEFUL;
-	struct domain *domain = call_find_domain(call, dom);
-
-	return domain ? vms_destroy(domain, graceful, &call->error, answer, call) : RPC_FAILED;
-}
-
 int
 rpc_domain_destroy(struct rpc_call *call, const struct rpc_domain_destroy_args *args)
 {
-	return destroy(call, &args->dom, 0);
+	struct domain *domain = call_find_domain(call, &args->dom);
+
+	return domain ? vms_destroy(domain, false, &call->error, answer, call) : RPC_FAILED;
+}
+
+/* An end after which what the machine said is removed. */
+struct unlogged {
+	struct rpc_call *call;
+	const char *name;
+};
+
+static void
+answer_unlogged(void *arg, enum rpc_handled handled, const struct rpc_error *error)
+{
+	const struct unlogged *unlogged = arg;
+	struct rpc_call *call = unlogged->call;
+	int r = 0;
+
+	if (handled == RPC_DONE)
+		r = vm_log_remove(
+			call->client->server->estate->home.folder_fd[HOME_LOG], unlogged->name);
+	if (r < 0) {
+		(void)rpc_error_set_errno(&call->error, -r, VIR_FROM_QEMU,
+			"cannot remove the logs of domain '%s' in ~/.qemud/log", unlogged->name);
+		handled = RPC_FAILED;
+		error = &call->error;
+	}
+	answer(call, handled, error);
 }
 
 int
 rpc_domain_destroy_flags(struct rpc_call *call, const struct rpc_domain_destroy_flags_args *args)
 {
-	if (call_check_flags(call, args->flags, DESTROY_GRACEFUL) != RPC_DONE)
+	bool graceful = args->flags & DESTROY_GRACEFUL;
+	struct unlogged *unlogged;
+	struct domain *domain;
+
+	if (call_check_flags(call, args->flags, DESTROY_GRACEFUL | DESTROY_REMOVE_LOGS) != RPC_DONE)
 		return RPC_FAILED;
-	return destroy(call, &args->dom, args->flags);
+	domain = call_find_domain(call, &args->dom);
+	if (!domain)
+		return RPC_FAILED;
+	if (!(args->flags & DESTROY_REMOVE_LOGS))
+		return vms_destroy(domain, graceful, &call->error, answer, call);
+	unlogged = rpc_arena_array(&call->arena, 1, sizeof(*unlogged));
+	if (!unlogged)
+		return call_out_of_memory(call);
+	*unlogged = (struct unlogged){
+		.call = call, .name = rpc_arena_strdup(&call->arena, domain_def_now(domain)->name)};
+	if (!unlogged->name)
+		return call_out_of_memory(call);
+	return vms_destroy(domain, graceful, &call->error, answer_unlogged, unlogged);
 }

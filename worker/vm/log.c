@@ -34,6 +34,24 @@ vm_log_init(struct vm_log *log)
 	*log = (struct vm_log){.folder_fd = -1, .fd = -1};
 }
 
+int
+vm_log_remove(int folder_fd, const char *name)
+{
+	static const char *const ends[] = {".log", ".log.1", ".console", ".console.1"};
+	char file[VM_LOG_NAME_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		int n = snprintf(file, sizeof(file), "%s%s", name, ends[i]);
+
+		if (strchr(name, '/') || n < 0 || (size_t)n >= sizeof(file))
+			return -EINVAL;
+		if (unlinkat(folder_fd, file, 0) < 0 && errno != ENOENT && r == 0)
+			r = -errno;
+	}
+	return r;
+}
+
 /* The file log->name, in a folder that is borrowed. */
 static int
 open_in(struct vm_log *log, int folder_fd, int flags)

@@ -32,6 +32,9 @@ void vm_log_init(struct vm_log *log);
 int vm_log_open(struct vm_log *log, int folder_fd, const char *name, const char *kind);
 void vm_log_close(struct vm_log *log);
 
+/** Remove all that was kept of NAME: both kinds, and what came before them. Returns 0 or a negative errno. */
+int vm_log_remove(int folder_fd, const char *name);
+
 /** Append; a closed log takes it and keeps nothing. */
 void vm_log_append(struct vm_log *log, const void *data, size_t size);
 /** Append a line of our own: "TIME: text", in UTC, as libvirt's logs have it. */
