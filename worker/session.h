@@ -8,8 +8,10 @@
 #ifndef WORKER_SESSION_H
 #define WORKER_SESSION_H
 
-/** If argv says so, become qemud-session, from this program's own folder; ends the process if that
- * cannot be. Returns when argv says something else. */
+/**
+ * If argv says so, become qemud-session, from this program's own folder, or tell how this program is
+ * called; ends the process if that cannot be. Returns when argv says something else.
+ */
 void session_become(int argc, char **argv);
 
 #endif

@@ -237,6 +237,16 @@ def _():
     tap.true("passt" in said and "no namespaces" in said, said)
 
 
+@tap.test("it says how it is called, and processes have their names")
+def _():
+    for option, want in (("--help", "--session"), ("--version", "qemud-worker ")):
+        result = host.run_as("alice", "/srv/qemud/libexec/qemud-worker", option)
+        tap.true(result.returncode == 0 and want in result.stdout and not result.stderr, f"{option}: {result}")
+    for name in ("qemud-session", "qemud-worker"):
+        with open(f"/proc/{proc.one(name).pid}/cmdline", encoding="ascii") as file:
+            tap.equal(file.read().split("\0")[0], name, "first word")
+
+
 @tap.test("root is told that it has a broker")
 def _():
     result = host.run_as("root", "/srv/qemud/libexec/qemud-worker", "--session")
