@@ -87,8 +87,11 @@ take(struct refused *refused, const uint8_t *data, size_t size)
 		if (refused->n_front < sizeof refused->front)
 			continue;
 		refused->n_front = 0;
-		if (rpc_frame_length(refused->front, sizeof refused->front, &length) != 0)
-			return false;
+		/* What was asked before is answered all the same. */
+		refused->closing =
+			rpc_frame_length(refused->front, sizeof refused->front, &length) != 0;
+		if (refused->closing)
+			break;
 		refused->skip = length - RPC_FRAME_MIN;
 		rpc_header_read(refused->front + RPC_LENGTH_SIZE, &header);
 		if (!answer(refused, &header))
