@@ -22,6 +22,7 @@ class Tracer:
     def __init__(self, process, calls, inject=None, children=False):
         """inject: what strace's inject= says behind the calls, such as "error=EIO:when=3"."""
         Tracer.number += 1
+        self.pid = process.pid
         shown = calls + ",execve" if children else calls
         command = ["strace", "-p", str(process.pid), "-e", "trace=" + shown, "-e", "signal=SIGSTOP"]
         if children:
@@ -38,18 +39,17 @@ class Tracer:
         """The calls so far, in order, each as strace names it."""
         return [line for line in map(self._name, self.log.lines) if line]
 
-    def calls_by_process(self):
-        """{pid: calls}; what it was attached to is None while it is alone."""
+    def calls_by_thread(self):
+        """{its number: its calls}"""
         found = {}
         for line in self.log.lines:
             if self._name(line):
-                found.setdefault(self._pid(line), []).append(self._name(line))
+                found.setdefault(self._thread(line), []).append(self._name(line))
         return found
 
-    @staticmethod
-    def _pid(line):
+    def _thread(self, line):
         found = re.match(r"\[pid +(\d+)\]", line)
-        return int(found.group(1)) if found else None
+        return int(found.group(1)) if found else self.pid
 
     @staticmethod
     def _name(line):
@@ -60,15 +60,17 @@ class Tracer:
         """Has a call failed as it was to, or somebody been killed behind it?"""
         return bool(self.log.find(r"\(INJECTED\)|killed by SIGKILL|= \?$"))
 
-    def injected_elsewhere(self):
-        """Pids of children in which a call has failed when they were no programs of ours any more."""
-        ours_no_more, found = set(), []
+    def injected_elsewhere(self, ours):
+        """Processes in which a call has failed when they were no programs of ours any more.
+
+        ours: those that begin as ours. Who is none of them is a thread of somebody else's."""
+        ours_no_more, found = set(), set()
         for line in self.log.lines:
-            pid = self._pid(line)
+            thread = self._thread(line)
             if re.search(r"\bexecve\b.* = 0$", line):
-                ours_no_more.add(pid)
-            elif "(INJECTED)" in line and pid in ours_no_more:
-                found.append(pid)
+                ours_no_more.add(thread)
+            elif "(INJECTED)" in line and thread != self.pid and (thread in ours_no_more or thread not in ours):
+                found |= ours_no_more
         return found
 
     def wait_stopped(self, until):

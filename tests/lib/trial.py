@@ -104,7 +104,8 @@ def revive():
     if broker.starter.pid not in [p.pid for p in proc.find("qemud-launch")]:
         broker.child.wait(30)
     if broker.child.poll() is not None:
-        broker.leave()
+        status = broker.leave()
+        tap.true(status not in (-signal.SIGSYS, -signal.SIGABRT, -signal.SIGSEGV), f"the broker's end: {status}")
         broker = host.Broker(**SETTINGS)
 
 
