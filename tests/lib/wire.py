@@ -25,6 +25,19 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) as connection
     connection.sendall(b"hello\\n")
     sys.stdout.write(connection.recv(100).decode())
 """
+# A name server that knows one address, of whatever name.
+NAMES = """
+import socket, struct, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[1], 53))
+print("ready", flush=True)
+while True:
+    query, client = server.recvfrom(4096)
+    end = query.index(b"\\0", 12) + 5
+    known = query[end - 4:end - 2] == b"\\0\\1"
+    answer = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + socket.inet_aton(sys.argv[2]) if known else b""
+    server.sendto(query[:2] + b"\\x81\\x80\\0\\1" + struct.pack(">H", known) + bytes(4) + query[12:end] + answer, client)
+"""
 KERNEL, INITRD = "/srv/qemud/guest/vmlinuz", "/srv/qemud/guest/initrd"
 # Of a guest with an interface, as vm.definition() takes it.
 GUEST = (f"<kernel>{KERNEL}</kernel><initrd>{INITRD}</initrd>"
@@ -46,8 +59,17 @@ def begin():
 
 def serve(address, port, text, *where):
     """Somebody who says that to whoever connects there."""
+    return _run(SERVER, address, str(port), text, where=where)
+
+
+def serve_names(address, *where):
+    """Somebody who answers there that every name has that address."""
+    return _run(NAMES, address, address, where=where)
+
+
+def _run(program, *words, where):
     # pylint: disable-next=consider-using-with
-    server = subprocess.Popen([*where, "/usr/bin/python3", "-c", SERVER, address, str(port), text], stdout=subprocess.PIPE)
+    server = subprocess.Popen([*where, "/usr/bin/python3", "-c", program, *words], stdout=subprocess.PIPE)
     server.stdout.readline()
     return server
 

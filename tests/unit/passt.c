@@ -38,6 +38,8 @@ writes(void)
 	} cases[] = {
 		{{.mtu = 0}, ""},
 		{{.device = "eth0", .mtu = 1500}, "--interface eth0 --mtu 1500"},
+		{{.n_dns = 2, .dns = {"192.0.2.1", "192.0.2.2"}},
+			"--dns 192.0.2.1 --dns 192.0.2.2"},
 		{{.n_addresses = 2, .addresses = {{"10.0.2.15", 24}, {"fd00::15", 0}}},
 			"--address 10.0.2.15 --netmask 24 --address fd00::15"},
 		{{.n_forwards = 1,

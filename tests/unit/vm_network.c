@@ -106,9 +106,9 @@ give_relay(void)
 
 /* --- passt -------------------------------------------------------------------------------- */
 
-/* A box that becomes passt, or says why not (NULL: it becomes passt). Returns passt's end, or -1. */
+/* A box that becomes passt, or says why not (NULL: it does). Returns passt's end, or -1. */
 static int
-give_passt(const char *why)
+give_silent_passt(const char *why)
 {
 	struct plan_answer said = {.ok = !why};
 	char out[PLAN_ANSWER_MAX];
@@ -142,6 +142,40 @@ give_passt(const char *why)
 	fd_close(&pair[1]);
 	turn();
 	return end;
+}
+
+/* A frame, all zeroes, of that size behind its length, of which the socket gets the first n bytes. */
+static void
+passt_says(int passt, uint32_t size, size_t n)
+{
+	uint8_t frame[64] = {
+		(uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size};
+
+	CHECK(send(passt, frame, n, MSG_NOSIGNAL) == (ssize_t)n);
+	turn();
+}
+
+/* What it is asked before anybody sends through it. */
+static void
+hears_question(int passt)
+{
+	uint8_t frame[64];
+
+	CHECK(recv(passt, frame, sizeof(frame), MSG_DONTWAIT) == 46);
+	CHECK(frame[3] == 42 && frame[16] == 8 && frame[17] == 6);
+}
+
+/* The same, that is ready. */
+static int
+give_passt(const char *why)
+{
+	int passt = give_silent_passt(why);
+
+	if (passt >= 0) {
+		hears_question(passt);
+		passt_says(passt, 42, 46);
+	}
+	return passt;
 }
 
 static void
@@ -278,6 +312,68 @@ comes_up(void)
 		fd_close(&qemu[i]);
 		fd_close(&passt[i]);
 	}
+	finish();
+}
+
+/* Whoever says something in whole frames is ready; who ends before is not. */
+static void
+gets_ready(void)
+{
+	struct vm_port *port = &network.ports[0];
+	int qemu, relay_fd, passt;
+
+	begin();
+	CHECK(vm_network_pair(&qemu, &relay_fd) == 0);
+	CHECK(vm_network_add(&network, 0, &plain, relay_fd) == 0);
+	vm_network_begin(&network, uuid, ID);
+	turn();
+	give_relay();
+	passt = give_silent_passt(NULL);
+	CHECK(port->state == VM_PORT_BEGINS);
+	fd_close(&passt);
+	turn();
+	CHECK(port->state == VM_PORT_DOWN && strstr(port->why, "passt has ended"));
+	be_due(&port->retry);
+	passt = give_silent_passt(NULL);
+	hears_question(passt);
+	passt_says(passt, 13, 17);
+	CHECK(port->state == VM_PORT_DOWN && strstr(port->why, "no frames"));
+	fd_close(&passt);
+	be_due(&port->retry);
+	/* In pieces, and two of them: nothing of it is left for the guest. */
+	passt = give_silent_passt(NULL);
+	hears_question(passt);
+	passt_says(passt, 20, 3);
+	passt_says(passt, 0x14000000, 1);
+	CHECK(port->state == VM_PORT_BEGINS);
+	for (int i = 0; i < 20; i++)
+		CHECK(send(passt, "x", 1, MSG_NOSIGNAL) == 1);
+	passt_says(passt, 14, 17);
+	CHECK(port->state == VM_PORT_BEGINS);
+	passt_says(passt, 0, 1);
+	CHECK(port->state == VM_PORT_UP);
+	sends(passt, qemu);
+	fd_close(&passt);
+	turn();
+	be_due(&port->retry);
+	/* One that never answers, as one without IPv4: it is used after a while. */
+	passt = give_silent_passt(NULL);
+	hears_question(passt);
+	CHECK(port->state == VM_PORT_BEGINS);
+	be_due(&port->ready.late);
+	CHECK(port->state == VM_PORT_UP);
+	sends(passt, qemu);
+	fd_close(&passt);
+	turn();
+	be_due(&port->retry);
+	/* But not in the middle of a frame. */
+	passt = give_silent_passt(NULL);
+	hears_question(passt);
+	passt_says(passt, 42, 20);
+	be_due(&port->ready.late);
+	CHECK(port->state == VM_PORT_DOWN);
+	fd_close(&passt);
+	fd_close(&qemu);
 	finish();
 }
 
@@ -521,6 +617,7 @@ main(void)
 	log_open("vm_network", 0);
 	n_at_start = n_descriptors();
 	TEST("interfaces come up, count, and go", comes_up);
+	TEST("a passt is used when it is ready", gets_ready);
 	TEST("a passt that ended is started again, later and later", comes_again);
 	TEST("the next worker takes over what is there", next_worker);
 	TEST("without its relay an interface is down until it is plugged again", relay_ends);

@@ -244,6 +244,10 @@ passt_plan(const struct passt *passt, unsigned port_min, struct passt_text *text
 			put(&writer, "%u", passt->addresses[i].prefix);
 		}
 	}
+	for (unsigned i = 0; i < passt->n_dns; i++) {
+		put(&writer, "--dns");
+		put(&writer, "%s", passt->dns[i]);
+	}
 	for (unsigned i = 0; i < passt->n_forwards; i++)
 		put_forward(&writer, &passt->forwards[i], port_min);
 	if (writer.full)

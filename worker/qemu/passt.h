@@ -17,6 +17,7 @@
 
 enum {
 	PASST_ADDRESSES_MAX = 2, /* one of each family, as passt takes them */
+	PASST_DNS_MAX = 3,       /* as many as guests use: MAXNS of resolv.conf(5) */
 	PASST_FORWARDS_MAX = 16,
 	PASST_RANGES_MAX = 32,  /* of one forward */
 	PASST_DEVICE_MAX = 16,  /* IFNAMSIZ */
@@ -59,6 +60,8 @@ struct passt {
 	unsigned mtu;                  /* 0: passt's own, 65520 */
 	unsigned n_addresses;
 	struct passt_address addresses[PASST_ADDRESSES_MAX];
+	unsigned n_dns;                             /* 0: those of the host */
+	char dns[PASST_DNS_MAX][PASST_ADDRESS_MAX]; /* name servers, numeric */
 	unsigned n_forwards;
 	struct passt_forward forwards[PASST_FORWARDS_MAX];
 };

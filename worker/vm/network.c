@@ -19,11 +19,14 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
+#include "worker/vm/resolver.h"
 #include "worker/vm/rundir.h"
 
 enum { RELAY = NET_PORTS_MAX /* in a cookie, in the place of a port */, COOKIE_BITS = 8 };
 
 static const char socket_kind[] = "net";
+
+#define PASST_ENDED "passt has ended; the log of the domain may say why"
 
 static void drive(struct vm_network *network);
 static void begin_passt(struct vm_port *port);
@@ -85,6 +88,8 @@ drop_passt(struct vm_port *port)
 {
 	timer_stop(&port->retry);
 	seed_link_stop(&port->seed);
+	passt_ready_stop(&port->ready);
+	port->serves = false;
 	fd_close(&port->network_fd);
 }
 
@@ -122,14 +127,32 @@ down(struct vm_port *port, bool again, const char *fmt, ...)
 /* --- a passt ------------------------------------------------------------------------------ */
 
 static void
+is_ready(struct passt_ready *ready, int err)
+{
+	struct vm_port *port = container_of(ready, struct vm_port, ready);
+
+	port->serves = err == 0;
+	if (err == -EPIPE)
+		down(port, true, PASST_ENDED);
+	else if (err < 0)
+		down(port, true, "passt sends what are no frames");
+	else
+		drive(port->network);
+}
+
+static void
 seeded(struct seed_link *seed, const struct plan_answer *answer)
 {
 	struct vm_port *port = container_of(seed, struct vm_port, seed);
+	int r;
 
-	if (answer->ok)
-		drive(port->network);
-	else
+	if (!answer->ok) {
 		down(port, true, "the box did not become passt: %s", answer->why);
+		return;
+	}
+	r = passt_ready_ask(&port->ready, port->network->loop, port->network_fd, is_ready);
+	if (r < 0)
+		down(port, true, "passt cannot be asked whether it is ready: %s", strerror(-r));
 }
 
 /* The box gets its plan and its end of a pair; ours waits for the relay. 0 or a negative errno. */
@@ -149,6 +172,7 @@ plant(struct vm_port *port, int sock)
 		return -ENOMEM;
 	if (log_fd < 0)
 		return -EBADF;
+	resolver_fill(&port->passt, RESOLVER_ETC, RESOLVER_RESOLVED);
 	if (passt_plan(&port->passt, network->port_min, text, plan) != 0)
 		return -E2BIG;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -231,7 +255,7 @@ look_at(struct vm_port *port)
 		(void)snprintf(port->why, sizeof(port->why), "QEMU has closed its end");
 		fall(port, false);
 	} else if (port->state == VM_PORT_UP && !(sides & NET_SIDE_NETWORK)) {
-		down(port, true, "passt has ended; the log of the domain may say why");
+		down(port, true, PASST_ENDED);
 	} else if (port->state == VM_PORT_BEGINS && (sides & NET_SIDE_NETWORK)) {
 		port->up_since_ns = loop_now(network->loop);
 		set_state(port, VM_PORT_UP);
@@ -372,7 +396,7 @@ drive_port(struct vm_network *network, struct vm_port *port)
 	} else if (port->relay_fd >= 0) {
 		port->related = true;
 		ask(network, NET_ADD, number, &port->relay_fd);
-	} else if (port->network_fd >= 0 && port->seed.answer.ok && port->seed.sock < 0) {
+	} else if (port->network_fd >= 0 && port->serves) {
 		ask(network, NET_JOIN, number, &port->network_fd);
 	}
 }

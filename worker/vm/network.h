@@ -23,6 +23,7 @@
 #include "worker/qemu/passt.h"
 #include "worker/qemu/seed.h"
 #include "worker/vm/log.h"
+#include "worker/vm/passt_ready.h"
 
 enum {
 	VM_NETWORK_RETRY_MAX_S = 64,
@@ -48,6 +49,8 @@ struct vm_port {
 	int network_fd; /* owned: passt's end, until the relay has it; -1 */
 	bool asked;     /* the broker, for a box */
 	struct seed_link seed;
+	struct passt_ready ready;
+	bool serves; /* its passt has answered */
 	struct timer retry;
 	unsigned n_failed; /* in a row */
 	uint64_t up_since_ns;
