@@ -52,7 +52,7 @@ def begin():
     for command in ("ip link add wire type veth peer name far", "ip netns add far", "ip link set far netns far",
                     f"ip addr add {NEAR}/24 dev wire", "ip link set wire up",
                     f"ip -n far addr add {FAR}/24 dev far", "ip -n far link set far up",
-                    "ip -n far link set lo up", f"ip route add default via {FAR}"):
+                    "ip -n far link set lo up", f"ip route replace default via {FAR}"):
         subprocess.run(command.split(), check=True)
     return serve(FAR, 7, "from afar", "ip", "netns", "exec", "far")
 
