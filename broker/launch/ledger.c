@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "lib/fd.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
 
@@ -136,6 +137,21 @@ make_folder(int dir_fd, const char *name, int *ret_fd)
 	return 0;
 }
 
+/* Threads that nobody counts would be the host's last. Returns 0 or a negative errno. */
+static int
+bound(int leaf_fd)
+{
+	char text[USER_NAME_MAX];
+	fd_auto int fd = -1;
+	int n = ledger_read(leaf_fd, "pids.max", text, sizeof(text));
+
+	if (n < 0 || strcmp(text, "max\n") != 0)
+		return n == -ENOENT ? 0 : n;
+	fd = openat(leaf_fd, "pids.max", O_WRONLY | O_CLOEXEC);
+	n = snprintf(text, sizeof(text), "%d", LEDGER_TASKS_MAX);
+	return fd < 0 || write(fd, text, (size_t)n) != n ? -errno : 0;
+}
+
 static void
 user_name(char name[static USER_NAME_MAX], uint32_t uid)
 {
@@ -157,7 +173,13 @@ ledger_enter(const struct ledger *ledger, uint32_t uid, const char *leaf, int *r
 	if (r < 0)
 		return r;
 	(void)delegate(user_fd); /* what works here was said at ledger_open() */
-	return make_folder(user_fd, leaf, ret_fd);
+	r = make_folder(user_fd, leaf, ret_fd);
+	if (r < 0)
+		return r;
+	r = bound(*ret_fd);
+	if (r < 0)
+		fd_close(ret_fd);
+	return r;
 }
 
 /* The user's folder, if there is one. */

@@ -20,7 +20,12 @@
 
 #include "protocol/ipc/ipc.h"
 
-enum { LEDGER_LEAF_MAX = 52 /* "vm-", an id, "-", a UUID, a NUL */ };
+enum {
+	LEDGER_LEAF_MAX = 52, /* "vm-", an id, "-", a UUID, a NUL */
+	/* Of a leaf, where pids.max works and root has set no other: more than any QEMU has threads
+	 * for its processors and its images, and few enough for the host to have some left. */
+	LEDGER_TASKS_MAX = 4096
+};
 
 struct ledger {
 	int dir_fd; /* -1: there is no ledger */
@@ -43,8 +48,8 @@ enum ledger_kind {
 int ledger_open(struct ledger *ret, const char *dir, const char **ret_why, const char **ret_limits);
 
 /**
- * Make the leaf of that user and open it for CLONE_INTO_CGROUP; -1 where there is no ledger. The
- * descriptor is the caller's. Returns 0 or a negative errno.
+ * Make the leaf of that user, of LEDGER_TASKS_MAX at most, and open it for CLONE_INTO_CGROUP; -1
+ * where there is no ledger. The descriptor is the caller's. Returns 0 or a negative errno.
  */
 int ledger_enter(const struct ledger *ledger, uint32_t uid, const char *leaf, int *ret_fd);
 

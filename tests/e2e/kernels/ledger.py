@@ -58,6 +58,12 @@ def _():
     tap.true(int(*words(f"{leaf}/memory.current")) > 1 << 20, "its memory is counted")
 
 
+@tap.test("threads without end are their own leaf's")
+def _():
+    for leaf in glob.glob(f"{PLACE}/u*/*/"):
+        tap.equal(words(f"{leaf}/pids.max"), {"4096"}, f"tasks of {leaf}")
+
+
 @tap.test("its owner cannot limit it, empty it, or move into it")
 def _():
     leaf = f"{PLACE}/u2001/vm-1-{vm.uuid(1)}"
