@@ -31,11 +31,12 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 CSTD	:= -std=gnu17 -D_GNU_SOURCE
 WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	   -Wcast-qual -Wformat=2 -Wswitch-enum -Wvla -Wimplicit-fallthrough -Wconversion
-HARDEN	:= -O2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
+# Whole folders are linked; what a program does not call stays out of it, of root's above all.
+HARDEN	:= -O2 -ffunction-sections -fdata-sections -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
 	   -ftrivial-auto-var-init=zero
 # clang 14 wants to be told that zeroing is meant.
 CLANGHARD := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
-LDHARD	:= -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+LDHARD	:= -pie -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 WERROR	?=
 
 ifeq ($(VARIANT),gcc)

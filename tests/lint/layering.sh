@@ -109,6 +109,21 @@ calls() {
 	done
 	true
 }
+# holds PATTERN FILE...: symbols that are defined there
+holds() {
+	pattern=$1
+	shift
+	for file; do
+		nm --defined-only "$file" | awk '{ print $NF }' | grep -xE "$pattern" | sed "s|^|$file holds |"
+	done
+	true
+}
+# Nor the halves of lib, confine and protocol that are other programs'.
+root_holds() {
+	holds 'uplink_.*|landlock_.*|filter_(net|worker|qemu|qemu_img|passt|refuser)|foreign_allow' \
+		build/qemud build/qemud-launch build/qemud-resolve
+	holds 'rpc_.*_args|uplink_ask.*|memfd_read' build/qemud-net
+}
 root_calls() {
 	calls '(get|set|end)(pw(ent|nam|uid)|gr(ent|nam|gid)|host(by|ent|id)|serv|addrinfo|nameinfo|sp)[a-z_]*|initgroups|getgrouplist|nss_.*|dlopen|dlsym|xml.*|json_.*|SSL_.*' \
 		build/qemud build/qemud-launch
@@ -147,6 +162,11 @@ for program in $(libraries | awk '{ print $1 }'); do
 done
 check 'programs link what their domain allows' foreign_libraries
 check 'root programs look up no name, load no code, parse no document' root_calls
+if [ -n "$(find build/lib build/confine build/gen build/broker -name '*.o' ! -newer Makefile | head -n 1)" ]; then
+	skip 'programs hold nothing that they do not use' 'there are objects older than the Makefile: make clean first'
+else
+	check 'programs hold nothing that they do not use' root_holds
+fi
 check 'the worker and the view start nothing' worker_calls
 check 'the list of the worker has no exec and no fork' worker_may_not_exec
 check 'protocol and policy do no I/O' pure_calls
