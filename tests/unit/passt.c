@@ -15,7 +15,7 @@ static struct passt_text text;
 static const char *
 arguments(const struct passt *passt, unsigned port_min)
 {
-	static char line[8192];
+	static char line[PLAN_SIZE_MAX];
 	struct plan plan;
 	size_t n = 0;
 
