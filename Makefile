@@ -189,11 +189,14 @@ $(TESTLIB): $(sort $(OBJ_ALL))
 	$(call say,AR)
 	$(Q)ar qcs $@ $^
 
+# A test's own code is compiled fast: what programs are made of is as they have it. So it is linked.
+$(B)/tests/unit/%.o: EXTRA += -O0 -U_FORTIFY_SOURCE
+FASTLINK := -fuse-ld=gold
 # These have every handler, whether anybody refers to it or not.
 $(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 	$(call say,LINK)
-	$(Q)$(LINK) -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
+	$(Q)$(LINK) $(FASTLINK) -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
 
 # Calls that allocate, and the turn of the loop in which they may fail.
 $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
@@ -210,7 +213,7 @@ $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
 $(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(HANDLERS) $(TESTLIB) $(TESTLIBS)
+	$(Q)$(LINK) $(FASTLINK) -o $@ $(filter %.o,$^) $(HANDLERS) $(TESTLIB) $(TESTLIBS)
 $(B)/fuzz_%: $(B)/fuzz/fuzz_%.o $(TESTLIB)
 	$(call say,LINK)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
