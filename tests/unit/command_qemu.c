@@ -3,8 +3,9 @@
  * In its box, the installed QEMU takes the command line of every golden definition, and has made of
  * it what the definition says: name, memory, disks, and each device at its place.
  *
- * The test is the worker. Without QEMU it is skipped; without KVM it says so.
- * test: timeout=240
+ * The test is the worker. Without QEMU it is skipped; without KVM it says so. What it tells is QEMU's
+ * to tell: that other compilers make the same command lines of the same files is tests/unit/command.c's.
+ * test: timeout=240 native
  */
 #include <glob.h>
 #include <jansson.h>
