@@ -7,9 +7,7 @@
  */
 #include "protocol/rpc/arena.h"
 
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,24 +131,4 @@ rpc_arena_strdup(struct rpc_arena *arena, const char *s)
 	char *copy = rpc_arena_bytes(arena, size);
 
 	return copy ? memcpy(copy, s, size) : NULL;
-}
-
-char *
-rpc_arena_printf(struct rpc_arena *arena, const char *fmt, ...)
-{
-	va_list args;
-	char *s = NULL;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
-	if (n >= 0)
-		s = rpc_arena_bytes(arena, (size_t)n + 1);
-	if (!s)
-		return NULL;
-	va_start(args, fmt);
-	(void)vsnprintf(s, (size_t)n + 1, fmt, args);
-	va_end(args);
-	return s;
 }

@@ -33,9 +33,6 @@ void *rpc_arena_array(struct rpc_arena *arena, size_t n, size_t size);
 void *rpc_arena_bytes(struct rpc_arena *arena, size_t size);
 /** A copy of a string, or NULL. */
 char *rpc_arena_strdup(struct rpc_arena *arena, const char *s);
-/** A formatted string, or NULL. */
-char *rpc_arena_printf(struct rpc_arena *arena, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /** One zeroed struct of that type. */
 #define rpc_arena_new(arena, type) ((type *)rpc_arena_array((arena), 1, sizeof(type)))

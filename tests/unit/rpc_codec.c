@@ -39,8 +39,11 @@ static uint32_t next_number;
 static char *
 some_string(void)
 {
+	char text[] = "abc\xc3\xa4";
+
 	/* Lengths 0 to 5, so that every padding occurs. */
-	return rpc_arena_printf(&made, "%.*s", (int)(next_number++ % 6), "abc\xc3\xa4");
+	text[next_number++ % 6] = '\0';
+	return rpc_arena_strdup(&made, text);
 }
 
 static void
