@@ -179,11 +179,23 @@ parse_tcg(struct domain_parse *p, xmlNode *features)
 		&p->def->features.tb_cache_mib);
 }
 
+/* TCG has none of it, and QEMU would start without a word. */
+static int
+check_pvspinlock(struct domain_parse *p, xmlNode *features)
+{
+	(void)features;
+	if (p->def->features.states[DOMAIN_FEATURE_PVSPINLOCK] != DOMAIN_ON ||
+		p->def->type == DOMAIN_TYPE_KVM)
+		return 0;
+	return refuse_unsupported(p, "host doesn't support paravirtual spinlocks");
+}
+
 int
 domain_features_parse(struct domain_parse *p, xmlNode *domain)
 {
 	static int (*const parts[])(struct domain_parse * p, xmlNode * features) = {parse_states,
-		parse_apic, parse_tseg, domain_hyperv_parse, parse_kvm, parse_ioapic, parse_tcg};
+		parse_apic, parse_tseg, domain_hyperv_parse, parse_kvm, parse_ioapic, parse_tcg,
+		check_pvspinlock};
 	xmlNode *node = xml_child(domain, "features");
 	int r = 0;
 
