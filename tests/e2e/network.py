@@ -106,6 +106,27 @@ def _():
     console.leave()
 
 
+@tap.test("its relay is killed: the machine goes on without, which the log says, and has it again from its next start")
+def _():
+    from_here = len(broker.log.lines)
+    relay = proc.one("qemud-net", host.UID["alice"])
+    wire.kill(relay)
+    broker.log.wait("network interface 0 is down: .*relay has ended", start=from_here)
+    tap.equal(vm.state("alice", "lan"), "running (booted)", "state")
+    console = Console("alice", "lan").greet()
+    tap.equal(console.run("echo here"), ("here", 0), "the guest")
+    said, status = console.run(f"nc -w 3 {FAR} 7")
+    tap.true(status != 0, f"there is no network: {said}")
+    console.leave()
+    eventually("its passt goes", lambda: not passts())
+    host.virsh("alice", "destroy", "lan")
+    host.virsh("alice", "start", "lan")
+    console = Console("alice", "lan").greet()
+    wire.lease(console)
+    tap.equal(fetch(console), ("from afar", 0), "what was fetched")
+    console.leave()
+
+
 @tap.test("destroyed, nothing is left of it: no passt, no relay, no open port, and no warning")
 def _():
     from_here = len(broker.log.lines)
