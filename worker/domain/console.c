@@ -27,16 +27,30 @@ is_same(const char *a, const char *b)
 	return !a || (b && strcmp(a, b) == 0);
 }
 
+static bool
+is_elsewhere(const struct domain_device *console, const struct domain_device *port)
+{
+	const struct domain_pci_address *a = &console->pci, *b = &port->pci;
+	const struct domain_isa_address *c = &console->isa, *d = &port->isa;
+	const struct domain_usb_address *e = &console->usb, *f = &port->usb;
+
+	return (a->set && (!b->set || a->bus != b->bus || a->slot != b->slot ||
+				  a->function != b->function ||
+				  (a->multifunction && a->multifunction != b->multifunction))) ||
+	       (c->iobase_set && (!d->iobase_set || c->iobase != d->iobase)) ||
+	       (c->irq_set && (!d->irq_set || c->irq != d->irq)) ||
+	       (e->set && (!f->set || e->bus != f->bus || e->port != f->port));
+}
+
 /*
  * What libvirt drops: a console that has something which the port, whose other name it is, has not.
  * A path that is not kept (of a pty, of a running machine's socket) is not compared.
  */
 static int
-check_same(struct domain_parse *p, xmlNode *node, const struct domain_chardev *console)
+check_same(struct domain_parse *p, const struct domain_chardev *console,
+	const struct domain_chardev *port)
 {
-	const struct domain_chardev *port = &p->def->serials[0].chardev;
-	xmlNode *alias = xml_child(node, "alias");
-	const char *name = alias ? xml_attr(alias, "name") : NULL, *what = NULL;
+	const char *what = NULL;
 
 	if (console->type != port->type)
 		what = "a type";
@@ -46,14 +60,15 @@ check_same(struct domain_parse *p, xmlNode *node, const struct domain_chardev *c
 	else if (!is_same(console->log, port->log) ||
 		 (console->log_append && console->log_append != port->log_append))
 		what = "a log";
-	else if (name && strncmp(name, "ua-", 3) == 0 && !is_same(name, port->device.alias))
+	else if (!is_same(console->device.alias, port->device.alias))
 		what = "an alias";
+	else if (is_elsewhere(&console->device, &port->device))
+		what = "an address";
 	if (!what)
 		return 0;
 	return refuse_unsupported(p,
 		"the first <console> is the first <serial>, and has %s of its own; say it there, "
-		"or "
-		"give it <target type='virtio'/>",
+		"or give it <target type='virtio'/>",
 		what);
 }
 
@@ -61,20 +76,16 @@ check_same(struct domain_parse *p, xmlNode *node, const struct domain_chardev *c
 static int
 pair(struct domain_parse *p, xmlNode *node, struct domain_chardev *chardev)
 {
-	int r = 0;
+	const struct domain_chardev *port = p->def->n_serials ? &p->def->serials[0].chardev : NULL;
+	int r;
 
 	if (p->console)
 		return domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 			"Only the first console can be a serial port");
-	/* Where that is comes with the port itself. */
-	if (p->def->n_serials > 0) {
-		r = check_same(p, node, chardev);
-		xml_read_whole(node);
-	} else {
-		r = domain_device_parse(p, node, &chardev->device, DOMAIN_ADDRESS_ISA);
-		if (r == 0)
-			r = domain_serial_add(p, chardev);
-	}
+	r = domain_device_parse(
+		p, node, &chardev->device, port ? port->device.address : DOMAIN_ADDRESS_ISA);
+	if (r == 0)
+		r = port ? check_same(p, chardev, port) : domain_serial_add(p, chardev);
 	p->def->serial_console = true;
 	return r;
 }
