@@ -252,6 +252,7 @@ static void
 passt_plays(void)
 {
 	static const char ok[] = "ok landlock 7";
+	static const uint8_t frame[46] = {0, 0, 0, 42}; /* by which it is known to be ready */
 	AUTO(packet_fini) struct packet packet;
 	int r = packet_recv(net.seed, &packet);
 
@@ -264,6 +265,8 @@ passt_plays(void)
 	if (packet.data[0] == PLAN_PACKET_END) {
 		(void)packet_send(net.seed, ok, strlen(ok), NULL, 0);
 		fd_close(&net.seed);
+		if (net.n_passt > 0)
+			(void)send(net.passt[net.n_passt - 1], frame, sizeof(frame), MSG_NOSIGNAL);
 	}
 }
 
