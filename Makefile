@@ -206,6 +206,11 @@ $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc call
 # Files that are looked at.
 $(B)/tests/unit/vm_stats: LDFLAGS += -Wl,--wrap=open
 
+# What the parser of definitions asks for of a document.
+$(addprefix $(B)/tests/unit/,domain_schema domain_mixed): LDFLAGS += $(addprefix \
+	-Wl$(comma)--wrap=xml_,child each attr attr_word attr_choice attr_required_choice \
+	attr_number text child_text word_value)
+
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
