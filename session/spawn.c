@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/fd.h"
+#include "lib/signals.h"
 #include "lib/take.h"
 
 enum { EXIT_NOT_RUN = 127 };
@@ -68,18 +69,6 @@ map_ids(uid_t uid, gid_t gid)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 && r == 0 ? -errno : r;
 }
 
-/* Nothing of the parent's signals: those that it blocks or ignores would be so for the program. */
-static void
-forget_signals(void)
-{
-	sigset_t none;
-
-	for (int signo = 1; signo < SIGRTMAX; signo++)
-		(void)signal(signo, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static bool
 place(const struct spawn *spawn)
 {
@@ -110,8 +99,8 @@ child(const struct spawn *spawn, uid_t uid, gid_t gid, pid_t parent)
 	/* Where processes have names of their own, the parent's is 0. */
 	if (spawn->ends_with_us && getppid() != (apart ? 0 : parent))
 		_exit(EXIT_NOT_RUN);
-	forget_signals();
-	if (place(spawn))
+	/* The parent's would be the program's. */
+	if (signals_reset() == 0 && place(spawn))
 		(void)syscall(SYS_execveat, spawn->program_fd, "", spawn->argv, spawn->envp,
 			AT_EMPTY_PATH);
 	_exit(EXIT_NOT_RUN);

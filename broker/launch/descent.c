@@ -47,6 +47,7 @@
 #include "broker/launch/readback.h"
 #include "broker/launch/tree.h"
 #include "lib/log.h"
+#include "lib/signals.h"
 
 enum { PROGRAM_FD = SPAWN_LINK_FD + 1 /* until exec */ };
 
@@ -80,13 +81,8 @@ descriptors(const struct spawn *spawn)
 static const char *
 signals(const struct spawn *spawn)
 {
-	sigset_t none;
-
 	(void)spawn;
-	for (int signo = 1; signo < NSIG; signo++)
-		(void)signal(signo, SIG_DFL); /* fails for those that cannot be changed anyway */
-	(void)sigemptyset(&none);
-	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? "sigprocmask" : NULL;
+	return signals_reset() < 0 ? "signals" : NULL;
 }
 
 static const char *

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "broker/launch/descent.h"
+#include "lib/signals.h"
 #include "protocol/ipc/account.h"
 
 /* One more than an account may have: a longer list does not fit, which is an answer too. */
@@ -130,19 +131,7 @@ limits(const struct spawn *spawn)
 static const char *
 signal_state(void)
 {
-	sigset_t blocked;
-
-	if (sigprocmask(SIG_SETMASK, NULL, &blocked) < 0)
-		return "the signal mask cannot be read";
-	for (int signo = 1; signo < NSIG; signo++) {
-		struct sigaction action;
-
-		if (sigismember(&blocked, signo) == 1)
-			return "a signal is blocked";
-		if (sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
-			return "a signal is not at its default";
-	}
-	return NULL;
+	return signals_are_reset() ? NULL : "a signal is blocked, or not at its default";
 }
 
 /* What no tree has: where one of them is, the host's is. */

@@ -24,6 +24,7 @@
 #include "lib/memfd.h"
 #include "lib/packet.h"
 #include "worker/box/plan.h"
+#include "tests/unit/ignore.h"
 #include "tests/unit/test.h"
 
 enum { NOBODY = 65534, DECOY = 50, DECOY_FAR = 900, PATIENCE_MS = 60000 };
@@ -68,7 +69,7 @@ seed_become(int program_fd, int sock, int secret_fd, bool drop)
 	(void)dup2(sock, 3);
 	(void)dup2(secret_fd, DECOY);
 	(void)dup2(secret_fd, DECOY_FAR);
-	(void)signal(SIGPIPE, SIG_IGN);
+	ignore_all();
 	if (drop && getuid() == 0 &&
 		(setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 			setresuid(NOBODY, NOBODY, NOBODY) < 0))

@@ -32,6 +32,7 @@
 #include "lib/take.h"
 #include "protocol/ipc/account.h"
 #include "protocol/ipc/ipc.h"
+#include "tests/unit/ignore.h"
 
 enum { WAIT_MS = 20000, LOG_MAX = 256 * 1024, ALICE = 64101, BOB = 64102, CAROL = 64103 };
 
@@ -147,6 +148,7 @@ starter_new(const char *const *options)
 
 		(void)dup2(log[1], STDERR_FILENO);
 		(void)dup2(link[1], 3);
+		ignore_all();
 		(void)execve(launch_path, (char *const *)(uintptr_t)argv, environment);
 		_exit(126);
 	}

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/packet.h"
+#include "lib/signals.h"
 #include "worker/box/place.h"
 #include "worker/box/prefix.h"
 #include "worker/box/program.h"
@@ -122,13 +122,7 @@ stage_place(struct box *box)
 static int
 stage_process(struct box *box)
 {
-	sigset_t none;
-
-	/* Neither can fail for a signal that there is; two of them cannot be changed. */
-	for (int signo = 1; signo < SIGRTMAX; signo++)
-		(void)signal(signo, SIG_DFL);
-	(void)sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	if (signals_reset() < 0)
 		return failed(box, "signals: %m");
 	(void)umask(077);
 	if (chdir("/") < 0)
