@@ -147,6 +147,7 @@ fill_view_lookup(struct question *question, union question_body *ret, int *ret_f
 	const struct broker *broker = container_of(question, struct broker, view_lookup);
 
 	(void)ret_fd;
+	ret->resolve.kind = IPC_RESOLVE_ACCOUNT;
 	(void)snprintf(
 		ret->resolve.name, sizeof ret->resolve.name, "%s", broker->config.view_account);
 	return 0;

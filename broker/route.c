@@ -135,6 +135,7 @@ fill_lookup(struct question *question, union question_body *ret, int *ret_fd)
 	struct user *user = container_of(question, struct user, lookup);
 
 	(void)ret_fd;
+	ret->resolve.kind = IPC_RESOLVE_ACCOUNT;
 	if (user->uid == 0)
 		(void)snprintf(ret->resolve.name, sizeof ret->resolve.name, "%s",
 			user->child.broker->config.system_account);

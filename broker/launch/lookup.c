@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lookup.c: the broker's questions about accounts; see lookup.h.
+ * lookup.c: the broker's questions about accounts and groups; see lookup.h.
  */
 #include "broker/launch/lookup.h"
 
@@ -19,9 +19,15 @@
 #include "lib/memfd.h"
 #include "lib/take.h"
 
-enum { EXIT_NO_ACCOUNT = 2 };
+enum { EXIT_NONE = 2 };
 
 /* What a lookup asks for, for logs. */
+static const char *
+kind(const struct lookup *lookup)
+{
+	return lookup->ask.kind == IPC_RESOLVE_GROUP ? "group" : "account";
+}
+
 static const char *
 subject(const struct lookup *lookup, char buf[static LOG_QUOTE_MAX])
 {
@@ -73,7 +79,7 @@ ended(struct process *child, int code, int status)
 	fd_auto int fd = -1;
 	int err = 0;
 
-	if (code == CLD_EXITED && status == EXIT_NO_ACCOUNT)
+	if (code == CLD_EXITED && status == EXIT_NONE)
 		err = -ENOENT;
 	else if (code != CLD_EXITED || status != 0)
 		err = -EIO;
@@ -87,7 +93,7 @@ ended(struct process *child, int code, int status)
 		return;
 	timer_stop(&lookup->deadline);
 	if (err != 0 && err != -ENOENT)
-		log_warning("op=resolve account=%s: the look-up failed (%s %d)",
+		log_warning("op=resolve %s=%s: the look-up failed (%s %d)", kind(lookup),
 			subject(lookup, buf), code == CLD_EXITED ? "status" : "signal", status);
 	answer(lookup, err, fd);
 	queue->n_running--;
@@ -104,8 +110,8 @@ too_late(struct timer *timer)
 
 	process_kill(lookup->child);
 	lookup->late = true;
-	log_warning("op=resolve account=%s: no answer from the name service within %d seconds",
-		subject(lookup, buf), LOOKUP_SECONDS);
+	log_warning("op=resolve %s=%s: no answer from the name service within %d seconds",
+		kind(lookup), subject(lookup, buf), LOOKUP_SECONDS);
 	answer(lookup, -ETIMEDOUT, -1);
 	queue->n_running--;
 	run_waiting(queue);
@@ -126,10 +132,14 @@ start(struct lookup *lookup)
 #endif
 	};
 	struct lookup_queue *queue = lookup->queue;
-	bool by_name = lookup->ask.name[0] != '\0';
-	char uid[16], program[] = "qemud-resolve", opt_uid[] = "--uid", opt_name[] = "--name";
-	char *argv[] = {
-		program, by_name ? opt_name : opt_uid, by_name ? lookup->ask.name : uid, NULL};
+	bool by_name = lookup->ask.name[0] != '\0', group = lookup->ask.kind == IPC_RESOLVE_GROUP;
+	char uid[16], program[] = "qemud-resolve";
+	char opt_uid[] = "--uid", opt_name[] = "--name", opt_group[] = "--group";
+	char *argv[] = {program,
+		group     ? opt_group
+		: by_name ? opt_name
+			  : opt_uid,
+		by_name ? lookup->ask.name : uid, NULL};
 	struct spawn spawn = {
 		.program_fd = queue->program_fd,
 		.argv = argv,
@@ -183,7 +193,7 @@ run_waiting(struct lookup_queue *queue)
 		r = start(lookup);
 		if (r == 0)
 			continue;
-		log_error("op=resolve account=%s: qemud-resolve cannot be started: %s",
+		log_error("op=resolve %s=%s: qemud-resolve cannot be started: %s", kind(lookup),
 			subject(lookup, buf), strerror(-r));
 		lookup->used = false;
 		answer(lookup, r, -1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lookup.h: the broker's questions about accounts, each answered by a qemud-resolve of its own.
+ * lookup.h: the broker's questions about accounts and groups, each answered by a qemud-resolve of
+ * its own.
  *
  * Runs in qemud-launch. The name service may load modules, talk to the network and hang; so it runs
  * as nobody, without a capability, for at most two seconds, and what it prints is passed on unread

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nss.c: one account from the host's name service; see nss.h.
+ * nss.c: one account or group from the host's name service; see nss.h.
  */
 #include "broker/resolve/nss.h"
 
@@ -15,7 +15,7 @@
 
 enum { ENTRY_FIRST = 4096, ENTRY_MAX = 1024 * 1024 };
 
-/* getpwnam(3): how modules that differ say that there is no such account. */
+/* getpwnam(3), getgrnam(3): how modules that differ say that there is none. */
 static bool
 means_unknown(int err)
 {
@@ -79,8 +79,31 @@ nss_find(const char *name, uint32_t uid, struct account *ret)
 			   : getpwuid_r(uid, &entry, buf, size, &found);
 	}
 	if (!found)
-		return err == 0 || means_unknown(err) ? NSS_E_NO_ACCOUNT : -err;
+		return err == 0 || means_unknown(err) ? NSS_E_NONE : -err;
 	if (!name && entry.pw_uid != uid)
 		return NSS_E_CONFLICTING;
 	return fill(&entry, ret);
+}
+
+int
+nss_find_group(const char *name, uint32_t *ret_gid)
+{
+	free_auto char *buf = NULL;
+	struct group entry, *found = NULL;
+	int err = ERANGE;
+
+	/* All members come along. */
+	for (size_t size = ENTRY_FIRST; err == ERANGE && size <= ENTRY_MAX; size *= 4) {
+		free(buf);
+		buf = malloc(size);
+		if (!buf)
+			return -ENOMEM;
+		err = getgrnam_r(name, &entry, buf, size, &found);
+	}
+	if (!found)
+		return err == 0 || means_unknown(err) ? NSS_E_NONE : -err;
+	if (strcmp(entry.gr_name, name) != 0)
+		return NSS_E_CONFLICTING;
+	*ret_gid = entry.gr_gid;
+	return 0;
 }

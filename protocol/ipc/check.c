@@ -230,9 +230,13 @@ ipc_check_resolve(const void *body)
 {
 	const struct ipc_resolve *resolve = body;
 
-	if (resolve->zero != 0 || !is_string(resolve->name, sizeof resolve->name))
+	if (resolve->kind != IPC_RESOLVE_ACCOUNT && resolve->kind != IPC_RESOLVE_GROUP)
 		return false;
-	return resolve->name[0] == '\0' || (resolve->uid == 0 && account_name_valid(resolve->name));
+	if (!is_string(resolve->name, sizeof resolve->name))
+		return false;
+	if (resolve->name[0] == '\0')
+		return resolve->kind == IPC_RESOLVE_ACCOUNT;
+	return resolve->uid == 0 && account_name_valid(resolve->name);
 }
 
 bool

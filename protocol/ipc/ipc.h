@@ -128,9 +128,11 @@ enum ipc_type {
 	/* broker -> starter: start the refuser (qemud-view --refuse). */
 	IPC_VIEW = 34,
 	IPC_VIEW_STARTED = 35,
-	/* broker -> starter: who is that? By uid, or by name. */
+	/* broker -> starter: who is that? An account by uid or by name, or a group by name. */
 	IPC_RESOLVE = 36,
-	/* starter -> broker, 1 descriptor: a sealed memfd, see account.h. -ENOENT: no such account.
+	/*
+	 * starter -> broker, 1 descriptor: a sealed memfd, see account.h and group.h. -ENOENT: there
+	 * is no such account or group.
 	 */
 	IPC_RESOLVED = 37,
 	/* broker -> starter, 1 descriptor (the account): the outer half of a box, qemud-box in it.
@@ -164,6 +166,9 @@ enum ipc_refusal {
 	IPC_REFUSAL_HOST,        /* the host has no room for one more connection */
 	IPC_REFUSAL_WORKER       /* the account's worker cannot be started */
 };
+
+/* What a name (or a uid) is of. */
+enum ipc_resolve_kind { IPC_RESOLVE_ACCOUNT = 1, IPC_RESOLVE_GROUP };
 
 /* What a box of a tool is for. */
 enum ipc_tool_kind {
@@ -296,9 +301,9 @@ struct ipc_started {
 };
 
 struct ipc_resolve {
-	uint32_t uid; /* 0 when there is a name */
-	uint32_t zero;
-	char name[IPC_NAME_MAX]; /* see account_name_valid(); empty: by uid */
+	uint32_t uid;            /* 0 when there is a name */
+	uint32_t kind;           /* enum ipc_resolve_kind */
+	char name[IPC_NAME_MAX]; /* see account_name_valid(); empty: an account, by uid */
 };
 
 struct ipc_box {

@@ -450,7 +450,9 @@ static const struct field fields[] = {
 	FIELD(IPC_VIEW_STARTED, ipc_started, zero, 1, false),
 	FIELD(IPC_RESOLVE, ipc_resolve, uid, 0, true),
 	FIELD(IPC_RESOLVE, ipc_resolve, uid, UINT32_MAX, true),
-	FIELD(IPC_RESOLVE, ipc_resolve, zero, 1, false),
+	FIELD(IPC_RESOLVE, ipc_resolve, kind, 0, false),
+	FIELD(IPC_RESOLVE, ipc_resolve, kind, IPC_RESOLVE_GROUP, false), /* without a name */
+	FIELD(IPC_RESOLVE, ipc_resolve, kind, IPC_RESOLVE_GROUP + 1, false),
 	FIELD(IPC_RESOLVE, ipc_resolve, name[0], 'x', false), /* a uid and a name */
 	FIELD(IPC_RESOLVE, ipc_resolve, name[1], 'x', false),
 	FIELD(IPC_RESOLVE, ipc_resolve, name[63], 'x', false),
@@ -613,14 +615,20 @@ checks_names(void)
 		{"a:b", false}, {"gr\xc3\xbc", false}, {"a\nb", false}};
 
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-		struct ipc_resolve resolve = {.uid = 0};
-		struct expected e = *find(IPC_RESOLVE);
-		struct raw raw;
+		for (uint32_t kind = IPC_RESOLVE_ACCOUNT; kind <= IPC_RESOLVE_GROUP + 1; kind++) {
+			struct ipc_resolve resolve = {.kind = kind};
+			struct expected e = *find(IPC_RESOLVE);
+			bool good = names[i].good && kind <= IPC_RESOLVE_GROUP;
+			struct raw raw;
 
-		memcpy(resolve.name, names[i].name, strlen(names[i].name));
-		e.body = &resolve;
-		raw = good_raw(&e);
-		CHECK(judge(&raw, &e) == (names[i].good ? IPC_OK : IPC_FAULT_BODY));
+			memcpy(resolve.name, names[i].name, strlen(names[i].name));
+			e.body = &resolve;
+			raw = good_raw(&e);
+			CHECK(judge(&raw, &e) == (good ? IPC_OK : IPC_FAULT_BODY));
+			resolve.uid = 1; /* a name and a uid */
+			raw = good_raw(&e);
+			CHECK(judge(&raw, &e) == IPC_FAULT_BODY);
+		}
 	}
 }
 

@@ -64,6 +64,8 @@ play_resolve(const char *option, const char *subject)
 {
 	char status[8192] = "", net[64] = "", big[BIG_OUTPUT + 1];
 
+	if (strcmp(option, "--group") == 0)
+		say(1, "group ");
 	if (strcmp(option, "--uid") == 0 || strcmp(subject, "fine") == 0) {
 		say(1, subject);
 		return 0;
@@ -354,7 +356,7 @@ lookup_answers(void)
 		int err;
 	} cases[] = {{"fine", 0}, {"none", -ENOENT}, {"broken", -EIO}, {"crash", -EIO},
 		{"empty", -EIO}, {"big", -EIO}};
-	struct ipc_resolve by_uid = {.uid = 4294967294u};
+	struct ipc_resolve by_uid = {.uid = 4294967294u, .kind = IPC_RESOLVE_ACCOUNT};
 	starter_auto struct starter *s = starter_start();
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -370,11 +372,15 @@ lookup_answers(void)
 			CHECK_STR(text, "fine");
 		}
 	}
-	answer_auto struct answer answer;
+	answer_auto struct answer answer, group;
 	(void)ask(s, IPC_RESOLVE, &by_uid, sizeof(by_uid), -1);
 	next_answer(s, &answer);
 	free_auto char *text = text_of(&answer);
 	CHECK_STR(text, "4294967294");
+	(void)ask_resolve_kind(s, "fine", IPC_RESOLVE_GROUP);
+	next_answer(s, &group);
+	free_auto char *group_text = text_of(&group);
+	CHECK_STR(group_text, "group fine");
 }
 
 static void

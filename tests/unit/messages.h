@@ -53,7 +53,7 @@ static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
 static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
 static const struct ipc_started good_started = {.pid = 77};
-static const struct ipc_resolve good_resolve = {.uid = 1000};
+static const struct ipc_resolve good_resolve = {.uid = 1000, .kind = IPC_RESOLVE_ACCOUNT};
 static const struct ipc_box good_box = {
 	.uid = 1000, .kind = IPC_BOX_VM, .n_files = 1024, .id = 1, .uuid = {1}};
 static const struct ipc_leaf good_leaf = {.uid = 1000, .id = 1, .uuid = {1}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What qemud-resolve says of an account is what the host's files say: ids, all groups, home, and
- * whether somebody else's subordinate range holds its uid.
+ * whether somebody else's subordinate range holds its uid; and so is what it says of a group.
  */
 #include "broker/resolve/subordinate.h"
 
@@ -15,6 +15,7 @@
 
 #include "broker/resolve/nss.h"
 #include "protocol/ipc/account.h"
+#include "protocol/ipc/group.h"
 #include "tests/unit/test.h"
 
 static const char *program; /* qemud-resolve */
@@ -162,6 +163,44 @@ all_accounts(void)
 }
 
 static void
+all_groups(void)
+{
+	uint32_t gid = 0;
+	unsigned n = 0;
+
+	setgrent();
+	for (const struct group *entry; (entry = getgrent());) {
+		gid_t expected = entry->gr_gid;
+		char *name = strdup(entry->gr_name);
+
+		if (!name)
+			abort();
+		CHECK(nss_find_group(name, &gid) == 0 && gid == expected);
+		free(name);
+		n++;
+	}
+	endgrent();
+	CHECK(n > 0);
+	CHECK(nss_find_group("no.such-group", &gid) == NSS_E_NONE);
+}
+
+static void
+own_group(void)
+{
+	const struct group *entry = getgrgid(getgid());
+	char text[8192];
+	uint32_t gid = 0;
+
+	CHECK(entry);
+	if (!entry)
+		return;
+	CHECK(run("--group", entry->gr_name, text, sizeof(text)) == 0);
+	CHECK(group_read(text, strlen(text), entry->gr_name, &gid) == 0 && gid == getgid());
+	CHECK(run("--group", "no.such-group", text, sizeof(text)) == 2 && text[0] == '\0');
+	CHECK(run("--group", NULL, text, sizeof(text)) == 1 && text[0] == '\0');
+}
+
+static void
 exit_statuses(void)
 {
 	char text[8192];
@@ -193,12 +232,14 @@ main(int argc, char **argv)
 	TEST("a uid is in the ranges that hold it, unless they are its own", ranges);
 	TEST("lines of another form are skipped", odd_files);
 	TEST("each account of this host is found with all its groups", all_accounts);
+	TEST("each group of this host is found with its number", all_groups);
 	if (access(program, X_OK) < 0) {
 		printf("# %s is not there: build it (make), or set QEMUD_BUILD\n", program);
 		CHECK(false);
 		return 1;
 	}
 	TEST("the program prints its own account, by uid and by name", own_account);
+	TEST("the program prints its own group, by name", own_group);
 	TEST("the program says in its status what became of a question", exit_statuses);
 	return TEST_END();
 }

@@ -282,12 +282,18 @@ ask_worker(struct starter *s, uint32_t uid, const char *home, struct answer *ret
 }
 
 static inline uint32_t
-ask_resolve(struct starter *s, const char *name)
+ask_resolve_kind(struct starter *s, const char *name, enum ipc_resolve_kind kind)
 {
-	struct ipc_resolve body = {0};
+	struct ipc_resolve body = {.kind = kind};
 
 	(void)snprintf(body.name, sizeof(body.name), "%s", name);
 	return ask(s, IPC_RESOLVE, &body, sizeof(body), -1);
+}
+
+static inline uint32_t
+ask_resolve(struct starter *s, const char *name)
+{
+	return ask_resolve_kind(s, name, IPC_RESOLVE_ACCOUNT);
 }
 
 static inline int
