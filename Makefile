@@ -89,6 +89,7 @@ GEN_LAND := $(B)/gen/policy/landlock.c
 OBJ_LIB	    := $(call objects,lib)
 OBJ_IPC	    := $(call objects,protocol/ipc)
 OBJ_RPC	    := $(call objects,protocol/rpc) $(B)/gen/protocol/rpc/tables.o
+OBJ_SERVE   := $(call objects,serve)
 OBJ_POLICY  := $(call objects,policy)
 OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o $(B)/gen/policy/landlock.o
 OBJ_BROKER  := $(call objects,broker)
@@ -102,7 +103,7 @@ OBJ_NET	    := $(call objects,worker/net)
 OBJ_VIEW    := $(call objects,view)
 # The folder ~/.qemud and its lock are the worker's own.
 OBJ_SESSION := $(call objects,session) $(B)/worker/store/home.o
-OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
+OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_SERVE) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
 	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW) \
 	       $(OBJ_SESSION)
 
@@ -117,7 +118,7 @@ $(B)/qemud: LIBS := -lseccomp -lcap-ng
 $(B)/qemud-launch: $(B)/broker/launch/main.o $(OBJ_LAUNCH) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-launch: LIBS := -lcap-ng
 $(B)/qemud-resolve: $(B)/broker/resolve/main.o $(OBJ_RESOLVE) $(OBJ_IPC) $(OBJ_LIB)
-$(B)/qemud-worker: $(B)/worker/main.o $(OBJ_WORKER) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-worker: $(B)/worker/main.o $(OBJ_WORKER) $(OBJ_SERVE) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-worker: LIBS := -lseccomp -lxml2 -ljansson
 $(B)/qemud-box: $(B)/worker/box/main.o $(OBJ_BOX) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-box: LIBS := -lseccomp
@@ -193,7 +194,7 @@ $(TESTLIB): $(sort $(OBJ_ALL))
 $(B)/tests/unit/%.o: EXTRA += -O0 -U_FORTIFY_SOURCE
 FASTLINK := -fuse-ld=gold
 # These have every handler, whether anybody refers to it or not.
-$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc)
+$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc) $(B)/serve/auth.o
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 	$(call say,LINK)
 	$(Q)$(LINK) $(FASTLINK) -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
@@ -214,7 +215,7 @@ $(addprefix $(B)/tests/unit/,domain_schema domain_mixed): LDFLAGS += $(addprefix
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
-	HANDLERS := $(call objects,worker/rpc)
+	HANDLERS := $(call objects,worker/rpc) $(B)/serve/auth.o
 $(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)

@@ -24,7 +24,7 @@
 #include "protocol/rpc/types.h"
 #include "protocol/verb.h"
 #include "worker/estate.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/vm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -248,10 +248,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	n_forgotten = 0;
 	require(loop_init(&loop) == 0 && packet_pair(fds) == 0);
-	server_init(&server, &loop, &uplink, occupied);
+	serving_init(&server, &loop, &uplink, occupied, &estate);
 	estate_init(&estate, &loop, &uplink, &server);
 	estate.state = ESTATE_OPEN;
-	server.estate = &estate;
 	start_vm();
 	require(uplink_start(&uplink, &loop, fds[1], &ops) == 0);
 	rpc_buffer_init(&whole, ANSWERS_MAX);

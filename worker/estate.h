@@ -12,12 +12,12 @@
 
 #include "lib/loop.h"
 #include "lib/uplink.h"
+#include "serve/call.h"
 #include "worker/job/job.h"
 #include "worker/marks.h"
 #include "worker/qemu/capabilities_cache.h"
 #include "worker/qemu/host.h"
 #include "worker/qemu/probe.h"
-#include "worker/rpc/call.h"
 #include "worker/store/domains.h"
 #include "worker/store/folder.h"
 #include "worker/store/home.h"

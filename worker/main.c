@@ -34,7 +34,7 @@
 #include "lib/uplink.h"
 #include "worker/domain/xml_memory.h"
 #include "worker/estate.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 #include "worker/session.h"
 #include "worker/vm/rundir.h"
 
@@ -290,14 +290,14 @@ static void
 set_up(struct worker *worker)
 {
 	start_loop(&worker->loop, 0, signalled, worker);
-	server_init(&worker->server, &worker->loop, &worker->uplink, clients_occupied);
+	serving_init(
+		&worker->server, &worker->loop, &worker->uplink, clients_occupied, &worker->estate);
 	estate_init(&worker->estate, &worker->loop, &worker->uplink, &worker->server);
 	worker->estate.run = worker->run;
 	worker->estate.kvm = worker->kvm;
 	worker->estate.vms.occupied = vms_occupied;
 	worker->estate.lock_fd = worker->lock_fd;
 	worker->estate.vms.port_min = worker->port_min;
-	worker->server.estate = &worker->estate;
 }
 
 int

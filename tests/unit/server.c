@@ -2,7 +2,7 @@
 /*
  * A server to which nobody has said anything takes no memory for what clients say.
  */
-#include "worker/rpc/server.h"
+#include "serve/server.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@ test_untouched(void)
 	struct loop loop;
 
 	ASSERT(server != MAP_FAILED && n <= PAGES_MAX && loop_init(&loop) == 0);
-	server_init(server, &loop, NULL, NULL);
+	server_init(server, &loop, NULL, NULL, NULL);
 	CHECK(server->loop == &loop && server->n_clients == 0 && LIST_EMPTY(&server->clients));
 	CHECK(mincore(server, n * page, resident) == 0);
 	for (size_t i = 0; i < n; i++)

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <sys/un.h>
 
+#include "serve/descriptors.h"
 #include "tests/unit/vm_stage.h"
-#include "worker/rpc/descriptors.h"
 #include "worker/vm/screen.h"
 
 #define NO_SOCKET "<devices><graphics type='vnc'><listen type='none'/></graphics></devices>"

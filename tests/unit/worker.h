@@ -23,7 +23,7 @@
 #include "protocol/rpc/procedure.h"
 #include "protocol/verb.h"
 #include "worker/estate.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 
 /* A handler is found by its name and needs nobody to refer to it: here are those that are served.
  */
@@ -136,10 +136,9 @@ rig_start(void)
 	rpc_arena_init(&rig.arena, (size_t)256 << 20);
 	ASSERT(loop_init(&rig.loop) == 0 && packet_pair(fds) == 0);
 	rig.broker_fd = fds[0];
-	server_init(&rig.server, &rig.loop, &rig.uplink, rig_occupied);
+	serving_init(&rig.server, &rig.loop, &rig.uplink, rig_occupied, &rig.estate);
 	estate_init(&rig.estate, &rig.loop, &rig.uplink, &rig.server);
 	rig.estate.state = ESTATE_OPEN;
-	rig.server.estate = &rig.estate;
 	ASSERT(uplink_start(&rig.uplink, &rig.loop, fds[1], &rig_ops) == 0);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Descriptors that go to a client wait for their byte, in order, and no more than DEPARTING_MAX of them.
  */
-#include "worker/rpc/departing.h"
+#include "serve/departing.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /*
  * Descriptors come one with each byte after their packet, belong to that call, and never leak.
  */
-#include "worker/rpc/descriptors.h"
+#include "serve/descriptors.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

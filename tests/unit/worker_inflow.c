@@ -2,7 +2,7 @@
 /*
  * Large unfinished packets share a bound: who has a place can finish, who has none waits in line.
  */
-#include "worker/rpc/inflow.h"
+#include "serve/inflow.h"
 
 #include "tests/unit/test.h"
 

@@ -3,7 +3,7 @@
  * Unread output of all connections shares a bound: past it those go who have gone longest without
  * reading what waited, and nobody who reads.
  */
-#include "worker/rpc/outflow.h"
+#include "serve/outflow.h"
 
 #include "tests/unit/test.h"
 

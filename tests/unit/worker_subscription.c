@@ -2,7 +2,7 @@
 /*
  * Subscriptions have ids of their own, are found by them, and are bounded.
  */
-#include "worker/rpc/subscription.h"
+#include "serve/subscription.h"
 
 #include "tests/unit/test.h"
 

@@ -2,7 +2,7 @@
 /*
  * A connection URI comes apart as RFC 3986 says, or is refused.
  */
-#include "worker/rpc/uri.h"
+#include "serve/uri.h"
 
 #include <errno.h>
 

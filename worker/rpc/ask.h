@@ -9,7 +9,7 @@
 #define WORKER_RPC_ASK_H
 
 #include "protocol/rpc/types.h"
-#include "worker/rpc/call.h"
+#include "serve/call.h"
 #include "worker/store/domains.h"
 #include "worker/vm/inquiry.h"
 

@@ -7,6 +7,7 @@
  * runs as.
  */
 #include "worker/rpc/connect.h"
+#include "worker/rpc/serving.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -17,11 +18,11 @@
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
 #include "protocol/verb.h"
+#include "serve/call.h"
+#include "serve/client.h"
+#include "serve/server.h"
+#include "serve/uri.h"
 #include "worker/estate.h"
-#include "worker/rpc/call.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
-#include "worker/rpc/uri.h"
 
 enum {
 	LIBVIRT_VERSION = 9000000, /* whose behaviour is kept: major * 1000000 + minor * 1000 */
@@ -106,7 +107,7 @@ rpc_connect_open(struct rpc_call *call, const struct rpc_connect_open_args *args
 	}
 	if (args->flags & CONNECT_READ_ONLY)
 		client->verbs &= VERBS_VIEW;
-	r = estate_enter(client->server->estate, call);
+	r = estate_enter(call_estate(call), call);
 	if (r != RPC_LATER)
 		connect_opened(client, r == RPC_DONE);
 	return r;
@@ -143,7 +144,7 @@ rpc_connect_close(struct rpc_call *call)
 	if (!closing)
 		return call_out_of_memory(call);
 	closing->call = call;
-	closing->n = vms_disown(&client->owned, one_has_ended, closing);
+	closing->n = vms_disown(&serving_of(client)->owned, one_has_ended, closing);
 	if (closing->n > 0)
 		return RPC_LATER;
 	client->closing = true;

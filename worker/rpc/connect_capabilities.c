@@ -10,16 +10,11 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
 #include "worker/qemu/domain_capabilities.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
-
-static const struct estate *
-call_estate(const struct rpc_call *call)
-{
-	return call->client->server->estate;
-}
+#include "worker/rpc/serving.h"
 
 /* --- one machine type --------------------------------------------------------------------- */
 

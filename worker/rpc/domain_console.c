@@ -11,9 +11,9 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "serve/stream.h"
 #include "worker/domain/devices.h"
 #include "worker/rpc/domain_find.h"
-#include "worker/rpc/stream.h"
 #include "worker/vm/vm.h"
 
 /* virDomainConsoleFlags. SAFE asks for what is always so here: one client at a time. */

@@ -5,10 +5,10 @@
  * Runs in the worker. An event is queued before the reply of the call that caused it.
  */
 #include "protocol/rpc/handlers.h"
-#include "worker/rpc/client.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/event.h"
-#include "worker/rpc/server.h"
 
 enum { DOMAIN_DEFINE_VALIDATE = 1 };
 

@@ -8,8 +8,8 @@
 #include <inttypes.h>
 
 #include "protocol/rpc/handlers.h"
-#include "worker/rpc/call.h"
-#include "worker/rpc/client.h"
+#include "serve/call.h"
+#include "serve/client.h"
 
 /* virDomainEventID of libvirt 9.0.0: 0 lifecycle to 26 memory device size change. */
 enum { DOMAIN_EVENTS = 27 };

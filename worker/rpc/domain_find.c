@@ -5,18 +5,19 @@
  * Runs in the worker.
  */
 #include "worker/rpc/domain_find.h"
+#include "worker/rpc/serving.h"
 
 #include <string.h>
 
 #include "lib/uuid.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
 
 struct domains *
 call_domains(const struct rpc_call *call)
 {
-	return &call->client->server->estate->domains;
+	return &call_estate(call)->domains;
 }
 
 struct domain *

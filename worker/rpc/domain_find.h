@@ -8,7 +8,7 @@
 #define WORKER_RPC_DOMAIN_FIND_H
 
 #include "protocol/rpc/types.h"
-#include "worker/rpc/call.h"
+#include "serve/call.h"
 #include "worker/store/domains.h"
 
 /** The user's VMs. */

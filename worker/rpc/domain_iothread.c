@@ -9,12 +9,13 @@
 #include <stdio.h>
 
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
 #include "worker/qemu/iothread_info.h"
 #include "worker/rpc/ask.h"
-#include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/usage.h"
 #include "worker/vm/vm.h"
 
@@ -110,7 +111,7 @@ tell_defined(struct rpc_call *call, const struct domain_iothreads *iothreads)
 
 		if (!info)
 			return call_out_of_memory(call);
-		host_map(&call->client->server->estate->host, info->cpumap, MAP_MAX);
+		host_map(&call_estate(call)->host, info->cpumap, MAP_MAX);
 		shorten(info);
 	}
 	return RPC_DONE;

@@ -7,8 +7,8 @@
 #include <inttypes.h>
 
 #include "protocol/rpc/handlers.h"
+#include "serve/call.h"
 #include "worker/qemu/keycode.h"
-#include "worker/rpc/call.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/vm/screen.h"
 

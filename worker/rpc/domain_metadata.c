@@ -6,17 +6,18 @@
  * Runs in the worker. A running domain has it twice: as it runs, and as it is defined.
  */
 #include "worker/domain/metadata.h"
+#include "worker/rpc/serving.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
-#include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/event.h"
-#include "worker/rpc/server.h"
 #include "worker/vm/status.h"
 
 /* virDomainModificationImpact: CURRENT, LIVE, CONFIG */
@@ -96,7 +97,7 @@ changed(struct rpc_call *call, const struct domain_def *def, const struct domain
 {
 	struct domain_def *ret = NULL;
 	int r = domain_metadata_change(
-		def, change, flags, &call->client->server->estate->env, &call->error, &ret);
+		def, change, flags, &call_estate(call)->env, &call->error, &ret);
 
 	if (r < 0)
 		(void)call_out_of_memory(call);

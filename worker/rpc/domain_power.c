@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
 #include "worker/rpc/ask.h"
-#include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/log.h"
 #include "worker/vm/vms.h"
 
@@ -44,7 +45,7 @@ static struct vm_start
 how_to_start(struct rpc_call *call, uint32_t flags)
 {
 	return (struct vm_start){.paused = flags & CREATE_PAUSED,
-		.owner = flags & CREATE_AUTODESTROY ? &call->client->owned : NULL};
+		.owner = flags & CREATE_AUTODESTROY ? &serving_of(call->client)->owned : NULL};
 }
 
 static int
@@ -56,7 +57,7 @@ start(struct rpc_call *call, const struct rpc_domain *dom, uint32_t flags, vm_do
 
 	if (!domain)
 		return RPC_FAILED;
-	return vms_start(&call->client->server->estate->vms, domain, &how, &call->error, done, arg);
+	return vms_start(&call_estate(call)->vms, domain, &how, &call->error, done, arg);
 }
 
 int
@@ -127,8 +128,8 @@ rpc_domain_create_xml(struct rpc_call *call, const struct rpc_domain_create_xml_
 	created = new_created(call, &ret->dom);
 	if (!created)
 		return RPC_FAILED;
-	r = vms_create(&call->client->server->estate->vms, args->xml_desc, &how, &call->error,
-		answer_created, created, &domain);
+	r = vms_create(&call_estate(call)->vms, args->xml_desc, &how, &call->error, answer_created,
+		created, &domain);
 	if (r == RPC_LATER)
 		memcpy(created->uuid, domain_def_now(domain)->uuid, sizeof(created->uuid));
 	return r;
@@ -237,8 +238,7 @@ answer_unlogged(void *arg, enum rpc_handled handled, const struct rpc_error *err
 	int r = 0;
 
 	if (handled == RPC_DONE)
-		r = vm_log_remove(
-			call->client->server->estate->home.folder_fd[HOME_LOG], unlogged->name);
+		r = vm_log_remove(call_estate(call)->home.folder_fd[HOME_LOG], unlogged->name);
 	if (r < 0) {
 		(void)rpc_error_set_errno(&call->error, -r, VIR_FROM_QEMU,
 			"cannot remove the logs of domain '%s' in ~/.qemud/log", unlogged->name);

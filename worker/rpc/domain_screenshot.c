@@ -12,9 +12,9 @@
 #include "lib/fd.h"
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
-#include "worker/rpc/client.h"
+#include "serve/client.h"
+#include "serve/stream.h"
 #include "worker/rpc/domain_find.h"
-#include "worker/rpc/stream.h"
 #include "worker/vm/screen.h"
 
 #define PICTURE_TYPE "image/png"

@@ -5,12 +5,13 @@
  * Runs in the worker. All is known without QEMU. Errors are libvirt 9.0.0's (measured).
  */
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
 #include "worker/rpc/ask.h"
-#include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/usage.h"
 #include "worker/vm/vm.h"
 
@@ -174,8 +175,7 @@ rpc_domain_get_vcpu_pin_info(struct rpc_call *call,
 	if (!ret->cpumaps)
 		return call_out_of_memory(call);
 	for (uint32_t i = 0; i < n; i++)
-		host_map(&call->client->server->estate->host, ret->cpumaps + (size_t)i * maplen,
-			maplen);
+		host_map(&call_estate(call)->host, ret->cpumaps + (size_t)i * maplen, maplen);
 	ret->num = (int32_t)n;
 	return RPC_DONE;
 }

@@ -12,7 +12,7 @@
 #include "protocol/rpc/codec.h"
 #include "protocol/rpc/frame.h"
 #include "protocol/rpc/procedure.h"
-#include "worker/rpc/server.h"
+#include "serve/server.h"
 
 enum {
 	EVENT_SERIAL = 1, /* what libvirtd sends; clients ignore it */

@@ -5,6 +5,7 @@
  * Runs in the worker.
  */
 #include "worker/qemu/native.h"
+#include "worker/rpc/serving.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,16 +13,16 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
 #include "worker/vm/clock.h"
 
 /* A definition as it would be started. Returns RPC_DONE or RPC_FAILED. */
 static int
 make_live(struct rpc_call *call, const char *xml, struct domain_def **ret_live)
 {
-	const struct domain_env *env = &call->client->server->estate->env;
+	const struct domain_env *env = &call_estate(call)->env;
 	domain_def_auto struct domain_def *def = NULL;
 	int r = domain_def_parse(xml, strlen(xml), 0, env, &call->error, &def);
 

@@ -9,17 +9,12 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
 #include "worker/qemu/capabilities_xml.h"
-#include "worker/rpc/client.h"
 #include "worker/rpc/domain_find.h"
-#include "worker/rpc/server.h"
-
-static const struct estate *
-call_estate(const struct rpc_call *call)
-{
-	return call->client->server->estate;
-}
+#include "worker/rpc/serving.h"
 
 int
 rpc_connect_get_version(struct rpc_call *call, struct rpc_connect_get_version_ret *ret)

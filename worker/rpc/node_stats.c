@@ -11,10 +11,11 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "serve/client.h"
+#include "serve/server.h"
 #include "worker/estate.h"
 #include "worker/qemu/host_load.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
+#include "worker/rpc/serving.h"
 
 /* REMOTE_NODE_CPU_STATS_MAX, REMOTE_NODE_MEMORY_STATS_MAX, REMOTE_NODE_MAX_CELLS. */
 enum { CPU_STATS_MAX = 16, MEMORY_STATS_MAX = 16, CELLS_MAX = 1024 };
@@ -23,7 +24,7 @@ enum { N_CPU_STATS = 4, N_MEMORY_STATS = 4, N_CELL_STATS = 2 };
 static const struct host *
 call_host(const struct rpc_call *call)
 {
-	return &call->client->server->estate->host;
+	return &call_estate(call)->host;
 }
 
 static int

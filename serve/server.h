@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * server.h: all connections of a worker, and what they share.
+ * server.h: all connections of clients, and what they share.
  *
- * Runs in the worker.
+ * Runs in worker and view. What the calls mean is for the program that has the server: server_ops.
  */
-#ifndef WORKER_RPC_SERVER_H
-#define WORKER_RPC_SERVER_H
+#ifndef SERVE_SERVER_H
+#define SERVE_SERVER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/loop.h"
 #include "lib/uplink.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/inflow.h"
-#include "worker/rpc/outflow.h"
-
-struct estate;
+#include "serve/client.h"
+#include "serve/inflow.h"
+#include "serve/outflow.h"
 
 enum {
 	SERVER_READ_MAX = 64 * 1024, /* bytes taken from one client before others have a turn */
@@ -30,10 +28,22 @@ enum {
 	SERVER_LATER_SMALL = 4096
 };
 
+/* What the program does with what clients want. */
+struct server_ops {
+	size_t client_size; /* bytes of a connection's object, which begins with a struct client */
+	/* May it be called here? It is in the table. If not, it is unknown. */
+	bool (*serves)(const struct rpc_procedure *procedure);
+	/* A call that passed all checks; args and call->ret are of its row. Returns an enum rpc_handled. */
+	int (*handle)(struct rpc_call *call, const void *args);
+	/* The connection ends: let go of what hangs on it. Its streams are closed already. */
+	void (*ended)(struct client *client);
+};
+
 struct server {
 	struct loop *loop;
 	struct uplink *uplink;
-	struct estate *estate; /* borrowed */
+	const struct server_ops *ops;
+	void *site; /* borrowed: what the program serves, of a type of its own */
 	/* The first connection has come, or the last one has ended. */
 	void (*occupied)(struct server *server, bool occupied);
 	struct clients clients;
@@ -50,7 +60,7 @@ struct server {
 };
 
 void server_init(struct server *server, struct loop *loop, struct uplink *uplink,
-	void (*occupied)(struct server *server, bool occupied));
+	const struct server_ops *ops, void (*occupied)(struct server *server, bool occupied));
 /** Serve no new call; a connection ends as soon as nothing is left to be sent to it. */
 void server_drain(struct server *server);
 /** End all connections. They must still be forgotten (lib/uplink.h). */

@@ -2,7 +2,7 @@
 /*
  * departing.c: the descriptors that go to a client; see departing.h.
  */
-#include "worker/rpc/departing.h"
+#include "serve/departing.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * inflow.h: the bound on what all clients of a worker together make it hold of unfinished packets.
+ * inflow.h: the bound on what all clients of a process together make it hold of unfinished packets.
  *
- * Runs in the worker. A packet of more than INFLOW_FREE bytes needs a claim on its announced
+ * Runs in worker and view. A packet of more than INFLOW_FREE bytes needs a claim on its announced
  * length before its connection is read any further; a claim that finds no room waits in line. So
  * whoever has a claim can always finish, and nobody waits for somebody who waits. A holder that
  * sends nothing for INFLOW_STALL_S seconds while others wait is told that it stalls, and is to be
  * closed: announcing much and sending nothing shuts nobody out for longer.
  */
-#ifndef WORKER_RPC_INFLOW_H
-#define WORKER_RPC_INFLOW_H
+#ifndef SERVE_INFLOW_H
+#define SERVE_INFLOW_H
 
 #include <stdbool.h>
 #include <stddef.h>

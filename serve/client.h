@@ -2,7 +2,7 @@
 /*
  * client.h: one connection of a client: bytes in, packets, replies out.
  *
- * Runs in the worker; the only place that reads a client's socket. What it may do (verbs) is what
+ * Runs in worker and view; the only place that reads a client's socket. What it may do (verbs) is what
  * the broker said when it passed the connection; nothing a client sends adds to it.
  *
  * Reading goes in batches: one receive, all whole packets in it, one send. An idle connection
@@ -11,8 +11,8 @@
  * the other end of a stream does not take what the client sent: a client that does not read, or
  * asks too much at once, waits, and only that client.
  */
-#ifndef WORKER_RPC_CLIENT_H
-#define WORKER_RPC_CLIENT_H
+#ifndef SERVE_CLIENT_H
+#define SERVE_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,13 +23,12 @@
 #include "lib/uplink.h"
 #include "protocol/rpc/buffer.h"
 #include "protocol/rpc/keepalive.h"
-#include "worker/rpc/call.h"
-#include "worker/rpc/departing.h"
-#include "worker/rpc/inflow.h"
-#include "worker/rpc/outflow.h"
-#include "worker/rpc/stream.h"
-#include "worker/rpc/subscription.h"
-#include "worker/vm/vm.h"
+#include "serve/call.h"
+#include "serve/departing.h"
+#include "serve/inflow.h"
+#include "serve/outflow.h"
+#include "serve/stream.h"
+#include "serve/subscription.h"
 
 struct descriptors;
 struct server;
@@ -69,7 +68,6 @@ struct client {
 
 	struct client_streams streams;
 	struct subscriptions subscriptions;
-	struct vm_owned owned; /* that end with the connection */
 };
 
 LIST_HEAD(clients, client);

@@ -2,7 +2,7 @@
 /*
  * descriptors.c: the descriptors that a client has sent; see descriptors.h.
  */
-#include "worker/rpc/descriptors.h"
+#include "serve/descriptors.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct descriptor {
 	int fd;
 };
 
-/* Of all connections: what waits must not use up what the worker itself needs. */
+/* Of all connections: what waits must not use up what the process itself needs. */
 static unsigned n_waiting;
 
 struct descriptors {

@@ -2,13 +2,13 @@
 /*
  * call.c: one call of a client; see call.h.
  */
-#include "worker/rpc/call.h"
+#include "serve/call.h"
 
 #include <stdlib.h>
 
 #include "lib/fd.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
+#include "serve/client.h"
+#include "serve/server.h"
 
 /* Arguments are decoded into at most four times their size; results are at most a packet. */
 static const size_t ARENA_MAX = (size_t)5 * RPC_FRAME_MAX;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * server.c: all connections of a worker; see server.h.
+ * server.c: all connections of clients; see server.h.
  */
-#include "worker/rpc/server.h"
+#include "serve/server.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -14,12 +14,13 @@ static const struct inflow_ops inflow_ops = {
 
 void
 server_init(struct server *server, struct loop *loop, struct uplink *uplink,
-	void (*occupied)(struct server *server, bool occupied))
+	const struct server_ops *ops, void (*occupied)(struct server *server, bool occupied))
 {
 	/* Nothing of `input` is read before it is written: untouched, it takes no memory. */
 	memset(server, 0, offsetof(struct server, input));
 	server->loop = loop;
 	server->uplink = uplink;
+	server->ops = ops;
 	server->occupied = occupied;
 	LIST_INIT(&server->clients);
 	LIST_INIT(&server->touched);

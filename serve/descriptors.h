@@ -2,14 +2,14 @@
 /*
  * descriptors.h: the descriptors that a client has sent and nobody has taken yet.
  *
- * Runs in the worker. After a packet of type 4 come as many bytes as it announces descriptors, and
+ * Runs in worker and view. After a packet of type 4 come as many bytes as it announces descriptors, and
  * one descriptor with each (libvirt 9.0.0, virnetsocket.c, virNetSocketSendFD). The kernel may hand
  * over such a byte together with the packet before it, so every receive has room for control data,
  * and what came is kept with the place in the stream where it came. A descriptor that no packet
  * announced is closed.
  */
-#ifndef WORKER_RPC_DESCRIPTORS_H
-#define WORKER_RPC_DESCRIPTORS_H
+#ifndef SERVE_DESCRIPTORS_H
+#define SERVE_DESCRIPTORS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 
 struct descriptors;
 
-/* As many wait at most, over all connections; the worker's own needs are counted beside them. */
+/* As many wait at most, over all connections; the process's own needs are counted beside them. */
 enum { DESCRIPTORS_MAX = 512 };
 
 /**

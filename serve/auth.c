@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * auth.c: procedures about authentication. There is nothing to authenticate: the kernel told the
- * broker who connected before the worker got the socket.
+ * broker who connected before this process got the socket.
  *
- * Runs in the worker.
+ * Runs in worker and view.
  */
 #include "protocol/rpc/handlers.h"
-#include "worker/rpc/call.h"
+#include "serve/call.h"
 
 enum { AUTH_NONE = 0 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * outflow.h: the bound on what all clients of a worker together make it hold that they do not read.
+ * outflow.h: the bound on what all clients of a process together make it hold that they do not read.
  *
- * Runs in the worker. Each connection says how much waits for it (replies, events, data of streams).
+ * Runs in worker and view. Each connection says how much waits for it (replies, events, data of streams).
  * Up to OUTFLOW_FREE is everybody's own. Beyond that they share OUTFLOW_MAX; when it is exceeded, the
  * connection has to go that has gone longest without reading all that waited for it at some moment,
  * and so on until the rest fits: who reads nothing, or a byte a second, and not who reads.
  */
-#ifndef WORKER_RPC_OUTFLOW_H
-#define WORKER_RPC_OUTFLOW_H
+#ifndef SERVE_OUTFLOW_H
+#define SERVE_OUTFLOW_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,11 +2,11 @@
 /*
  * subscription.h: which events a connection wants to hear of.
  *
- * Runs in the worker. A subscription has an id that is never used twice on its connection: clients
+ * Runs in worker and view. A subscription has an id that is never used twice on its connection: clients
  * keep the ids of different families of events in one place (go-libvirt), so there is one counter.
  */
-#ifndef WORKER_RPC_SUBSCRIPTION_H
-#define WORKER_RPC_SUBSCRIPTION_H
+#ifndef SERVE_SUBSCRIPTION_H
+#define SERVE_SUBSCRIPTION_H
 
 #include <stdbool.h>
 #include <stdint.h>

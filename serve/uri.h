@@ -2,11 +2,11 @@
 /*
  * uri.h: the connection URI that a client opens, taken apart.
  *
- * Runs in the worker; pure. RFC 3986 as far as libvirt's clients use it: the client has taken
+ * Runs in worker and view; pure. RFC 3986 as far as libvirt's clients use it: the client has taken
  * transport and socket out, what is left is SCHEME://[USER@]/PATH?QUERY#FRAGMENT.
  */
-#ifndef WORKER_RPC_URI_H
-#define WORKER_RPC_URI_H
+#ifndef SERVE_URI_H
+#define SERVE_URI_H
 
 struct rpc_arena;
 

@@ -2,12 +2,12 @@
 /*
  * call.h: one call of a client, from its packet to its answer; what every handler works with.
  *
- * Runs in the worker. Most calls are answered when their handler returns. A handler that has to
+ * Runs in worker and view. Most calls are answered when their handler returns. A handler that has to
  * wait returns RPC_LATER: the call object, with arguments, result and memory, then lives on until
  * call_answer(), also when its client has gone in between.
  */
-#ifndef WORKER_RPC_CALL_H
-#define WORKER_RPC_CALL_H
+#ifndef SERVE_CALL_H
+#define SERVE_CALL_H
 
 #include <stdint.h>
 #include <sys/queue.h>

@@ -2,7 +2,7 @@
 /*
  * subscription.c: which events a connection wants to hear of; see subscription.h.
  */
-#include "worker/rpc/subscription.h"
+#include "serve/subscription.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * over (client_ready, client_proceed), by its timer, and by the server. In between, functions say
  * so by returning false, and nothing of the client is touched after that.
  */
-#include "worker/rpc/client.h"
+#include "serve/client.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,10 +20,9 @@
 #include "lib/pass.h"
 #include "lib/take.h"
 #include "protocol/rpc/frame.h"
-#include "worker/rpc/descriptors.h"
-#include "worker/rpc/dispatch.h"
-#include "worker/rpc/server.h"
-#include "worker/vm/vms.h"
+#include "serve/descriptors.h"
+#include "serve/dispatch.h"
+#include "serve/server.h"
 
 /* What may wait in either direction. A reader never holds more than one unfinished packet beside
  * what came with one receive; replies stop being made at CLIENT_OUTPUT_ENOUGH, and the last one,
@@ -400,7 +399,7 @@ client_claim_stalled(struct inflow_claim *claim)
 int
 client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
 {
-	struct client *client = calloc(1, sizeof *client);
+	struct client *client = calloc(1, server->ops->client_size);
 	int r = client ? 0 : -ENOMEM;
 
 	if (r == 0)
@@ -441,7 +440,7 @@ client_end(struct client *client)
 		call->client = NULL;
 	}
 	client_streams_fini(&client->streams);
-	(void)vms_disown(&client->owned, NULL, NULL);
+	server->ops->ended(client);
 	if (client->touched)
 		LIST_REMOVE(client, touched_entry);
 	timer_stop(&client->pulse);

@@ -2,7 +2,7 @@
 /*
  * inflow.c: the bound on unfinished packets of all clients; see inflow.h.
  */
-#include "worker/rpc/inflow.h"
+#include "serve/inflow.h"
 
 #include "lib/err.h"
 #include "lib/take.h"

@@ -2,7 +2,7 @@
 /*
  * outflow.c: the bound on unread output of all clients; see outflow.h.
  */
-#include "worker/rpc/outflow.h"
+#include "serve/outflow.h"
 
 void
 outflow_init(struct outflow *outflow, void (*evicted)(struct outflow_share *share))

@@ -5,12 +5,12 @@
  * A stream is closed in its client's turn only, never while its other end is calling: what the
  * other end says of it is noted, and the client is touched.
  */
-#include "worker/rpc/stream.h"
+#include "serve/stream.h"
 
 #include "protocol/rpc/procedure.h"
-#include "worker/rpc/call.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
+#include "serve/call.h"
+#include "serve/client.h"
+#include "serve/server.h"
 
 static void
 touch(struct client_stream *stream)
@@ -265,7 +265,7 @@ client_streams_leave(struct client_streams *streams)
 		if (stream->rpc.state == RPC_STREAM_OPEN && !stream->ends &&
 			stream->error.code == 0)
 			client_stream_fail(stream,
-				"the worker that serves this stream is about to end; connect and "
+				"the process that serves this stream is about to end; connect and "
 				"open it again");
 }
 

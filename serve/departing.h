@@ -2,12 +2,12 @@
 /*
  * departing.h: the descriptors that go to a client with its replies.
  *
- * Runs in the worker. After a packet of type 5 come as many bytes 0 as it announces descriptors, and
+ * Runs in worker and view. After a packet of type 5 come as many bytes 0 as it announces descriptors, and
  * one descriptor with each (libvirt 9.0.0, virnetsocket.c, virNetSocketSendFD). Places are counted
  * in bytes of the stream from its beginning.
  */
-#ifndef WORKER_RPC_DEPARTING_H
-#define WORKER_RPC_DEPARTING_H
+#ifndef SERVE_DEPARTING_H
+#define SERVE_DEPARTING_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * stream.h: the streams that a client has open: their packets in and out, and what waits.
  *
- * Runs in the worker. protocol/rpc/stream.h says which packet may come and which may go; here is
+ * Runs in worker and view. protocol/rpc/stream.h says which packet may come and which may go; here is
  * how much. What a stream's other end says waits in the stream until the connection has nothing
  * else to send, and then goes in packets, of every stream in turn: so a flood on one of them holds
  * up neither replies nor the others for long. A client that does not read loses the stream when
@@ -12,8 +12,8 @@
  * Packets for a stream that there is not are dropped: it may have failed while they were on their
  * way.
  */
-#ifndef WORKER_RPC_STREAM_H
-#define WORKER_RPC_STREAM_H
+#ifndef SERVE_STREAM_H
+#define SERVE_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ bool client_streams_serve(struct client *client, const struct rpc_frame *frame);
 void client_streams_send(struct client *client);
 /** Bytes that wait in all of them, with what their other ends keep for them. */
 size_t client_streams_weight(const struct client_streams *streams);
-/** The worker is about to leave: all streams fail. */
+/** The process is about to leave: all streams fail. */
 void client_streams_leave(struct client_streams *streams);
 
 #endif

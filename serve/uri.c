@@ -2,7 +2,7 @@
 /*
  * uri.c: the connection URI that a client opens; see uri.h.
  */
-#include "worker/rpc/uri.h"
+#include "serve/uri.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,14 +2,14 @@
 /*
  * dispatch.h: from a client's packet to its handler, and from the handler to the reply.
  *
- * Runs in the worker. The order of checks is fixed, so that no answer says more than the
+ * Runs in worker and view. The order of checks is fixed, so that no answer says more than the
  * connection may know: what is no procedure of the table is unknown; a verb that the connection
  * lacks is refused, implemented or not; what is not implemented is unknown, in the words that
  * every client takes for that; then come arguments that do not decode, a connection that is not
  * open, a verb that the arguments ask for; then the handler.
  */
-#ifndef WORKER_RPC_DISPATCH_H
-#define WORKER_RPC_DISPATCH_H
+#ifndef SERVE_DISPATCH_H
+#define SERVE_DISPATCH_H
 
 #include <stdbool.h>
 

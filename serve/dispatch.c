@@ -2,16 +2,16 @@
 /*
  * dispatch.c: from a client's packet to its handler; see dispatch.h.
  */
-#include "worker/rpc/dispatch.h"
+#include "serve/dispatch.h"
 
 #include <inttypes.h>
 
 #include "lib/take.h"
 #include "protocol/rpc/keepalive.h"
 #include "protocol/verb.h"
-#include "worker/rpc/call.h"
-#include "worker/rpc/client.h"
-#include "worker/rpc/server.h"
+#include "serve/call.h"
+#include "serve/client.h"
+#include "serve/server.h"
 
 static int
 unknown_procedure(struct rpc_call *call)
@@ -49,7 +49,7 @@ check_header(struct rpc_call *call, unsigned verbs)
 	if (procedure->verb & ~verbs)
 		return refuse(call, "");
 	/* Neither is an event, which needs no verb. */
-	return rpc_procedure_is_implemented(procedure) ? RPC_DONE : unknown_procedure(call);
+	return call->client->server->ops->serves(procedure) ? RPC_DONE : unknown_procedure(call);
 }
 
 /* Is there room for one more that may have to wait? */
@@ -116,7 +116,7 @@ handle(struct rpc_call *call, const struct rpc_frame *frame)
 		if (!call->ret)
 			return call_out_of_memory(call);
 	}
-	return call->procedure->call(call, args, call->ret);
+	return client->server->ops->handle(call, args);
 }
 
 /* A result, and the descriptor that goes with it. False: there is no room. */
