@@ -11,23 +11,18 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include "lib/fd.h"
 #include "lib/foreign.h"
 #include "lib/log.h"
-#include "lib/pass.h"
 #include "lib/take.h"
 #include "protocol/rpc/frame.h"
-#include "serve/descriptors.h"
 #include "serve/dispatch.h"
 #include "serve/server.h"
 
 /* What may wait in either direction. A reader never holds more than one unfinished packet beside
  * what came with one receive; replies stop being made at CLIENT_OUTPUT_ENOUGH, and the last one,
  * and those that were waited for, may be large. */
-static const size_t INPUT_MAX = RPC_FRAME_MAX + RPC_FDS_MAX + SERVER_READ_MAX;
 static const size_t OUTPUT_MAX = (size_t)2 * RPC_FRAME_MAX;
 
 static bool
@@ -35,82 +30,26 @@ may_serve(const struct client *client)
 {
 	return !client->closing && !client->lost && !client->server->draining &&
 	       client->n_later < CLIENT_LATER_MAX && !client->streams.stuck &&
-	       rpc_buffer_left(&client->out) < CLIENT_OUTPUT_ENOUGH;
+	       rpc_buffer_left(&client->wire.out) < CLIENT_OUTPUT_ENOUGH;
 }
 
 /* --- input -------------------------------------------------------------------------------- */
 
-/* The descriptors of a packet that ends before the byte `at` of the stream. */
 static bool
-take_descriptors(struct client *client, uint64_t at, unsigned n, int *fds)
+wire_may_serve(struct wire *wire)
 {
-	descriptors_drop(&client->descriptors, at);
-	for (unsigned i = 0; i < n; i++) {
-		fds[i] = descriptors_take(&client->descriptors, at + i);
-		if (fds[i] < 0)
-			return false;
-	}
-	return true;
+	return may_serve(container_of(wire, struct client, wire));
 }
 
-/*
- * Serve one packet of that length, and its descriptors if all of size bytes suffice for them.
- * *ret_used is what it took, 0 when more has to arrive. Returns false when the connection is over.
- */
 static bool
-serve_packet(
-	struct client *client, const uint8_t *data, size_t length, size_t size, size_t *ret_used)
+wire_serve(struct wire *wire, const struct rpc_frame *frame, int *fds)
 {
-	struct rpc_frame frame;
-	int fds[RPC_FDS_MAX];
-	bool ok;
-
-	rpc_header_read(data + RPC_LENGTH_SIZE, &frame.header);
-	/* Nobody asked a client anything: a reply is dropped, and has no descriptors. */
-	if (frame.header.type == RPC_REPLY_WITH_FDS) {
-		*ret_used = length;
-		return true;
-	}
-	if (rpc_frame_read(data, length, &frame) != 0)
-		return false;
-	if (frame.n_fds > size - length)
-		return true;
-	for (unsigned i = 0; i < frame.n_fds; i++)
-		fds[i] = -1;
-	ok = take_descriptors(client, client->served + length, frame.n_fds, fds) &&
-	     dispatch_frame(client, &frame, fds);
-	for (unsigned i = 0; i < frame.n_fds; i++)
-		fd_close(&fds[i]);
-	*ret_used = length + frame.n_fds;
-	return ok;
+	return dispatch_frame(container_of(wire, struct client, wire), frame, fds);
 }
 
-/* Serve whole packets as long as the client may be served. Returns false when it is over. */
-static bool
-serve(struct client *client, const uint8_t *data, size_t size, size_t *ret_used)
-{
-	size_t used = 0, length, n = 1;
-
-	client->expected = 0;
-	while (n > 0 && may_serve(client)) {
-		int r = rpc_frame_length(data + used, size - used, &length);
-
-		if (r == RPC_FRAME_E_MORE)
-			break;
-		if (r != 0)
-			return false;
-		n = 0;
-		if (length <= size - used &&
-			!serve_packet(client, data + used, length, size - used, &n))
-			return false;
-		if (n == 0)
-			client->expected = length;
-		used += n;
-		client->served += n;
-	}
-	*ret_used = used;
-	return true;
-}
+/* Nobody asked a client anything: replies are dropped. */
+static const struct wire_ops wire_ops = {
+	.may_serve = wire_may_serve, .serve = wire_serve, .with_fds = RPC_CALL_WITH_FDS};
 
 /* After serving: a large unfinished packet needs a claim, and only that. */
 static void
@@ -118,111 +57,40 @@ settle_claim(struct client *client)
 {
 	struct inflow *inflow = &client->server->inflow;
 
-	if (client->claim.state != INFLOW_NONE && client->claim.size != client->expected)
+	if (client->claim.state != INFLOW_NONE && client->claim.size != client->wire.expected)
 		inflow_release(inflow, &client->claim);
-	if (client->claim.state == INFLOW_NONE && client->expected > INFLOW_FREE)
-		(void)inflow_ask(inflow, &client->claim, client->expected);
+	if (client->claim.state == INFLOW_NONE && client->wire.expected > INFLOW_FREE)
+		(void)inflow_ask(inflow, &client->claim, client->wire.expected);
 }
 
 /* Serve what was received before. Returns false when the connection is over. */
 static bool
 serve_waiting(struct client *client)
 {
-	size_t used;
-
-	if (rpc_buffer_left(&client->in) == 0 || !may_serve(client))
-		return true;
-	if (!serve(client, rpc_buffer_front(&client->in), rpc_buffer_left(&client->in), &used))
+	if (!wire_serve_waiting(&client->wire))
 		return false;
-	rpc_buffer_drop(&client->in, used);
-	if (rpc_buffer_left(&client->in) == 0)
-		rpc_buffer_fini(&client->in);
 	settle_claim(client);
 	return true;
-}
-
-/* Serve what has just been received; what stays is kept. Returns false when it is over. */
-static bool
-serve_received(struct client *client, const uint8_t *data, size_t size)
-{
-	bool waiting = rpc_buffer_left(&client->in) > 0;
-	size_t used = 0;
-	uint8_t *kept;
-
-	if (!waiting && !serve(client, data, size, &used))
-		return false;
-	if (used < size) {
-		kept = rpc_buffer_grow(&client->in, size - used);
-		if (!kept)
-			return false;
-		memcpy(kept, data + used, size - used);
-	}
-	if (waiting)
-		return serve_waiting(client);
-	settle_claim(client);
-	return true;
-}
-
-static void
-heard(struct client *client)
-{
-	uint64_t now = loop_now(client->server->loop);
-
-	rpc_keepalive_heard(&client->keepalive, now);
-	inflow_heard(&client->claim, now);
 }
 
 /* Receive once, and serve. Returns false when the connection is over. */
 static bool
 receive(struct client *client)
 {
-	uint8_t *data = client->server->input;
-	uint64_t first = client->served + rpc_buffer_left(&client->in);
-	int fd;
-	ssize_t n = descriptors_recv(client->fd, data, SERVER_READ_MAX, &fd);
+	uint64_t now = loop_now(client->server->loop);
+	bool heard;
 
-	if (n == -EAGAIN || n == -EINTR)
-		return true;
-	if (n <= 0)
+	if (!wire_receive(&client->wire, client->server->input, SERVER_READ_MAX, &heard))
 		return false;
-	if (fd >= 0 &&
-		descriptors_put(&client->descriptors, first, first + (uint64_t)n - 1, fd) != 0)
-		return false;
-	heard(client);
-	return serve_received(client, data, (size_t)n);
+	if (heard) {
+		rpc_keepalive_heard(&client->keepalive, now);
+		inflow_heard(&client->claim, now);
+	}
+	settle_claim(client);
+	return true;
 }
 
 /* --- output ------------------------------------------------------------------------------- */
-
-/* Send what is queued, as far as the socket takes it. Returns false when the peer has gone. */
-static bool
-flush(struct client *client)
-{
-	size_t left, size;
-	ssize_t n;
-	int fd;
-
-	while ((left = rpc_buffer_left(&client->out)) > 0) {
-		const uint8_t *data = rpc_buffer_front(&client->out);
-
-		size = departing_next(&client->departing, client->sent, left, &fd);
-		n = fd >= 0 ? pass_fd(client->fd, data, size, fd)
-			    : send(client->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-		/* Too many on their way, of this user's: they are read, or she is not served. */
-		if (n < 0 && fd >= 0)
-			return n == -EAGAIN;
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
-		if (fd >= 0)
-			departing_gone(&client->departing);
-		client->sent += (size_t)n;
-		rpc_buffer_drop(&client->out, (size_t)n);
-		if ((size_t)n < size)
-			return true;
-	}
-	rpc_buffer_fini(&client->out);
-	return true;
-}
 
 /* Is there nothing left to be done for a connection that is to be closed? */
 static bool
@@ -230,7 +98,7 @@ is_over(const struct client *client)
 {
 	bool leaving = client->closing || (client->server->draining && client->n_later == 0);
 
-	return client->lost || (leaving && rpc_buffer_left(&client->out) == 0);
+	return client->lost || (leaving && rpc_buffer_left(&client->wire.out) == 0);
 }
 
 /* Watch for what can be served now. */
@@ -239,7 +107,7 @@ watch(struct client *client)
 {
 	client_weigh(client);
 	bool in = may_serve(client) && client->claim.state != INFLOW_WAITING;
-	bool out = rpc_buffer_left(&client->out) > 0;
+	bool out = rpc_buffer_left(&client->wire.out) > 0;
 
 	io_set(&client->io, (in ? EPOLLIN : 0u) | (out ? EPOLLOUT : 0u));
 }
@@ -249,14 +117,14 @@ static bool
 proceed(struct client *client)
 {
 	for (;;) {
-		if (!flush(client))
+		if (!wire_flush(&client->wire))
 			return false;
-		if (rpc_buffer_left(&client->out) > 0)
+		if (rpc_buffer_left(&client->wire.out) > 0)
 			break;
 		if (!serve_waiting(client))
 			return false;
 		client_streams_send(client);
-		if (rpc_buffer_left(&client->out) == 0)
+		if (rpc_buffer_left(&client->wire.out) == 0)
 			break;
 	}
 	return !is_over(client);
@@ -266,7 +134,7 @@ proceed(struct client *client)
 static void
 finish(struct client *client)
 {
-	(void)flush(client);
+	(void)wire_flush(&client->wire);
 	client_end(client);
 }
 
@@ -307,7 +175,7 @@ pulse(struct timer *timer)
 	case RPC_KEEPALIVE_WAIT:
 		break;
 	case RPC_KEEPALIVE_SEND_PING:
-		ping = rpc_buffer_grow(&client->out, RPC_FRAME_MIN);
+		ping = rpc_buffer_grow(&client->wire.out, RPC_FRAME_MIN);
 		if (ping)
 			rpc_keepalive_frame(RPC_KEEPALIVE_PING, ping);
 		server_touch(client->server, client);
@@ -354,11 +222,11 @@ client_answer_later(struct client *client, struct rpc_call *call, enum rpc_handl
 void
 client_weigh(struct client *client)
 {
-	size_t size = client->out.capacity + client_streams_weight(&client->streams) +
-		      client->departing.n * (size_t)OUTFLOW_DESCRIPTOR;
+	size_t size = client->wire.out.capacity + client_streams_weight(&client->streams) +
+		      client->wire.departing.n * (size_t)OUTFLOW_DESCRIPTOR;
 
-	outflow_set(&client->server->outflow, &client->share, client->lost ? 0 : size, client->sent,
-		client->sent + rpc_buffer_left(&client->out));
+	outflow_set(&client->server->outflow, &client->share, client->lost ? 0 : size,
+		client->wire.sent, client->wire.sent + rpc_buffer_left(&client->wire.out));
 }
 
 void
@@ -371,8 +239,8 @@ client_evicted(struct outflow_share *share)
 		    "more than %d MiB: closed",
 		client->conn.id, client->uid, OUTFLOW_MAX / (1024 * 1024));
 	client->lost = true;
-	rpc_buffer_fini(&client->out);
-	departing_fini(&client->departing);
+	rpc_buffer_fini(&client->wire.out);
+	departing_fini(&client->wire.departing);
 	server_touch(client->server, client);
 }
 
@@ -411,13 +279,11 @@ client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
 	}
 	client->server = server;
 	client->conn.id = pass->conn_id;
-	client->fd = fd;
+	wire_init(&client->wire, &wire_ops, fd, RPC_FRAME_MAX, SERVER_READ_MAX, OUTPUT_MAX);
 	/* The broker let none wait in the queue of what it accepts; here they are read. */
 	foreign_allow(fd);
 	client->uid = pass->uid;
 	client->verbs = pass->verbs;
-	rpc_buffer_init(&client->in, INPUT_MAX);
-	rpc_buffer_init(&client->out, OUTPUT_MAX);
 	LIST_INIT(&client->later);
 	client_streams_init(&client->streams);
 	LIST_INSERT_HEAD(&server->clients, client, entry);
@@ -445,11 +311,7 @@ client_end(struct client *client)
 		LIST_REMOVE(client, touched_entry);
 	timer_stop(&client->pulse);
 	io_stop(&client->io);
-	fd_close(&client->fd);
-	descriptors_drop(&client->descriptors, UINT64_MAX);
-	departing_fini(&client->departing);
-	rpc_buffer_fini(&client->in);
-	rpc_buffer_fini(&client->out);
+	wire_fini(&client->wire);
 	subscriptions_fini(&client->subscriptions);
 	free(take_ptr(client->uri));
 	free(take_ptr(client->opening));

@@ -21,16 +21,14 @@
 
 #include "lib/loop.h"
 #include "lib/uplink.h"
-#include "protocol/rpc/buffer.h"
 #include "protocol/rpc/keepalive.h"
 #include "serve/call.h"
-#include "serve/departing.h"
 #include "serve/inflow.h"
 #include "serve/outflow.h"
 #include "serve/stream.h"
 #include "serve/subscription.h"
+#include "serve/wire.h"
 
-struct descriptors;
 struct server;
 
 enum { CLIENT_OUTPUT_ENOUGH = 1024 * 1024, CLIENT_LATER_MAX = 32 };
@@ -40,7 +38,7 @@ struct client {
 	LIST_ENTRY(client) entry;
 	struct uplink_conn conn;
 	struct io io;
-	int fd;         /* owned; -1 when the connection has ended */
+	struct wire wire;
 	uint32_t uid;   /* who connected */
 	uint32_t verbs; /* protocol/verb.h */
 	char *uri;      /* that was opened; NULL: none yet */
@@ -48,15 +46,8 @@ struct client {
 	bool closing;   /* the client said so: end when all is sent */
 	bool lost;      /* too much waits for it that it does not read: end now */
 
-	struct rpc_buffer in; /* what is not a whole packet yet, or waits for its turn */
-	struct rpc_buffer out;
-	uint64_t sent; /* bytes of the stream before `out` */
-	struct departing departing;
 	struct outflow_share share; /* of what waits to be read */
-	uint64_t served;            /* bytes of the stream before `in` */
-	size_t expected; /* length of the unfinished packet at the front of `in`; 0: not known */
 	struct inflow_claim claim;
-	struct descriptors *descriptors;
 
 	struct rpc_keepalive keepalive;
 	struct timer pulse; /* runs when keepalive is armed */

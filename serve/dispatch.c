@@ -124,7 +124,7 @@ static bool
 reply_result(struct client *client, struct rpc_call *call)
 {
 	struct rpc_header header = rpc_header_reply(&call->header, RPC_OK);
-	struct rpc_buffer *out = &client->out;
+	struct rpc_buffer *out = &client->wire.out;
 	size_t before = rpc_buffer_left(out);
 	uint32_t n_fds = call->reply_fd >= 0;
 
@@ -134,9 +134,7 @@ reply_result(struct client *client, struct rpc_call *call)
 		return false;
 	if (n_fds == 0)
 		return true;
-	if (rpc_buffer_append(out, "", 1) == 0 &&
-		departing_put(&client->departing, client->sent + rpc_buffer_left(out) - 1,
-			take_fd(&call->reply_fd)) == 0)
+	if (wire_put_fd(&client->wire, take_fd(&call->reply_fd)) == 0)
 		return true;
 	rpc_buffer_cut(out, rpc_buffer_left(out) - before);
 	return false;
@@ -151,7 +149,7 @@ dispatch_reply(struct client *client, struct rpc_call *call, int handled)
 		(void)rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
 			"Unable to encode message payload");
 	}
-	return rpc_error_reply(&call->error, &call->header, &client->out) == 0;
+	return rpc_error_reply(&call->error, &call->header, &client->wire.out) == 0;
 }
 
 static bool
@@ -187,7 +185,7 @@ dispatch_keepalive(struct client *client, const struct rpc_header *header)
 
 	if (header->procedure != RPC_KEEPALIVE_PING)
 		return true;
-	pong = rpc_buffer_grow(&client->out, RPC_FRAME_MIN);
+	pong = rpc_buffer_grow(&client->wire.out, RPC_FRAME_MIN);
 	if (pong)
 		rpc_keepalive_frame(RPC_KEEPALIVE_PONG, pong);
 	return pong != NULL;

@@ -165,7 +165,7 @@ confirm_forgotten(struct client *client, const struct rpc_frame *frame)
 
 	rpc_stream_init(&rpc, &frame->header, RPC_DIRECTION_OUT, false);
 	(void)rpc_stream_receive(&rpc, frame, &hole);
-	return !rpc_stream_may_confirm(&rpc) || rpc_stream_confirm(&rpc, &client->out) == 0;
+	return !rpc_stream_may_confirm(&rpc) || rpc_stream_confirm(&rpc, &client->wire.out) == 0;
 }
 
 bool
@@ -185,7 +185,7 @@ client_streams_serve(struct client *client, const struct rpc_frame *frame)
 		break;
 	case RPC_STREAM_IN_FINISH:
 	case RPC_STREAM_IN_ABORT:
-		r = rpc_stream_confirm(&stream->rpc, &client->out);
+		r = rpc_stream_confirm(&stream->rpc, &client->wire.out);
 		client_stream_close(stream);
 		return r == 0;
 	case RPC_STREAM_IN_REFUSE:
@@ -238,7 +238,7 @@ client_streams_send(struct client *client)
 
 	for (; stream; stream = next) {
 		next = TAILQ_NEXT(stream, entry);
-		if (send_next(stream, &client->out) != 0)
+		if (send_next(stream, &client->wire.out) != 0)
 			client->lost = true;
 	}
 }

@@ -216,10 +216,10 @@ test_idle_memory(void)
 	sock = rig_open(VERBS_ALL);
 	client = rig_client();
 	CHECK(send_all(sock, rpc_buffer_front(&session), 10));
-	CHECK(client->in.data);
+	CHECK(client->wire.in.data);
 	CHECK(send_all(sock, rpc_buffer_front(&session) + 10, rpc_buffer_left(&session) - 38));
 	rig_turn(0);
-	CHECK(!client->in.data && !client->out.data && !client->descriptors);
+	CHECK(!client->wire.in.data && !client->wire.out.data && !client->wire.descriptors);
 	CHECK(!client->subscriptions.list);
 	CHECK(sizeof *client <= 1024);
 	fd_close(&sock);

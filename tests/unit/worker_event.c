@@ -129,8 +129,8 @@ flood(struct client *slow, int reader, int32_t reader_id)
 	name[sizeof(name) - 1] = '\0';
 	for (unsigned i = 0; i < 100000 && rig.server.n_clients == before; i++) {
 		event_lifecycle(&rig.server, &dom, EVENT_DEFINED, EVENT_DEFINED_ADDED);
-		if (rpc_buffer_left(&slow->out) > most)
-			most = rpc_buffer_left(&slow->out);
+		if (rpc_buffer_left(&slow->wire.out) > most)
+			most = rpc_buffer_left(&slow->wire.out);
 		rig_turn(0);
 		check_event(reader, reader_id, name, EVENT_DEFINED, EVENT_DEFINED_ADDED);
 		if (i % 256 == 0)

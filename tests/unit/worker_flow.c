@@ -76,9 +76,9 @@ test_unread_replies(void)
 	n = fill(sock, &rest);
 	/* It is not read any more, and holds what was asked for, a receive, and no more. */
 	CHECK(!(client->io.events & EPOLLIN) && (client->io.events & EPOLLOUT));
-	CHECK(rpc_buffer_left(&client->out) >= CLIENT_OUTPUT_ENOUGH);
-	CHECK(rpc_buffer_left(&client->out) < CLIENT_OUTPUT_ENOUGH + 8192);
-	CHECK(rpc_buffer_left(&client->in) <= SERVER_READ_MAX + 8192);
+	CHECK(rpc_buffer_left(&client->wire.out) >= CLIENT_OUTPUT_ENOUGH);
+	CHECK(rpc_buffer_left(&client->wire.out) < CLIENT_OUTPUT_ENOUGH + 8192);
+	CHECK(rpc_buffer_left(&client->wire.in) <= SERVER_READ_MAX + 8192);
 	/* Others notice nothing. */
 	CHECK(call(other, RPC_PROC_CONNECT_GET_TYPE, NULL, &type) == 0);
 	for (uint32_t i = 0; i < n; i++) {
@@ -89,7 +89,7 @@ test_unread_replies(void)
 		CHECK(read_reply(sock, &header, NULL) == VIR_ERR_NO_DOMAIN);
 	}
 	CHECK(client->io.events == EPOLLIN);
-	CHECK(!client->in.data && !client->out.data);
+	CHECK(!client->wire.in.data && !client->wire.out.data);
 	rpc_buffer_fini(&rest);
 	fd_close(&sock);
 	fd_close(&other);
@@ -168,7 +168,7 @@ test_largest_packet(void)
 		left -= n;
 	}
 	CHECK(read_reply(sock, &header, NULL) == VIR_ERR_RPC);
-	CHECK(!rig_client()->in.data && rig.server.inflow.granted == 0);
+	CHECK(!rig_client()->wire.in.data && rig.server.inflow.granted == 0);
 	CHECK(call(sock, RPC_PROC_CONNECT_GET_TYPE, NULL, &type) == 0);
 	fd_close(&sock);
 	rig_stop();
@@ -199,7 +199,7 @@ test_announced_packets(void)
 	}
 	/* Memory grows with what is sent, not with what is announced. */
 	for (unsigned i = 0; i < 4; i++)
-		CHECK(clients[i]->in.capacity <= 1024);
+		CHECK(clients[i]->wire.in.capacity <= 1024);
 	CHECK(clients[0]->claim.state == INFLOW_GRANTED && clients[0]->io.events == EPOLLIN);
 	CHECK(clients[1]->claim.state == INFLOW_GRANTED && clients[1]->io.events == EPOLLIN);
 	CHECK(clients[2]->claim.state == INFLOW_WAITING && clients[2]->io.events == 0);
@@ -269,7 +269,7 @@ held_output(void)
 	size_t held = 0;
 
 	LIST_FOREACH (client, &rig.server.clients, entry)
-		held += client->out.capacity;
+		held += client->wire.out.capacity;
 	return held;
 }
 

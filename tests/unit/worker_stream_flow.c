@@ -47,7 +47,7 @@ test_client_does_not_read(void)
 	CHECK(open_console(sock, 8, 1, NULL, 0) == 0);
 	flood(FLOOD);
 	CHECK(!vms[0].consoles[0].client);
-	CHECK(rpc_buffer_left(&client->out) <= 2 * CLIENT_STREAM_PACKET_MAX);
+	CHECK(rpc_buffer_left(&client->wire.out) <= 2 * CLIENT_STREAM_PACKET_MAX);
 	CHECK(send_raw(sock, &header, NULL, 0));
 	while (frame.header.status == RPC_CONTINUE && frame.header.type != RPC_REPLY) {
 		if (!receive_frame(sock, &frame))

@@ -202,8 +202,8 @@ send_message(struct client *client, int32_t procedure, const union message *msg)
 		.serial = EVENT_SERIAL,
 	};
 
-	return rpc_buffer_left(&client->out) <= EVENT_BACKLOG_MAX &&
-	       rpc_encode_frame(&header, 0, row->args, msg, &client->out) == 0;
+	return rpc_buffer_left(&client->wire.out) <= EVENT_BACKLOG_MAX &&
+	       rpc_encode_frame(&header, 0, row->args, msg, &client->wire.out) == 0;
 }
 
 void
