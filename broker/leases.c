@@ -16,6 +16,7 @@
 
 #include "broker/broker.h"
 #include "broker/child.h"
+#include "broker/limits.h"
 #include "broker/nets.h"
 #include "broker/users.h"
 #include "broker/wishes.h"
@@ -32,7 +33,7 @@ static void ask_end(struct lease *lease);
 /* The lease in a line of the log; lives until the end of the block. */
 #define LEASE_FMT "uid=%" PRIu32 " id=%" PRIu32 " uuid=%s"
 #define LEASE_ARGS(lease) \
-	(lease)->user->uid, (lease)->id, uuid_format((lease)->want.uuid, (char[UUID_TEXT_SIZE]){0})
+	(lease)->user->uid, (lease)->id, uuid_format((lease)->uuid, (char[UUID_TEXT_SIZE]){0})
 
 static struct broker *
 broker_of(const struct lease *lease)
@@ -62,8 +63,23 @@ leases_fini(struct leases *leases)
 
 /* --- the table ---------------------------------------------------------------------------- */
 
+/* What is one user's, and what is the host's, of what a lease takes. */
+static void
+count(struct leases *leases, const struct lease *lease, bool more)
+{
+	struct quota_amounts amounts = quota_of(&lease->grant);
+
+	for (enum quota_key key = QUOTA_VMS; key < QUOTA_N; key++) {
+		struct quota_amounts *used =
+			key < QUOTA_HOST_VMS ? &lease->user->leases.used : &leases->used;
+
+		used->of[key] += more ? amounts.of[key] : -amounts.of[key];
+	}
+}
+
 static struct lease *
-enter(struct leases *leases, struct user *user, uint32_t id, const struct ipc_lease *want)
+enter(struct leases *leases, struct user *user, uint32_t id, const uint8_t uuid[static UUID_SIZE],
+	const struct ipc_grant *grant)
 {
 	struct lease *lease = leases->free;
 
@@ -77,11 +93,11 @@ enter(struct leases *leases, struct user *user, uint32_t id, const struct ipc_le
 		.user = user,
 		.state = LEASE_ASKED,
 		.id = id,
-		.want = *want,
+		.grant = *grant,
 		.pidfd = -1};
+	memcpy(lease->uuid, uuid, sizeof lease->uuid);
 	user->leases.first = lease;
-	user->leases.n++;
-	leases->n++;
+	count(leases, lease, true);
 	return lease;
 }
 
@@ -96,8 +112,7 @@ release(struct lease *lease)
 	while (*at != lease)
 		at = &(*at)->next;
 	*at = lease->next;
-	user->leases.n--;
-	leases->n--;
+	count(leases, lease, false);
 	lease->state = LEASE_FREE;
 	lease->next = leases->free;
 	leases->free = lease;
@@ -159,7 +174,7 @@ fill_end(struct question *question, union question_body *ret, int *ret_fd)
 
 	(void)ret_fd;
 	ret->leaf = (struct ipc_leaf){.uid = lease->user->uid, .id = lease->id};
-	memcpy(ret->leaf.uuid, lease->want.uuid, sizeof ret->leaf.uuid);
+	memcpy(ret->leaf.uuid, lease->uuid, sizeof ret->leaf.uuid);
 	return 0;
 }
 
@@ -234,8 +249,9 @@ fill_box(struct question *question, union question_body *ret, int *ret_fd)
 	ret->box = (struct ipc_box){.uid = lease->user->uid,
 		.kind = IPC_BOX_VM,
 		.n_files = LEASES_FILES,
-		.id = lease->id};
-	memcpy(ret->box.uuid, lease->want.uuid, sizeof ret->box.uuid);
+		.id = lease->id,
+		.grant = lease->grant};
+	memcpy(ret->box.uuid, lease->uuid, sizeof ret->box.uuid);
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
 
@@ -271,7 +287,7 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	if (give(lease, err, err < 0 ? -1 : fds[0])) {
 		log_info("lease granted " LEASE_FMT " pid=%" PRIu32 " vcpus=%" PRIu32
 			 " memory=%" PRIu64 "KiB",
-			LEASE_ARGS(lease), lease->pid, lease->want.vcpus, lease->want.memory_kib);
+			LEASE_ARGS(lease), lease->pid, lease->grant.vcpus, lease->grant.memory_kib);
 	} else if (lease->state == LEASE_ASKED) {
 		release(lease);
 	} else {
@@ -282,28 +298,49 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	}
 }
 
-/* How many more there may be; none where more run than may since a limit was lowered. */
-static uint32_t
-n_left(const struct leases *leases)
+/* Returns 0, or -EDQUOT with the words. */
+static int
+decide(struct leases *leases, struct user *user, const struct ipc_grant *grant,
+	char ret_why[static IPC_REASON_MAX])
 {
-	uint32_t max = leases->broker->config.max_vms;
+	struct quota_amounts used = leases->used, more = quota_of(grant);
+	struct quota_limits limits;
+	enum quota_key key;
+	uint64_t n;
 
-	return max > leases->n ? max - leases->n : 0;
+	for (key = QUOTA_VMS; key < QUOTA_HOST_VMS; key++)
+		used.of[key] = user->leases.used.of[key];
+	limits_of(leases->broker, user, &limits);
+	key = quota_decide(&limits, &used, &more);
+	if (key == QUOTA_N)
+		return 0;
+	quota_words(key, &limits, &used, &more, ret_why);
+	if (pace_tell(&user->leases.refusals, loop_now(&leases->broker->loop), &n))
+		log_info("lease refused uid=%" PRIu32 ": %s (%" PRIu64 " since it was told last)",
+			user->uid, ret_why, n);
+	return -EDQUOT;
 }
 
 int
-leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial)
+leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial,
+	char ret_why[static IPC_REASON_MAX])
 {
 	static const struct question_ops ops = {
 		.type = IPC_BOX, .fill = fill_box, .answered = boxed};
+	struct ipc_grant grant = quota_grant(want);
 	struct lease *lease;
+	int r;
 
 	for (lease = user->leases.first; lease; lease = lease->next)
-		if (memcmp(lease->want.uuid, want->uuid, sizeof want->uuid) == 0)
+		if (memcmp(lease->uuid, want->uuid, sizeof want->uuid) == 0)
 			return -EEXIST;
+	r = decide(leases, user, &grant, ret_why);
+	if (r < 0)
+		return r;
 	if (!bucket_take(&user->leases.pace, loop_now(&leases->broker->loop), pace))
 		return -EAGAIN;
-	lease = user->leases.n < n_left(leases) ? enter(leases, user, new_id(leases), want) : NULL;
+	lease = enter(leases, user, new_id(leases), want->uuid, &grant);
+	/* max_vms is at most what there is room for. */
 	if (!lease)
 		return -EAGAIN;
 	lease->serial = serial;
@@ -342,11 +379,9 @@ take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
 	const struct config *config = &leases->broker->config;
 	struct users *users = &leases->broker->users;
 	struct user *user = users_find(users, found->leaf.uid);
-	struct ipc_lease want = {.vcpus = 0};
 	struct lease *lease;
 	int r;
 
-	memcpy(want.uuid, found->leaf.uuid, sizeof want.uuid);
 	if (!user)
 		user = users_add(users, found->leaf.uid, false);
 	if (!user) {
@@ -355,7 +390,7 @@ take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
 			config->max_users);
 		return false;
 	}
-	lease = enter(leases, user, found->leaf.id, &want);
+	lease = enter(leases, user, found->leaf.id, found->leaf.uuid, &found->grant);
 	if (!lease) {
 		log_error("more virtual machines run than there were at the start, and than may "
 			  "(max_vms %" PRIu32 "): start qemud again",
@@ -364,12 +399,18 @@ take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
 	}
 	if (leases->last_id < lease->id)
 		leases->last_id = lease->id;
+	if (found->grant.vcpus == 0)
+		log_warning("lease " LEASE_FMT
+			    ": what it was granted is not known, and not counted",
+			LEASE_ARGS(lease));
 	r = hold(lease, found->pid, take_fd(pidfd));
 	if (r < 0)
 		log_error("lease " LEASE_FMT " pid=%" PRIu32 " cannot be watched: %s",
 			LEASE_ARGS(lease), lease->pid, strerror(-r));
 	else
-		log_info("lease found " LEASE_FMT " pid=%" PRIu32, LEASE_ARGS(lease), lease->pid);
+		log_info("lease found " LEASE_FMT " pid=%" PRIu32 " vcpus=%" PRIu32
+			 " memory=%" PRIu64 "KiB",
+			LEASE_ARGS(lease), lease->pid, lease->grant.vcpus, lease->grant.memory_kib);
 	return r == 0;
 }
 

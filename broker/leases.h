@@ -5,6 +5,9 @@
  * Runs in the broker, as root. A worker asks, the starter makes the box, the worker gets the seed's
  * socket, and the pidfd stays here. A lease ends neither with the worker that asked for it nor with
  * the broker: it is over when its process has ended and the starter has found its leaf empty.
+ *
+ * It counts from the ask to the end. What each was granted is written on its leaf, where the next
+ * broker finds it: the sums of a broker that has just begun are those of the one before.
  */
 #ifndef BROKER_LEASES_H
 #define BROKER_LEASES_H
@@ -13,6 +16,8 @@
 #include <stdint.h>
 
 #include "broker/bucket.h"
+#include "broker/pace.h"
+#include "broker/quota.h"
 #include "broker/starter.h"
 #include "lib/loop.h"
 #include "protocol/ipc/ipc.h"
@@ -35,8 +40,9 @@ enum lease_state {
 /* What a user has of them. Zeroed: nothing. */
 struct leases_share {
 	struct lease *first; /* in no order */
-	uint32_t n;
+	struct quota_amounts used;
 	struct bucket pace;
+	struct pace refusals;
 };
 
 struct lease {
@@ -44,7 +50,9 @@ struct lease {
 	struct user *user;
 	enum lease_state state;
 	uint32_t id;
-	struct ipc_lease want;
+	uint8_t uuid[IPC_UUID_SIZE];
+	struct ipc_grant
+		grant;   /* zero: of one that was found, and nobody knows what it was granted */
 	uint32_t serial; /* of the worker's ask; 0: nobody waits for the answer any more */
 	bool unwanted;   /* to be ended as soon as it is there */
 	bool told;       /* that it cannot be ended */
@@ -59,7 +67,8 @@ struct lease {
 struct leases {
 	struct broker *broker;
 	struct lease *table, *free;
-	uint32_t size, n_touched, n;
+	uint32_t size, n_touched;
+	struct quota_amounts used; /* of the host */
 	uint32_t last_id;
 	struct question finding;
 	bool known; /* all that ran when the starter started are here */
@@ -78,11 +87,11 @@ void leases_find(struct leases *leases);
 
 /**
  * The user's worker asks. Returns 0, and the answer follows by wishes_answer_lease() from the loop;
- * -EEXIST: she has a lease with that UUID; -EAGAIN: she asks too often, or has as many already as
- * are left for all others, so that no few users can have all of max_vms.
+ * -EEXIST: she has a lease with that UUID; -EDQUOT: a limit is against it, ret_why says which;
+ * -EAGAIN: she asks too often.
  */
-int leases_ask(
-	struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial);
+int leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want,
+	uint32_t serial, char ret_why[static IPC_REASON_MAX]);
 /** End everything of that virtual machine; nothing happens if it is none of the user's. */
 void leases_stop(const struct user *user, uint32_t id);
 /** The user's lease with the smallest id above that, or NULL. */

@@ -171,7 +171,7 @@ fill_box(struct question *question, union question_body *ret, int *ret_fd)
 		.kind = kinds[net->kind].box,
 		.n_files = NETS_FILES,
 		.id = net->id};
-	memcpy(ret->box.uuid, net->lease->want.uuid, sizeof ret->box.uuid);
+	memcpy(ret->box.uuid, net->lease->uuid, sizeof ret->box.uuid);
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
 

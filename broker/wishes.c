@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -53,6 +54,17 @@ wishes_answer_lease(
 }
 
 int
+wishes_refuse_lease(struct child *child, uint32_t serial, const char why[static IPC_REASON_MAX])
+{
+	struct ipc_lease_refused refused = {.why = ""};
+	int r;
+
+	(void)snprintf(refused.why, sizeof refused.why, "%s", why);
+	r = sent(child, IPC_LEASE_REFUSED, link_notify(&child->link, IPC_LEASE_REFUSED, &refused));
+	return r ? r : wishes_answer_lease(child, serial, -EDQUOT, NULL, -1);
+}
+
+int
 wishes_answer_net(struct child *child, uint32_t serial, int err, int fd)
 {
 	return sent(
@@ -86,11 +98,15 @@ on_tool(struct child *child, const struct ipc_message *message)
 static void
 on_lease(struct child *child, const struct ipc_message *message)
 {
+	char why[IPC_REASON_MAX];
 	int r = -ESHUTDOWN;
 
 	if (child->state == CHILD_SERVING)
-		r = leases_ask(&child->broker->leases, child->user, message->body, message->serial);
-	if (r < 0)
+		r = leases_ask(
+			&child->broker->leases, child->user, message->body, message->serial, why);
+	if (r == -EDQUOT)
+		(void)wishes_refuse_lease(child, message->serial, why);
+	else if (r < 0)
 		(void)wishes_answer_lease(child, message->serial, r, NULL, -1);
 }
 
@@ -121,7 +137,7 @@ on_lease_next(struct child *child, const struct ipc_message *message)
 	if (lease) {
 		found.id = lease->id;
 		found.pid = lease->pid;
-		memcpy(found.uuid, lease->want.uuid, sizeof found.uuid);
+		memcpy(found.uuid, lease->uuid, sizeof found.uuid);
 	}
 	(void)sent(child, IPC_LEASE_NEXT,
 		link_answer(&child->link, IPC_LEASE_FOUND, message->serial, lease ? 0 : -ENOENT,

@@ -36,6 +36,9 @@ int wishes_answer_tool(struct child *child, uint32_t serial, int err, int fd);
 /** The same for a lease; leased is only looked at when err is 0. */
 int wishes_answer_lease(
 	struct child *child, uint32_t serial, int err, const struct ipc_leased *leased, int fd);
+/** The same when a limit is against it: why, in words. */
+int wishes_refuse_lease(
+	struct child *child, uint32_t serial, const char why[static IPC_REASON_MAX]);
 /** The same for a process of a network, as for a tool. */
 int wishes_answer_net(struct child *child, uint32_t serial, int err, int fd);
 /** A lease of its user's is over: tell the worker, if there is one that listens. */

@@ -287,11 +287,13 @@ end(void)
 	}
 	for (unsigned i = 0; i < alice.n_boxes; i++)
 		end_box(&alice.boxes[i]);
-	for (unsigned i = 0; i < SETTLE_TURNS && (broker.n_children > 2 || broker.leases.n > 0 ||
-							 broker.conns.n_used > 0);
+	for (unsigned i = 0; i < SETTLE_TURNS &&
+			     (broker.n_children > 2 || broker.leases.used.of[QUOTA_HOST_VMS] > 0 ||
+				     broker.conns.n_used > 0);
 		i++)
 		pump();
-	ASSERT(broker.n_children == 2 && broker.leases.n == 0 && broker.conns.n_used == 0);
+	ASSERT(broker.n_children == 2 && broker.leases.used.of[QUOTA_HOST_MEMORY] == 0 &&
+		broker.conns.n_used == 0);
 	(void)snprintf(name, sizeof(name), "%u", alice.uid);
 	(void)unlinkat(broker.places.registry_fd, name, 0);
 }

@@ -88,6 +88,14 @@ leased(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie
 
 	uplink->ops->leased(uplink, cookie, message->err, ok ? message->body : NULL,
 		ok ? take_fd(&fds[0]) : -1);
+	uplink->refusal[0] = '\0';
+}
+
+static void
+refused(struct uplink *uplink, const struct ipc_lease_refused *body)
+{
+	_Static_assert(sizeof uplink->refusal == sizeof body->why, "it has room");
+	memcpy(uplink->refusal, body->why, sizeof uplink->refusal);
 }
 
 static void
@@ -109,6 +117,8 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
 	else if (message->type == IPC_LEASED)
 		leased(uplink, message, cookie, fds);
+	else if (message->type == IPC_LEASE_REFUSED)
+		refused(uplink, message->body);
 	else if (message->type == IPC_LEASE_FOUND)
 		uplink->ops->lease_found(
 			uplink, cookie, message->err, message->err ? NULL : message->body);

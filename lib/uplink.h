@@ -49,8 +49,8 @@ struct uplink_ops {
 	 */
 	void (*tool)(struct uplink *uplink, uint64_t cookie, int err, int fd);
 	/*
-	 * The same for uplink_ask_lease() (see IPC_LEASED); leased is NULL with an error. NULL where
-	 * nobody asks, as the next two.
+	 * The same for uplink_ask_lease() (see IPC_LEASED); leased is NULL with an error, and with
+	 * -EDQUOT uplink->refusal says why. NULL where nobody asks, as the next two.
 	 */
 	void (*leased)(struct uplink *uplink, uint64_t cookie, int err,
 		const struct ipc_leased *leased, int fd);
@@ -74,7 +74,8 @@ struct uplink {
 	struct loop *loop;
 	const struct uplink_ops *ops;
 	bool stopped;
-	unsigned n_answers; /* that found the link full */
+	char refusal[IPC_REASON_MAX]; /* why, while leased() is told -EDQUOT */
+	unsigned n_answers;           /* that found the link full */
 	struct uplink_answer answers[LINK_ASKS_MAX];
 	struct uplink_conn *gone_first, **gone_last;
 	struct deferred telling;

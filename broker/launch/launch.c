@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/launch/grant.h"
 #include "broker/launch/process.h"
 #include "broker/launch/resident.h"
 #include "broker/launch/userdir.h"
@@ -55,12 +56,12 @@ leave(struct process *child, int code, int status)
 }
 
 /*
- * Start a program that has a link, in its leaf, and give the broker its end of that link and a
- * pidfd. Answers the ask unless it fails. Returns 0 or a negative errno.
+ * Start a program that has a link, in its leaf (for a VM's: of that grant; else NULL), and give the
+ * broker its end of that link and a pidfd. Answers the ask unless it fails. Returns 0 or a negative errno.
  */
 static int
 start_linked(struct launch *starter, struct spawn *spawn, enum program program, const char *leaf,
-	enum ipc_type answer, uint32_t serial)
+	const struct ipc_grant *grant, enum ipc_type answer, uint32_t serial)
 {
 	fd_auto int cgroup_fd = -1;
 	fd_auto int broker_fd = -1;
@@ -77,6 +78,8 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 	foreign_refuse(broker_fd);
 	child_fd = pair[1];
 	r = ledger_enter(&starter->ledger, spawn->uid, leaf, &cgroup_fd);
+	if (r == 0 && grant && cgroup_fd >= 0)
+		r = grant_write(cgroup_fd, grant);
 	if (r < 0) {
 		log_error("uid=%" PRIu32 " %s: its control group cannot be made: %s", spawn->uid,
 			program_name(program), strerror(-r));
@@ -185,8 +188,8 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 	spawn.gid = account.gid;
 	spawn.groups = account.groups;
 	spawn.n_groups = account.n_groups;
-	return start_linked(
-		starter, &spawn, PROGRAM_WORKER, "worker", IPC_WORKER_STARTED, message->serial);
+	return start_linked(starter, &spawn, PROGRAM_WORKER, "worker", NULL, IPC_WORKER_STARTED,
+		message->serial);
 }
 
 static int
@@ -213,7 +216,7 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 
 	(void)fds;
 	return start_linked(
-		starter, &spawn, PROGRAM_VIEW, "view", IPC_VIEW_STARTED, message->serial);
+		starter, &spawn, PROGRAM_VIEW, "view", NULL, IPC_VIEW_STARTED, message->serial);
 }
 
 /* The leaf of a VM that runs, with room in it. The broker counts; this also after it has changed. */
@@ -318,7 +321,8 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 	spawn.groups = account.groups;
 	spawn.n_groups = account.n_groups;
 	(void)snprintf(name, sizeof(name), "%s", program_name(program));
-	return start_linked(starter, &spawn, program, leaf, IPC_BOXED, message->serial);
+	return start_linked(starter, &spawn, program, leaf,
+		ask->kind == IPC_BOX_VM ? &ask->grant : NULL, IPC_BOXED, message->serial);
 }
 
 static int

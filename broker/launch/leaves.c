@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/launch/grant.h"
 #include "broker/launch/resident.h"
 #include "lib/fd.h"
 #include "lib/log.h"
@@ -133,7 +134,7 @@ tell(struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
 	struct ipc_leaf_found body = {.leaf = *vm};
 	fd_auto int leaf_fd = -1;
 	fd_auto int end_fd = -1;
-	int found = find(leaves, vm, &leaf_fd), r = found;
+	int found = find(leaves, vm, &leaf_fd), r = found, noted;
 
 	if (found == 0)
 		r = found = resident_find(leaf_fd, &body.pid, &end_fd);
@@ -148,6 +149,11 @@ tell(struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
 			    ": its process cannot be found: %s; it is there until its control "
 			    "group is empty",
 			vm->uid, vm->id, strerror(-found));
+	noted = grant_read(leaf_fd, &body.grant);
+	if (noted < 0)
+		log_warning("uid=%" PRIu32 " vm=%" PRIu32
+			    ": what it was granted cannot be read: %s",
+			vm->uid, vm->id, strerror(-noted));
 	answer(leaves, IPC_LEAF_FOUND, serial, 0, &body, &end_fd);
 	return 0;
 }

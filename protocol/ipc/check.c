@@ -135,12 +135,35 @@ is_vm_id(uint32_t id)
 	return id != 0 && id <= INT32_MAX;
 }
 
+/* As many, and as much, as a guest can have. */
+static bool
+is_size(uint64_t memory_kib, uint32_t vcpus)
+{
+	return memory_kib != 0 && memory_kib <= IPC_MEMORY_MAX_KIB && vcpus != 0 &&
+	       vcpus <= IPC_VCPUS_MAX;
+}
+
+static bool
+is_grant(const struct ipc_grant *grant)
+{
+	return is_size(grant->memory_kib, grant->vcpus) &&
+	       grant->overhead_kib <= IPC_MEMORY_MAX_KIB && grant->zero == 0;
+}
+
 bool
 ipc_check_lease(const void *body)
 {
 	const struct ipc_lease *lease = body;
 
-	return lease->memory_kib != 0 && lease->vcpus != 0 && lease->zero == 0;
+	return is_size(lease->memory_kib, lease->vcpus) && lease->code_mib <= IPC_CODE_MAX_MIB;
+}
+
+bool
+ipc_check_lease_refused(const void *body)
+{
+	const struct ipc_lease_refused *refused = body;
+
+	return is_string(refused->why, sizeof refused->why) && refused->why[0] != '\0';
 }
 
 bool
@@ -246,6 +269,9 @@ ipc_check_box(const void *body)
 
 	if (!is_unprivileged(box->uid) || box->n_files == 0 || box->kind == 0)
 		return false;
+	if (box->kind == IPC_BOX_VM ? !is_grant(&box->grant)
+				    : !is_zero(&box->grant, sizeof box->grant))
+		return false;
 	if (box->kind == IPC_BOX_TOOL)
 		return box->id == 0 && is_zero(box->uuid, sizeof box->uuid);
 	return box->kind <= IPC_BOX_PASST && is_vm_id(box->id);
@@ -264,7 +290,8 @@ ipc_check_leaf_found(const void *body)
 {
 	const struct ipc_leaf_found *found = body;
 
-	return ipc_check_leaf(&found->leaf) && found->zero == 0;
+	return ipc_check_leaf(&found->leaf) && found->zero == 0 &&
+	       (is_grant(&found->grant) || is_zero(&found->grant, sizeof found->grant));
 }
 
 /* The fields of the header that the table fixes. */

@@ -79,16 +79,13 @@ enum ipc_type {
 	 * as she may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving; else the starter's.
 	 */
 	IPC_TOOL_READY = 13,
-	/*
-	 * child -> broker, a worker's alone: may this VM run? What it wants goes into the log, and is
-	 * granted.
-	 */
+	/* child -> broker, a worker's alone: may this VM run, with that much of the host? */
 	IPC_LEASE = 14,
 	/*
 	 * broker -> child, 1 descriptor: it may, under this id, in this seed (see TOOL_READY), which
-	 * does not end with the worker. -EEXIST: it has a lease, which is not over; -EAGAIN: not now,
-	 * or the host has as many as there may be; -ESHUTDOWN: the worker is leaving; else the
-	 * starter's.
+	 * does not end with the worker. -EEXIST: it has a lease, which is not over; -EDQUOT: a limit is
+	 * against it, and LEASE_REFUSED has said which; -EAGAIN: not now; -ESHUTDOWN: the worker is
+	 * leaving; else the starter's.
 	 */
 	IPC_LEASED = 15,
 	/* broker -> child: nothing of that VM runs any more. */
@@ -119,6 +116,8 @@ enum ipc_type {
 	 * again when the answer is another: never twice the same.
 	 */
 	IPC_AUTOSTART = 24,
+	/* broker -> child: why the answer that follows is -EDQUOT, in words for the client. */
+	IPC_LEASE_REFUSED = 30,
 
 	/* broker -> starter, 1 descriptor (the account, see account.h): start that user's worker.
 	 */
@@ -241,7 +240,23 @@ struct ipc_lease {
 	uint8_t uuid[IPC_UUID_SIZE];
 	uint64_t memory_kib;
 	uint32_t vcpus;
+	uint32_t code_mib; /* of translated code, that a QEMU without KVM keeps at most; else 0 */
+};
+
+/* What a VM may take of the host. */
+struct ipc_grant {
+	uint64_t memory_kib;   /* of the guest's */
+	uint64_t overhead_kib; /* of QEMU itself, and of what runs for it */
+	uint32_t vcpus;
 	uint32_t zero;
+};
+
+/* The most that a guest can have: what its definition is checked against (worker/domain). */
+enum { IPC_VCPUS_MAX = 255, IPC_CODE_MAX_MIB = 2048 };
+#define IPC_MEMORY_MAX_KIB (UINT64_C(1) << 34)
+
+struct ipc_lease_refused {
+	char why[IPC_REASON_MAX];
 };
 
 struct ipc_leased {
@@ -312,6 +327,7 @@ struct ipc_box {
 	uint32_t n_files; /* RLIMIT_NOFILE; the inner half goes further down, see plan.h */
 	uint32_t id;      /* of a VM, 0 for a tool */
 	uint8_t uuid[IPC_UUID_SIZE]; /* the same */
+	struct ipc_grant grant;      /* of a VM, zero for all others */
 };
 
 /* The leaf of a VM; see broker/launch/ledger.h for its name. */
@@ -325,6 +341,7 @@ struct ipc_leaf_found {
 	struct ipc_leaf leaf;
 	uint32_t pid; /* 0: the descriptor is no pidfd */
 	uint32_t zero;
+	struct ipc_grant grant; /* zero: nobody has written down what it was granted */
 };
 
 /* One message as it came out of ipc_check(): body points into the packet. */

@@ -59,6 +59,8 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(NET_READY, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
 	RULE(AUTOSTART, sizeof(struct ipc_autostart), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_autostart),
+	RULE(LEASE_REFUSED, sizeof(struct ipc_lease_refused), 0, CHILD, BROKER, SERVING | LEAVING,
+		false, ipc_check_lease_refused),
 
 	RULE(WORKER, sizeof(struct ipc_worker), 1, STARTER, BROKER, SERVING, false,
 		ipc_check_worker),

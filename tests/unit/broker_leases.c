@@ -22,7 +22,8 @@ test_granted(void)
 		.kind = IPC_BOX_VM,
 		.n_files = LEASES_FILES,
 		.id = 1,
-		.uuid = {[15] = 7}};
+		.uuid = {[15] = 7},
+		.grant = grant_of(7)};
 	struct vm vm, second, seed = running(1);
 	struct kid alice;
 	int pair[2], fds[2];
@@ -264,6 +265,7 @@ test_busy(void)
 	alice = idle_worker(ALICE);
 	vm = vm_for(&alice, ALICE, 1);
 	lease = user_of(ALICE)->leases.first;
+	CHECK(uses(ALICE, 1));
 	end_kid(&vm.kid);
 	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
 		uint64_t now = loop_now(&broker.loop);
@@ -271,6 +273,7 @@ test_busy(void)
 		end_leaf(ALICE, vm.id, 1, errors[i]);
 		expect_nothing(alice.link);
 		expect_nothing(starter_fd);
+		CHECK(uses(ALICE, 1));
 		CHECK(lease->state == LEASE_ENDING && timer_is_set(&lease->retry));
 		CHECK(lease->retry.node.key >= now + LOOP_S(LEASES_RETRY_S));
 		refused(&alice, 1, -EEXIST);
@@ -343,6 +346,9 @@ test_pace(void)
 static void
 test_full(void)
 {
+	static const char words[] = "limit vms 0 (half of what other users leave of max_vms in "
+				    "qemud.conf): 0 in use, 1 more asked for; root of this host "
+				    "can change it";
 	struct kid alice, bob;
 	struct vm a, b;
 
@@ -352,11 +358,16 @@ test_full(void)
 	bob = idle_worker(BOB);
 	a = vm_for(&alice, ALICE, 1);
 	b = vm_for(&bob, BOB, 1);
-	refused(&alice, 2, -EAGAIN);
-	refused(&bob, 2, -EAGAIN);
+	refused_in_words(&alice, 2,
+		"limit vms 1 (half of what other users leave of max_vms in "
+		"qemud.conf): 1 in use, 1 more asked for; root of this host "
+		"can change it");
+	refused_in_words(&bob, 2, NULL);
+	broker.config.max_vms = 1;
+	end_vm(&bob, BOB, 1, &b);
+	refused_in_words(&bob, 2, words);
 	expect_nothing(starter_fd);
 	/* There is room again when one is gone. */
-	end_vm(&bob, BOB, 1, &b);
 	end_vm(&alice, ALICE, 1, &a);
 	a = vm_for(&alice, ALICE, 2);
 	end_vm(&alice, ALICE, 2, &a);
@@ -378,13 +389,13 @@ test_nobody_takes_all(void)
 	bob = idle_worker(BOB);
 	for (uint8_t i = 0; i < 4; i++)
 		alices[i] = vm_for(&alice, ALICE, i);
-	refused(&alice, 4, -EAGAIN);
+	refused_in_words(&alice, 4, NULL);
 	for (uint8_t i = 0; i < 2; i++)
 		bobs[i] = vm_for(&bob, BOB, i);
-	refused(&bob, 2, -EAGAIN);
+	refused_in_words(&bob, 2, NULL);
 	/* One ends, and it is hers to start until she has as many as are left. */
 	end_vm(&alice, ALICE, 0, &alices[0]);
-	refused(&alice, 0, -EAGAIN);
+	refused_in_words(&alice, 0, NULL);
 	end_vm(&bob, BOB, 0, &bobs[0]);
 	end_vm(&bob, BOB, 1, &bobs[1]);
 	alices[0] = vm_for(&alice, ALICE, 0);
@@ -392,6 +403,87 @@ test_nobody_takes_all(void)
 		end_vm(&alice, ALICE, i, &alices[i]);
 	end_kid(&alice);
 	end_kid(&bob);
+	stage_close();
+}
+
+/* What is refused takes nothing, and is refused at once however often it is asked for. */
+static void
+test_refused_at_once(void)
+{
+	enum { MANY = 100 };
+	struct kid alice;
+	struct vm vm;
+
+	stage_ready();
+	broker.config.max_vms = 1;
+	alice = idle_worker(ALICE);
+	vm = vm_for(&alice, ALICE, 0);
+	for (uint8_t i = 1; i <= MANY; i++)
+		refused_in_words(&alice, i, NULL);
+	CHECK(uses(ALICE, 1));
+	expect_nothing(starter_fd);
+	end_vm(&alice, ALICE, 0, &vm);
+	CHECK(uses(ALICE, 0));
+	end_kid(&alice);
+	stage_close();
+}
+
+/* Reads what it was answered. Returns how often it was refused; fd is that of what was granted. */
+static unsigned
+read_answers(const struct kid *kid, uint32_t *ret_serial, int *ret_fd)
+{
+	unsigned n_refused = 0;
+
+	for (;;) {
+		AUTO(packet_fini) struct packet packet;
+
+		if (packet_recv(kid->link, &packet) != 0)
+			return n_refused;
+		if (header_of(&packet).type != IPC_LEASED)
+			continue;
+		n_refused += header_of(&packet).err == -EDQUOT;
+		if (header_of(&packet).err == 0) {
+			CHECK(*ret_fd < 0);
+			*ret_serial = header_of(&packet).serial;
+			*ret_fd = take_fd(&packet.fds[0]);
+		}
+	}
+}
+
+/* Of what is asked for before anything is answered, as much is granted as there is room for. */
+static void
+test_at_once(void)
+{
+	enum { MANY = 100, AT_ONCE = 50 };
+	uint32_t first = next_serial + 1, granted = 0;
+	unsigned n_refused = 0;
+	struct kid alice, seed;
+	struct vm vm;
+	int fd = -1;
+
+	stage_ready();
+	broker.config.max_vms = 1;
+	alice = idle_worker(ALICE);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct ipc_lease body = lease_of((uint8_t)i);
+
+		say(alice.link, (struct ipc_header){.type = IPC_LEASE, .serial = ++next_serial},
+			&body, sizeof body, NULL, 0);
+		if (i % AT_ONCE == AT_ONCE - 1) {
+			turn();
+			n_refused += read_answers(&alice, &granted, &fd);
+		}
+	}
+	CHECK(n_refused == MANY - 1 && fd < 0 && uses(ALICE, 1));
+	seed = start_kid(IPC_BOX, ALICE);
+	turn();
+	n_refused += read_answers(&alice, &granted, &fd);
+	CHECK(n_refused == MANY - 1 && fd >= 0 && granted == first);
+	expect_nothing(starter_fd);
+	vm = (struct vm){seed, 1, fd};
+	end_vm(&alice, ALICE, 0, &vm);
+	CHECK(uses(ALICE, 0));
+	end_kid(&alice);
 	stage_close();
 }
 
@@ -425,7 +517,7 @@ test_ends_hold_nobody_up(void)
 			expect(starter_fd, IPC_LEAF_END, &asks[i + STARTER_ENDS_MAX]);
 		fd_close(&vms[i].sock);
 	}
-	CHECK(!user_of(ALICE)->leases.first && user_of(ALICE)->leases.n == 0);
+	CHECK(!user_of(ALICE)->leases.first && uses(ALICE, 0));
 	end_vm(&bob, BOB, 1, &vm);
 	end_kid(&alice);
 	end_kid(&bob);
@@ -554,6 +646,8 @@ main(void)
 	TEST("who asks too often is told so", test_pace);
 	TEST("a host that has as many as it may says so", test_full);
 	TEST("no user can have all of them", test_nobody_takes_all);
+	TEST("what is refused takes nothing, and is refused at once", test_refused_at_once);
+	TEST("a hundred at once at limit minus one: one is granted", test_at_once);
 	TEST("what takes long to end holds nobody up", test_ends_hold_nobody_up);
 	TEST("a worker that does not read is killed, and its VMs go on", test_does_not_read);
 	TEST("one that does not read has few descriptors in flight", test_in_flight);

@@ -13,8 +13,9 @@ static void
 found(uint32_t uid, uint32_t id, uint8_t n, const struct vm *vm)
 {
 	AUTO(packet_fini) struct packet ask;
-	struct ipc_leaf_found body = {
-		.leaf = {.uid = uid, .id = id, .uuid = {[15] = n}}, .pid = (uint32_t)vm->kid.pid};
+	struct ipc_leaf_found body = {.leaf = {.uid = uid, .id = id, .uuid = {[15] = n}},
+		.pid = (uint32_t)vm->kid.pid,
+		.grant = grant_of(n)};
 	fd_auto int fd = pidfd_open(vm->kid.pid, 0);
 
 	expect(starter_fd, IPC_LEAF_NEXT, &ask);
@@ -345,6 +346,38 @@ test_found_without_account(void)
 	stage_close();
 }
 
+/* What the broker before has granted counts as it did. */
+static void
+test_found_counts(void)
+{
+	struct vm vms[3] = {running(1), running(2), running(3)};
+	struct kid alice, bob;
+
+	stage_accounts();
+	found(ALICE, 1, 1, &vms[0]);
+	found(BOB, 2, 1, &vms[1]);
+	found(ALICE, 3, 2, &vms[2]);
+	no_leaf();
+	resolve(ALICE);
+	resolve(BOB);
+	refuser_starts();
+	alice = worker(ALICE);
+	bob = worker(BOB);
+	CHECK(uses(ALICE, 2) && uses(BOB, 1));
+	broker.config.max_vms = 4;
+	refused_in_words(&alice, 3, NULL);
+	end_vm(&alice, ALICE, 1, &vms[0]);
+	CHECK(uses(ALICE, 1));
+	end_vm(&alice, ALICE, 2, &vms[2]);
+	end_vm(&bob, BOB, 1, &vms[1]);
+	CHECK(uses(ALICE, 0) && uses(BOB, 0));
+	for (enum quota_key key = 0; key < QUOTA_N; key++)
+		CHECK(broker.leases.used.of[key] == 0);
+	end_kid(&alice);
+	end_kid(&bob);
+	stage_close();
+}
+
 /* Nobody can tell which process it is: a pipe says when nobody is in its leaf any more. */
 static void
 test_found_without_process(void)
@@ -419,10 +452,10 @@ test_more_than_may(void)
 		kids[i] = worker(ALICE + i);
 		CHECK(next_lease(&kids[i], 0).id == i + 1);
 	}
-	refused(&kids[0], 2, -EAGAIN);
+	refused_in_words(&kids[0], 2, NULL);
 	kid = first_connection(1999, &client);
 	(void)serve(&kid);
-	refused(&kid, 1, -EAGAIN);
+	refused_in_words(&kid, 1, NULL);
 	fd_close(&client);
 	for (uint32_t i = 0; i + 1 < N; i++)
 		end_vm(&kids[i], ALICE + i, 1, &vms[i]);
@@ -490,6 +523,7 @@ main(void)
 	TEST("a broker that ends leaves virtual machines alone", test_broker_stops);
 	TEST("also when it had to kill its workers", test_broker_is_late);
 	TEST("a new broker has what runs, and starts the workers", test_found);
+	TEST("what was granted before counts as it did", test_found_counts);
 	TEST("what ended before it was found is ended", test_found_ended);
 	TEST("without an account there is no worker, and nothing ends", test_found_without_account);
 	TEST("what runs as nobody knows what is there until its leaf is empty",

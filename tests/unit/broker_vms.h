@@ -31,6 +31,30 @@ lease_of(uint8_t n)
 	return (struct ipc_lease){.uuid = {[15] = n}, .memory_kib = 1048576, .vcpus = 2};
 }
 
+/* What it is granted. */
+static inline struct ipc_grant
+grant_of(uint8_t n)
+{
+	struct ipc_lease lease = lease_of(n);
+
+	return quota_grant(&lease);
+}
+
+/* Does she have so many, as those above are? */
+static inline bool
+uses(uint32_t uid, uint32_t n)
+{
+	const struct user *user = user_of(uid);
+	struct quota_amounts each;
+	struct ipc_grant grant = grant_of(0);
+	bool right = true;
+
+	each = quota_of(&grant);
+	for (enum quota_key key = QUOTA_VMS; user && key < QUOTA_HOST_VMS; key++)
+		right &= user->leases.used.of[key] == n * each.of[key];
+	return user ? right : n == 0;
+}
+
 static inline uint32_t
 ask_lease(const struct kid *kid, uint8_t n)
 {
@@ -63,6 +87,19 @@ static inline void
 refused(const struct kid *kid, uint8_t n, int err)
 {
 	CHECK(expect_leased(kid, ask_lease(kid, n), err).sock < 0);
+}
+
+/* A limit is against it; the words are these (NULL: some). */
+static inline void
+refused_in_words(const struct kid *kid, uint8_t n, const char *words)
+{
+	uint32_t serial = ask_lease(kid, n);
+	AUTO(packet_fini) struct packet packet;
+
+	expect(kid->link, IPC_LEASE_REFUSED, &packet);
+	if (words)
+		CHECK_STR(((const struct ipc_lease_refused *)body_of(&packet))->why, words);
+	CHECK(expect_leased(kid, serial, -EDQUOT).sock < 0);
 }
 
 static inline struct vm

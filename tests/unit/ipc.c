@@ -109,6 +109,7 @@ is_in_enum(enum ipc_type type)
 	case IPC_NET:
 	case IPC_NET_READY:
 	case IPC_AUTOSTART:
+	case IPC_LEASE_REFUSED:
 	case IPC_WORKER:
 	case IPC_WORKER_STARTED:
 	case IPC_VIEW:
@@ -404,10 +405,18 @@ static const struct field fields[] = {
 	FIELD(IPC_LEASE, ipc_lease, uuid[15], 0xff, true),
 	FIELD(IPC_LEASE, ipc_lease, memory_kib, 0, false),
 	FIELD(IPC_LEASE, ipc_lease, memory_kib, 1, true),
-	FIELD(IPC_LEASE, ipc_lease, memory_kib, UINT64_MAX, true),
+	FIELD(IPC_LEASE, ipc_lease, memory_kib, IPC_MEMORY_MAX_KIB, true),
+	FIELD(IPC_LEASE, ipc_lease, memory_kib, IPC_MEMORY_MAX_KIB + 1, false),
 	FIELD(IPC_LEASE, ipc_lease, vcpus, 0, false),
-	FIELD(IPC_LEASE, ipc_lease, vcpus, UINT32_MAX, true),
-	FIELD(IPC_LEASE, ipc_lease, zero, 1, false),
+	FIELD(IPC_LEASE, ipc_lease, vcpus, IPC_VCPUS_MAX, true),
+	FIELD(IPC_LEASE, ipc_lease, vcpus, IPC_VCPUS_MAX + 1, false),
+	FIELD(IPC_LEASE, ipc_lease, code_mib, IPC_CODE_MAX_MIB, true),
+	FIELD(IPC_LEASE, ipc_lease, code_mib, IPC_CODE_MAX_MIB + 1, false),
+	FIELD(IPC_LEASE_REFUSED, ipc_lease_refused, why[0], 0,
+		false), /* no words, or dirt behind */
+	FIELD(IPC_LEASE_REFUSED, ipc_lease_refused, why[0], 'x', true),
+	FIELD(IPC_LEASE_REFUSED, ipc_lease_refused, why[1], 27, false),
+	FIELD(IPC_LEASE_REFUSED, ipc_lease_refused, why[239], 'x', false),
 	FIELD(IPC_LEASED, ipc_leased, id, 0, false),
 	FIELD(IPC_LEASED, ipc_leased, id, INT32_MAX, true),
 	FIELD(IPC_LEASED, ipc_leased, id, 1u << 31, false),
@@ -459,8 +468,8 @@ static const struct field fields[] = {
 	FIELD(IPC_BOX, ipc_box, uid, 0, false),
 	FIELD(IPC_BOX, ipc_box, uid, UINT32_MAX, false),
 	FIELD(IPC_BOX, ipc_box, kind, 0, false),
-	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_TOOL, false), /* with the id and UUID of a VM */
-	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST, true),
+	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_TOOL, false),  /* with the id and UUID of a VM */
+	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST, false), /* with a grant */
 	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST + 1, false),
 	FIELD(IPC_NET, ipc_net, id, 0, false),
 	FIELD(IPC_NET, ipc_net, id, INT32_MAX, true),
@@ -484,6 +493,14 @@ static const struct field fields[] = {
 	FIELD(IPC_BOX, ipc_box, id, INT32_MAX, true),
 	FIELD(IPC_BOX, ipc_box, id, 1u << 31, false),
 	FIELD(IPC_BOX, ipc_box, uuid[0], 0, true),
+	FIELD(IPC_BOX, ipc_box, grant.memory_kib, 0, false),
+	FIELD(IPC_BOX, ipc_box, grant.memory_kib, IPC_MEMORY_MAX_KIB, true),
+	FIELD(IPC_BOX, ipc_box, grant.memory_kib, IPC_MEMORY_MAX_KIB + 1, false),
+	FIELD(IPC_BOX, ipc_box, grant.overhead_kib, 0, true),
+	FIELD(IPC_BOX, ipc_box, grant.overhead_kib, IPC_MEMORY_MAX_KIB + 1, false),
+	FIELD(IPC_BOX, ipc_box, grant.vcpus, 0, false),
+	FIELD(IPC_BOX, ipc_box, grant.vcpus, IPC_VCPUS_MAX + 1, false),
+	FIELD(IPC_BOX, ipc_box, grant.zero, 1, false),
 	FIELD(IPC_BOXED, ipc_started, pid, 0, false),
 	FIELD(IPC_BOXED, ipc_started, zero, 1, false),
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.uid, 0, false),
@@ -494,6 +511,9 @@ static const struct field fields[] = {
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, leaf.uuid[0], 0, true),
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, pid, 0, true),
 	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, zero, 1, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, grant.memory_kib, 0, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, grant.vcpus, 0, false),
+	FIELD(IPC_LEAF_FOUND, ipc_leaf_found, grant.zero, 1, false),
 	FIELD(IPC_LEAF_END, ipc_leaf, uid, 0, false),
 	FIELD(IPC_LEAF_END, ipc_leaf, uid, UINT32_MAX, false),
 	FIELD(IPC_LEAF_END, ipc_leaf, id, 0, false),
@@ -553,6 +573,29 @@ ties_boxes(void)
 		box.uuid[i] = 1;
 		CHECK(judge_box(&box) == IPC_FAULT_BODY);
 	}
+	/* What is for a VM's network takes of what the VM was granted. */
+	box = good_box;
+	for (box.kind = IPC_BOX_RELAY; box.kind <= IPC_BOX_PASST; box.kind++) {
+		box.grant = good_box.grant;
+		CHECK(judge_box(&box) == IPC_FAULT_BODY);
+		box.grant = (struct ipc_grant){.vcpus = 0};
+		CHECK(judge_box(&box) == IPC_OK);
+	}
+	box.kind = IPC_BOX_VM;
+	CHECK(judge_box(&box) == IPC_FAULT_BODY);
+}
+
+static void
+finds_without_grant(void)
+{
+	struct expected e = *find(IPC_LEAF_FOUND);
+	struct ipc_leaf_found leaf = good_leaf_found;
+	struct raw raw;
+
+	leaf.grant = (struct ipc_grant){.vcpus = 0};
+	e.body = &leaf;
+	raw = good_raw(&e);
+	CHECK(judge(&raw, &e) == IPC_OK);
 }
 
 static enum ipc_fault
@@ -687,6 +730,7 @@ main(void)
 	TEST("each field is held to its range", wants_ranges);
 	TEST("refusals, verbs, sockets and reasons fit together", ties_refusals);
 	TEST("a tool's box has neither id nor UUID", ties_boxes);
+	TEST("a leaf of which nobody knows what it was granted can be told", finds_without_grant);
 	TEST("names to resolve are account names", checks_names);
 	TEST("HELLO, STOP and a granted IDLE_ASK advance the state, nothing else does", advances);
 	TEST("each fault has its own text", says_faults);

@@ -65,6 +65,8 @@ ask_box(struct starter *s, enum ipc_box_kind kind, uint32_t id, struct answer *r
 	struct ipc_box body = {.uid = ALICE, .kind = kind, .n_files = FILES, .id = id, .uuid = {7}};
 	fd_auto int fd = account_fd(&account);
 
+	if (kind == IPC_BOX_VM)
+		body.grant = (struct ipc_grant){.memory_kib = 1048576, .vcpus = 1};
 	(void)ask(s, IPC_BOX, &body, sizeof(body), fd);
 	next_answer(s, ret);
 	CHECK(ret->type == IPC_BOXED);

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/xattr.h>
 
 #include "broker/launch/process.h"
 #include "tests/unit/started.h"
@@ -98,11 +99,14 @@ user_path(uint32_t uid)
 	return path;
 }
 
+static const struct ipc_grant granted = {.memory_kib = 1048576, .overhead_kib = 222208, .vcpus = 2};
+
 static void
 ask_box(struct starter *s, uint32_t uid, uint32_t id, struct answer *ret)
 {
 	struct account account = test_account(uid, "/home/alice");
-	struct ipc_box body = {.uid = uid, .kind = IPC_BOX_VM, .n_files = FILES, .id = id};
+	struct ipc_box body = {
+		.uid = uid, .kind = IPC_BOX_VM, .n_files = FILES, .id = id, .grant = granted};
 	fd_auto int fd = account_fd(&account);
 
 	memcpy(body.uuid, uuid, sizeof(uuid));
@@ -209,6 +213,16 @@ no_leaf_is_told(struct starter *s)
 	return next_leaf(s, &found, &answer) == -ENOENT;
 }
 
+/* What anybody can read that it was granted. */
+static void
+check_note(const char *leaf, const char *want)
+{
+	char note[128] = "";
+
+	CHECK(getxattr(leaf, "user.qemud.grant", note, sizeof(note) - 1) > 0);
+	CHECK_STR(note, want);
+}
+
 /* --- what it has -------------------------------------------------------------------------- */
 
 static void
@@ -235,6 +249,7 @@ has_what_was_meant(void)
 	CHECK(strstr(leaf, "/u64101/vm-7-" UUID "\n"));
 	CHECK(stat(leaf_path(ALICE, 7), &st) == 0 && st.st_uid == 0);
 	CHECK((st.st_mode & 07777) == 0755);
+	check_note(leaf_path(ALICE, 7), "vcpus=2 memory_kib=1048576 overhead_kib=222208");
 	CHECK(end_leaf(s, ALICE, 7) == 0 && has_ended(&answer));
 }
 
@@ -285,6 +300,7 @@ next_one_finds_it(void)
 		CHECK(hers || found.leaf.id == INT32_MAX);
 		CHECK(memcmp(found.leaf.uuid, uuid, sizeof(uuid)) == 0);
 		CHECK((int)found.pid == started_pid(hers ? &alice : &bob));
+		CHECK(memcmp(&found.grant, &granted, sizeof(granted)) == 0);
 		seen |= hers ? 1u : 2u;
 	}
 	CHECK(seen == 3 && no_leaf_is_told(second) && no_leaf_is_told(second));
@@ -361,6 +377,8 @@ nobody_knows_what_it_runs_as(void)
 		CHECK(answer->err == 0 && answer->serial == serial && answer->packet.n_fds == 1);
 		memcpy(&found, answer->packet.data + sizeof(struct ipc_header), sizeof(found));
 		CHECK((found.pid == 0) == (found.leaf.uid == ALICE));
+		/* Nor is there a note in her leaves. */
+		CHECK((found.grant.vcpus == 0) == (found.leaf.uid == ALICE));
 		n += found.leaf.uid == ALICE ? found.leaf.id : 0;
 		if (found.leaf.uid == ALICE && found.leaf.id == 7)
 			by_itself = *answer;

@@ -49,16 +49,22 @@ static const struct ipc_lease_next good_lease_next = {.after = 0};
 static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
 static const struct ipc_net good_net = {.id = 1, .kind = IPC_NET_PASST};
 static const struct ipc_autostart good_autostart = {.state = IPC_AUTOSTART_SOME};
+static const struct ipc_lease_refused good_lease_refused = {.why = "limit vms"};
 static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
 static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
 static const struct ipc_started good_started = {.pid = 77};
 static const struct ipc_resolve good_resolve = {.uid = 1000, .kind = IPC_RESOLVE_ACCOUNT};
-static const struct ipc_box good_box = {
-	.uid = 1000, .kind = IPC_BOX_VM, .n_files = 1024, .id = 1, .uuid = {1}};
+static const struct ipc_box good_box = {.uid = 1000,
+	.kind = IPC_BOX_VM,
+	.n_files = 1024,
+	.id = 1,
+	.uuid = {1},
+	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
 static const struct ipc_leaf good_leaf = {.uid = 1000, .id = 1, .uuid = {1}};
-static const struct ipc_leaf_found good_leaf_found = {
-	.leaf = {.uid = 1000, .id = 1, .uuid = {1}}, .pid = 77};
+static const struct ipc_leaf_found good_leaf_found = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
+	.pid = 77,
+	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
 
 enum {
 	N = IPC_STATE_NEW,
@@ -90,16 +96,17 @@ static const struct expected messages[] = {
 	{22, ASK, "NET", 8, 0, CHILD, PEER, S | L, false, &good_net},
 	{23, ANSWER, "NET_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
 	{24, NOTICE, "AUTOSTART", 8, 0, CHILD, PEER, S | L, false, &good_autostart},
+	{30, NOTICE, "LEASE_REFUSED", 240, 0, CHILD, BROKER, S | L, false, &good_lease_refused},
 	{32, ASK, "WORKER", 24, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{34, ASK, "VIEW", 16, 0, STARTER, BROKER, S, false, &good_view},
 	{35, ANSWER, "VIEW_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{36, ASK, "RESOLVE", 72, 0, STARTER, BROKER, S, false, &good_resolve},
 	{37, ANSWER, "RESOLVED", 0, 1, STARTER, PEER, S, false, NULL},
-	{38, ASK, "BOX", 32, 1, STARTER, BROKER, S, false, &good_box},
+	{38, ASK, "BOX", 56, 1, STARTER, BROKER, S, false, &good_box},
 	{39, ANSWER, "BOXED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{40, ASK, "LEAF_NEXT", 0, 0, STARTER, BROKER, S, false, NULL},
-	{41, ANSWER, "LEAF_FOUND", 32, 1, STARTER, PEER, S, false, &good_leaf_found},
+	{41, ANSWER, "LEAF_FOUND", 56, 1, STARTER, PEER, S, false, &good_leaf_found},
 	{42, ASK, "LEAF_END", 24, 0, STARTER, BROKER, S, false, &good_leaf},
 	{43, ANSWER, "LEAF_ENDED", 0, 0, STARTER, PEER, S, false, NULL},
 };

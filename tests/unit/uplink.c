@@ -31,6 +31,7 @@ static int tool_err;
 static unsigned n_leased, n_found, n_gone;
 static uint64_t lease_cookie, found_cookie;
 static int lease_err, found_err;
+static char lease_why[IPC_REASON_MAX];
 static struct ipc_leased last_leased;
 static struct ipc_lease_found last_found;
 static uint32_t last_gone;
@@ -88,12 +89,12 @@ tool(struct uplink *up, uint64_t cookie, int err, int fd)
 static void
 leased(struct uplink *up, uint64_t cookie, int err, const struct ipc_leased *ret, int fd)
 {
-	(void)up;
 	CHECK((fd >= 0) == (err == 0) && (ret != NULL) == (err == 0));
 	fd_close(&fd);
 	n_leased++;
 	lease_cookie = cookie;
 	lease_err = err;
+	memcpy(lease_why, up->refusal, sizeof lease_why);
 	if (ret)
 		last_leased = *ret;
 }
@@ -360,6 +361,7 @@ test_lease(void)
 	static const struct ipc_lease want = {
 		.uuid = {[15] = 1}, .memory_kib = 1048576, .vcpus = 2};
 	static const struct ipc_leased answer = {.id = 9, .pid = 77}, none = {.id = 0};
+	static const struct ipc_lease_refused because = {.why = "because"};
 	uint64_t body;
 	uint32_t first;
 
@@ -380,13 +382,24 @@ test_lease(void)
 			     .err = -EEXIST},
 		&none, sizeof none, NULL);
 	CHECK(n_leased == 2 && lease_cookie == 42 && lease_err == -EEXIST);
+	CHECK_STR(lease_why, "");
+	CHECK(uplink_ask_lease(&uplink, &want, 44) == 0);
+	broker_sends(
+		(struct ipc_header){.type = IPC_LEASE_REFUSED}, &because, sizeof because, NULL);
+	broker_sends((struct ipc_header){.type = IPC_LEASED,
+			     .serial = broker_expects(IPC_LEASE, &want, sizeof want),
+			     .err = -EDQUOT},
+		&none, sizeof none, NULL);
+	CHECK(n_leased == 3 && lease_cookie == 44 && lease_err == -EDQUOT);
+	CHECK_STR(lease_why, "because");
 	/* What the broker can answer no more is answered here. */
 	fd_close(&broker_fd);
 	ASSERT(loop_once(&loop, 100) == 0);
-	CHECK(n_leased == 3 && lease_cookie == 41 && lease_err == -EPIPE);
+	CHECK(n_leased == 4 && lease_cookie == 41 && lease_err == -EPIPE);
+	CHECK_STR(lease_why, "");
 	CHECK(uplink_ask_lease(&uplink, &want, 43) == LINK_E_GONE);
 	stop();
-	CHECK(n_leased == 3);
+	CHECK(n_leased == 4);
 }
 
 static void

@@ -59,7 +59,7 @@ broker_sends(enum ipc_type type, uint32_t serial, int err, const void *body, siz
 {
 	struct {
 		struct ipc_header header;
-		uint8_t body[64];
+		uint8_t body[256];
 	} message = {.header = {.version = IPC_VERSION,
 			     .type = (uint16_t)type,
 			     .size = (uint16_t)size,
@@ -94,6 +94,16 @@ broker_refuses(int err)
 	broker_sends(IPC_LEASED, stage.lease_serial, err, NULL, sizeof(struct ipc_leased), -1);
 	stage.lease_serial = 0;
 	rig_turn(0);
+}
+
+static inline void
+broker_refuses_because(const char *why)
+{
+	struct ipc_lease_refused body = {.why = ""};
+
+	(void)snprintf(body.why, sizeof(body.why), "%s", why);
+	broker_sends(IPC_LEASE_REFUSED, 0, 0, &body, sizeof(body), -1);
+	broker_refuses(-EDQUOT);
 }
 
 static inline void

@@ -220,6 +220,21 @@ test_refused(void)
 		check_failed(&start, stage.client, (int)cases[i].code, cases[i].words);
 		check_nothing_left(DOMAIN_SHUTOFF_FAILED);
 	}
+	/* Those words are of one refusal, and of no other. */
+	for (int i = 0; i < 2; i++) {
+		struct rpc_header start = ask_start(0);
+
+		go_to(AT_LEASE);
+		if (i == 0)
+			broker_refuses_because("limit vms 4 (x:1): 4 in use");
+		else
+			broker_refuses(-EDQUOT);
+		check_failed(&start, stage.client, VIR_ERR_OPERATION_FAILED,
+			i == 0 ? "operation failed: domain 'vm' may not start now: limit vms 4 "
+				 "(x:1): 4 in use"
+			       : "may not start now: a limit is reached");
+		check_nothing_left(DOMAIN_SHUTOFF_FAILED);
+	}
 	CHECK(stage.n_stops == 0);
 	CHECK_STR(told(), "");
 	stage_close();

@@ -42,6 +42,8 @@ enum { LAST_WORDS_MAX = 800 };
 /* A user may start many at once, of which the broker grants some a second: the others wait. */
 enum { ASK_AGAIN_MS = 250 };
 
+enum { CODE_MIB = 1024 };
+
 enum start_step {
 	START_BEGIN,  /* it is its turn */
 	START_COPY,   /* one more piece of a kernel */
@@ -69,6 +71,12 @@ struct start {
 	off_t log_begin;       /* of what this start has written to the log */
 };
 
+static uint64_t
+min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static struct start *
 start_of(struct job *job)
 {
@@ -95,17 +103,25 @@ say_ended(struct start *start, const char *what)
 }
 
 static void
-explain_lease(struct rpc_error *error, int err)
+explain_lease(struct start *start, int err)
 {
+	const struct vm *vm = start->op.vm;
+	struct rpc_error *error = &start->op.job.error;
+
 	if (err == -EEXIST)
 		(void)rpc_error_set(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
 			"Requested operation is not valid: domain is already running: what is left "
 			"of it has not ended yet");
+	else if (err == -EDQUOT)
+		/* Not VIR_ERR_OPERATION_DENIED: she has the right, and not the room. */
+		(void)rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: domain '%s' may not start now: %s", name_of(vm),
+			*vm->vms->uplink->refusal ? vm->vms->uplink->refusal
+						  : "a limit is reached");
 	else if (err == -EAGAIN)
 		(void)rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
-			"operation failed: no box can be had within %d seconds: as many machines "
-			"run as may, of all users or of this one (max_vms in qemud.conf), or too "
-			"many were started just now",
+			"operation failed: no box can be had within %d seconds: too many machines "
+			"of this user were started just now",
 			LEASE_S);
 	else
 		(void)rpc_error_set_errno(
@@ -124,7 +140,7 @@ explain(struct job *job, int step, int err)
 	else if (err == -ENOMEM)
 		(void)rpc_error_set(&job->error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
 	else if (step == START_LEASED)
-		explain_lease(&job->error, err);
+		explain_lease(start, err);
 	else if (err == -EPIPE && step <= START_OPENED)
 		say_ended(start, "process exited while connecting to monitor");
 	else if (err == -EPIPE)
@@ -170,12 +186,30 @@ ask_later(struct start *start)
 	struct loop *loop = start->op.vm->vms->loop;
 
 	if (loop_now(loop) >= start->ask_until_ns) {
-		explain_lease(&start->op.job.error, -EAGAIN);
+		explain_lease(start, -EAGAIN);
 		return JOB_FAILED;
 	}
 	(void)vm_op_await(&start->op, START_ASK, LOOP_S(LEASE_S));
 	timer_set(loop, &start->turn, loop_now(loop) + LOOP_MS(ASK_AGAIN_MS), its_turn);
 	return JOB_WAIT;
+}
+
+/*
+ * Translated code that QEMU keeps at most: as its accel/tcg (tcg_init, size_code_gen_buffer) has it,
+ * an eighth of the host's memory up to 1 GiB where nobody has said how much, and 2 GiB at most.
+ */
+static uint32_t
+code_mib(const struct domain_def *def)
+{
+	uint64_t mib = def->features.tb_cache_mib;
+
+	if (def->type == DOMAIN_TYPE_KVM)
+		return 0;
+	if (mib == 0)
+		mib = min((uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 8 >>
+				  20,
+			CODE_MIB);
+	return (uint32_t)min(mib, IPC_CODE_MAX_MIB);
 }
 
 static enum job_verdict
@@ -186,6 +220,7 @@ ask_lease(struct start *start)
 	struct ipc_lease lease = {
 		.memory_kib = live->memory_kib,
 		.vcpus = live->vcpus,
+		.code_mib = code_mib(live),
 	};
 
 	memcpy(lease.uuid, live->uuid, sizeof(lease.uuid));
