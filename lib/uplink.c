@@ -14,11 +14,22 @@
 #include "lib/take.h"
 
 static int
-answer(struct uplink *uplink, const struct uplink_answer *taken)
+answer(struct uplink *uplink, const struct uplink_answer *given)
 {
-	struct ipc_conn_taken body = {.conn_id = taken->conn_id};
+	struct ipc_conn_taken body = {.conn_id = given->conn_id};
 
-	return link_answer(&uplink->link, IPC_CONN_TAKEN, taken->serial, taken->err, &body, NULL);
+	return link_answer(&uplink->link, given->type, given->serial, given->err,
+		given->type == IPC_CONN_TAKEN ? &body : NULL, NULL);
+}
+
+/* In their order. */
+static void
+answer_or_queue(struct uplink *uplink, const struct uplink_answer *given)
+{
+	if (uplink->n_answers == 0 && answer(uplink, given) != LINK_E_FULL)
+		return;
+	ASSERT(uplink->n_answers < LINK_ASKS_MAX);
+	uplink->answers[uplink->n_answers++] = *given;
 }
 
 /* Tell the broker what it has not been told, as far as the link has room. */
@@ -55,13 +66,22 @@ static void
 take(struct uplink *uplink, const struct ipc_message *message, int *fds)
 {
 	const struct ipc_conn_pass *pass = message->body;
-	struct uplink_answer taken = {.conn_id = pass->conn_id, .serial = message->serial};
+	struct uplink_answer taken = {
+		.type = IPC_CONN_TAKEN, .conn_id = pass->conn_id, .serial = message->serial};
 
 	taken.err = uplink->ops->pass(uplink, pass, take_fd(&fds[0]));
-	if (answer(uplink, &taken) == LINK_E_FULL) {
-		ASSERT(uplink->n_answers < LINK_ASKS_MAX);
-		uplink->answers[uplink->n_answers++] = taken;
-	}
+	answer_or_queue(uplink, &taken);
+}
+
+static void
+change(struct uplink *uplink, const struct ipc_message *message)
+{
+	struct uplink_answer changed = {
+		.type = IPC_TICKET_CHANGED, .serial = message->serial, .err = -ENOENT};
+
+	if (uplink->ops->ticket)
+		changed.err = uplink->ops->ticket(uplink, message->body);
+	answer_or_queue(uplink, &changed);
 }
 
 static void
@@ -105,6 +125,8 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 
 	if (message->type == IPC_CONN_PASS)
 		take(uplink, message, fds);
+	else if (message->type == IPC_TICKET_CHANGE)
+		change(uplink, message);
 	else if (message->type == IPC_STOP)
 		stop(uplink, IPC_OK, IPC_STOP);
 	else if (message->type == IPC_IDLE_ANSWER)

@@ -59,12 +59,18 @@ struct uplink_ops {
 		const struct ipc_lease_found *found);
 	/* As tool(), for uplink_ask_net() (see IPC_NET_READY). NULL where nobody asks. */
 	void (*net)(struct uplink *uplink, uint64_t cookie, int err, int fd);
+	/*
+	 * What a connection may do from now on (see IPC_TICKET_CHANGE). Returns 0, or -ENOENT when it
+	 * has gone. NULL: connections of this program may do nothing, and have gone for that.
+	 */
+	int (*ticket)(struct uplink *uplink, const struct ipc_ticket_change *change);
 	/* Nothing of that VM runs any more. */
 	void (*lease_gone)(struct uplink *uplink, uint32_t id);
 };
 
 struct uplink_answer {
-	uint64_t conn_id;
+	enum ipc_type type;
+	uint64_t conn_id; /* of a CONN_TAKEN */
 	uint32_t serial;
 	int err;
 };

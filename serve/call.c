@@ -87,6 +87,18 @@ call_not_open(struct rpc_call *call)
 }
 
 int
+call_check_verbs(struct rpc_call *call)
+{
+	const struct rights *rights = &call->client->rights;
+
+	if (!(call->verbs & ~rights->verbs))
+		return RPC_DONE;
+	return rights_refuse(rights, call->procedure->api,
+		call->verbs & ~rights->verbs & call->procedure->verb ? "" : " with these arguments",
+		&call->error);
+}
+
+int
 call_check_flags(struct rpc_call *call, uint32_t flags, uint32_t supported)
 {
 	if (!(flags & ~supported))

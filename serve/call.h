@@ -27,6 +27,7 @@ struct rpc_call {
 	struct server *server; /* of those that it counts as waiting; NULL: not one of them */
 	size_t weight;         /* bytes, as counted there */
 	const struct rpc_procedure *procedure;
+	unsigned verbs; /* that it needs, with its arguments */
 	struct rpc_header header;
 	struct rpc_error error;
 	struct rpc_arena arena; /* of arguments, result, and what the handler makes for it */
@@ -62,6 +63,8 @@ int call_return_string(struct rpc_call *call, const char *text, char **ret);
 int call_out_of_memory(struct rpc_call *call);
 /** The connection has not been opened. */
 int call_not_open(struct rpc_call *call);
+/** RPC_DONE while the call's connection may do what the call needs. */
+int call_check_verbs(struct rpc_call *call);
 /** RPC_DONE when flags has no bit beyond those supported. */
 int call_check_flags(struct rpc_call *call, uint32_t flags, uint32_t supported);
 /** RPC_DONE when a client wants that many parameters of max at most; 0 asks how many there are. */

@@ -262,6 +262,44 @@ client_claim_stalled(struct inflow_claim *claim)
 	client_end(client);
 }
 
+/* --- what it may do ----------------------------------------------------------------------- */
+
+static void
+farewell_due(struct timer *timer)
+{
+	client_end(container_of(timer, struct client, farewell));
+}
+
+/* Nothing is left: whoever waits is answered. */
+static void
+dismiss(struct client *client)
+{
+	struct loop *loop = client->server->loop;
+	struct rpc_call *call;
+
+	subscriptions_fini(&client->subscriptions);
+	while ((call = LIST_FIRST(&client->later))) {
+		LIST_REMOVE(call, entry);
+		client->n_later--;
+		call->client = NULL;
+		(void)rights_refuse_all(&client->rights, &call->error);
+		if (rpc_error_reply(&call->error, &call->header, &client->wire.out) != 0)
+			client->lost = true;
+	}
+	timer_set(
+		loop, &client->farewell, loop_now(loop) + LOOP_S(CLIENT_FAREWELL_S), farewell_due);
+}
+
+void
+client_change(struct client *client, const struct ipc_ticket_change *change)
+{
+	rights_change(&client->rights, change);
+	client_streams_forbid(client);
+	if (client->rights.verbs == 0 && !timer_is_set(&client->farewell))
+		dismiss(client);
+	server_touch(client->server, client);
+}
+
 /* --- begin and end ------------------------------------------------------------------------ */
 
 int
@@ -283,7 +321,7 @@ client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
 	/* The broker let none wait in the queue of what it accepts; here they are read. */
 	foreign_allow(fd);
 	client->uid = pass->uid;
-	client->verbs = pass->verbs;
+	rights_init(&client->rights, pass);
 	LIST_INIT(&client->later);
 	client_streams_init(&client->streams);
 	LIST_INSERT_HEAD(&server->clients, client, entry);
@@ -310,6 +348,7 @@ client_end(struct client *client)
 	if (client->touched)
 		LIST_REMOVE(client, touched_entry);
 	timer_stop(&client->pulse);
+	timer_stop(&client->farewell);
 	io_stop(&client->io);
 	wire_fini(&client->wire);
 	subscriptions_fini(&client->subscriptions);

@@ -2,8 +2,8 @@
 /*
  * client.h: one connection of a client: bytes in, packets, replies out.
  *
- * Runs in worker and view; the only place that reads a client's socket. What it may do (verbs) is what
- * the broker said when it passed the connection; nothing a client sends adds to it.
+ * Runs in worker and view; the only place that reads a client's socket. What it may do is what the
+ * broker says (rights.h); nothing a client sends adds to it.
  *
  * Reading goes in batches: one receive, all whole packets in it, one send. An idle connection
  * holds no buffer. Nothing is read while more than OUTPUT_ENOUGH bytes wait to be sent, while
@@ -25,13 +25,18 @@
 #include "serve/call.h"
 #include "serve/inflow.h"
 #include "serve/outflow.h"
+#include "serve/rights.h"
 #include "serve/stream.h"
 #include "serve/subscription.h"
 #include "serve/wire.h"
 
 struct server;
 
-enum { CLIENT_OUTPUT_ENOUGH = 1024 * 1024, CLIENT_LATER_MAX = 32 };
+enum {
+	CLIENT_OUTPUT_ENOUGH = 1024 * 1024,
+	CLIENT_LATER_MAX = 32,
+	CLIENT_FAREWELL_S = 10 /* as long who may do nothing any more can ask why */
+};
 
 struct client {
 	struct server *server;
@@ -39,18 +44,19 @@ struct client {
 	struct uplink_conn conn;
 	struct io io;
 	struct wire wire;
-	uint32_t uid;   /* who connected */
-	uint32_t verbs; /* protocol/verb.h */
-	char *uri;      /* that was opened; NULL: none yet */
-	char *opening;  /* the URI of a CONNECT_OPEN that is not answered yet */
-	bool closing;   /* the client said so: end when all is sent */
-	bool lost;      /* too much waits for it that it does not read: end now */
+	uint32_t uid; /* who connected */
+	struct rights rights;
+	char *uri;     /* that was opened; NULL: none yet */
+	char *opening; /* the URI of a CONNECT_OPEN that is not answered yet */
+	bool closing;  /* end when all is sent: the client said so, or has been told */
+	bool lost;     /* too much waits for it that it does not read: end now */
 
 	struct outflow_share share; /* of what waits to be read */
 	struct inflow_claim claim;
 
 	struct rpc_keepalive keepalive;
-	struct timer pulse; /* runs when keepalive is armed */
+	struct timer pulse;    /* runs when keepalive is armed */
+	struct timer farewell; /* runs when the client may do nothing any more */
 
 	struct rpc_calls later; /* calls that are answered later */
 	unsigned n_later;
@@ -72,6 +78,15 @@ int client_start(struct server *server, const struct ipc_conn_pass *pass, int fd
 void client_end(struct client *client);
 /** Release an ended connection. */
 void client_free(struct client *client);
+
+/**
+ * The broker has decided anew what the client may do. Calls that were begun are finished and
+ * answered; but no stream opens and no descriptor goes that the client may not have any more, and
+ * open streams of that kind end, with code 29 and the reason, without what was waiting in them. With
+ * nothing left it hears of no event any more; calls that wait, and the next one, are answered with
+ * code 29 and the reason, and then, or after CLIENT_FAREWELL_S seconds, the connection is closed.
+ */
+void client_change(struct client *client, const struct ipc_ticket_change *change);
 
 /** Send what is queued, serve what waits, end what is over. Call it outside of any handler. */
 void client_proceed(struct client *client);

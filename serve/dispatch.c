@@ -8,7 +8,6 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/keepalive.h"
-#include "protocol/verb.h"
 #include "serve/call.h"
 #include "serve/client.h"
 #include "serve/server.h"
@@ -21,19 +20,13 @@ unknown_procedure(struct rpc_call *call)
 		call->header.procedure);
 }
 
-static int
-refuse(struct rpc_call *call, const char *how)
-{
-	return rpc_error_set(&call->error, VIR_ERR_OPERATION_DENIED, VIR_FROM_DOMAIN,
-		"operation forbidden: read only access prevents %s%s", call->procedure->api, how);
-}
-
 /* What can be said without the arguments. */
 static int
-check_header(struct rpc_call *call, unsigned verbs)
+check_header(struct rpc_call *call)
 {
 	const struct rpc_header *header = &call->header;
 	const struct rpc_procedure *procedure;
+	int r;
 
 	if (!rpc_program_is_known(header->program, header->version))
 		return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_RPC,
@@ -46,8 +39,10 @@ check_header(struct rpc_call *call, unsigned verbs)
 	if (!procedure)
 		return unknown_procedure(call);
 	call->procedure = procedure;
-	if (procedure->verb & ~verbs)
-		return refuse(call, "");
+	call->verbs = procedure->verb;
+	r = call_check_verbs(call);
+	if (r != RPC_DONE)
+		return r;
 	/* Neither is an event, which needs no verb. */
 	return call->client->server->ops->serves(procedure) ? RPC_DONE : unknown_procedure(call);
 }
@@ -99,7 +94,7 @@ handle(struct rpc_call *call, const struct rpc_frame *frame)
 {
 	const struct client *client = call->client;
 	void *args;
-	int r = check_header(call, client->verbs);
+	int r = check_header(call);
 
 	if (r == RPC_DONE)
 		r = check_backlog(call, frame->size);
@@ -109,8 +104,10 @@ handle(struct rpc_call *call, const struct rpc_frame *frame)
 		return r;
 	if (call->procedure->verb != 0 && !client->uri)
 		return call_not_open(call);
-	if (rpc_procedure_verbs(call->procedure, args) & ~client->verbs)
-		return refuse(call, " with these arguments");
+	call->verbs = rpc_procedure_verbs(call->procedure, args);
+	r = call_check_verbs(call);
+	if (r != RPC_DONE)
+		return r;
 	if (call->procedure->ret) {
 		call->ret = rpc_arena_array(&call->arena, 1, call->procedure->ret->size);
 		if (!call->ret)
@@ -143,6 +140,9 @@ reply_result(struct client *client, struct rpc_call *call)
 bool
 dispatch_reply(struct client *client, struct rpc_call *call, int handled)
 {
+	/* Its client may have lost what it needs while it waited. */
+	if (handled == RPC_DONE && call->reply_fd >= 0)
+		handled = call_check_verbs(call);
 	if (handled == RPC_DONE) {
 		if (reply_result(client, call))
 			return true;
@@ -150,6 +150,17 @@ dispatch_reply(struct client *client, struct rpc_call *call, int handled)
 			"Unable to encode message payload");
 	}
 	return rpc_error_reply(&call->error, &call->header, &client->wire.out) == 0;
+}
+
+/* Its client may do nothing any more: this is the last that it is told. */
+static bool
+dispatch_farewell(struct client *client, const struct rpc_frame *frame)
+{
+	struct rpc_error error = {.code = 0};
+
+	(void)rights_refuse_all(&client->rights, &error);
+	client->closing = true;
+	return rpc_error_reply(&error, &frame->header, &client->wire.out) == 0;
 }
 
 static bool
@@ -200,5 +211,7 @@ dispatch_frame(struct client *client, const struct rpc_frame *frame, int *fds)
 		return client_streams_serve(client, frame);
 	if (frame->header.type != RPC_CALL && frame->header.type != RPC_CALL_WITH_FDS)
 		return true;
+	if (client->rights.verbs == 0)
+		return dispatch_farewell(client, frame);
 	return dispatch_call(client, frame, fds);
 }

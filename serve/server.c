@@ -4,6 +4,7 @@
  */
 #include "serve/server.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -47,6 +48,20 @@ server_fini(struct server *server)
 	while (!LIST_EMPTY(&server->clients))
 		client_end(LIST_FIRST(&server->clients));
 	server->call = call_free(server->call);
+}
+
+int
+server_change(struct server *server, const struct ipc_ticket_change *change)
+{
+	struct client *client;
+
+	LIST_FOREACH (client, &server->clients, entry)
+		if (client->conn.id == change->conn_id)
+			break;
+	if (!client)
+		return -ENOENT;
+	client_change(client, change);
+	return 0;
 }
 
 static void

@@ -66,6 +66,9 @@ void server_drain(struct server *server);
 /** End all connections. They must still be forgotten (lib/uplink.h). */
 void server_fini(struct server *server);
 
+/** What a connection may do from now on. Returns 0, or -ENOENT when it has gone. */
+int server_change(struct server *server, const struct ipc_ticket_change *change);
+
 /** Something is queued for this client outside of its own turn: send it at the end of this one. */
 void server_touch(struct server *server, struct client *client);
 

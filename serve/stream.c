@@ -2,8 +2,8 @@
 /*
  * stream.c: the streams that a client has open; see stream.h.
  *
- * A stream is closed in its client's turn only, never while its other end is calling: what the
- * other end says of it is noted, and the client is touched.
+ * A stream is closed in its client's turn or the broker's only, never while its other end is calling:
+ * what the other end says of it is noted, and the client is touched.
  */
 #include "serve/stream.h"
 
@@ -74,6 +74,8 @@ client_stream_open(
 {
 	struct client_streams *streams = &call->client->streams;
 
+	if (call_check_verbs(call) != RPC_DONE)
+		return RPC_FAILED;
 	if (find(streams, &call->header))
 		return rpc_error_set(&call->error, VIR_ERR_RPC, VIR_FROM_STREAMS,
 			"this connection has a stream with the serial of this call: finish or "
@@ -87,6 +89,7 @@ client_stream_open(
 			CLIENT_STREAMS_MAX);
 	stream->ops = ops;
 	stream->client = call->client;
+	stream->verbs = call->verbs;
 	rpc_stream_init(&stream->rpc, &call->header, call->procedure->direction, false);
 	rpc_buffer_init(&stream->out, CLIENT_STREAM_OUTPUT_MAX);
 	rpc_buffer_init(&stream->rest, RPC_PAYLOAD_MAX);
@@ -267,6 +270,27 @@ client_streams_leave(struct client_streams *streams)
 			client_stream_fail(stream,
 				"the process that serves this stream is about to end; connect and "
 				"open it again");
+}
+
+void
+client_streams_forbid(struct client *client)
+{
+	struct client_stream *stream = TAILQ_FIRST(&client->streams.all), *next;
+	const struct rights *rights = &client->rights;
+
+	for (; stream; stream = next) {
+		next = TAILQ_NEXT(stream, entry);
+		if (!(stream->verbs & ~rights->verbs))
+			continue;
+		stream->error = (struct rpc_error){.code = 0};
+		if (rights->verbs == 0)
+			(void)rights_refuse_all(rights, &stream->error);
+		else
+			(void)rights_refuse(rights, "this stream", "", &stream->error);
+		if (rpc_stream_fail(&stream->rpc, &stream->error, &client->wire.out) != 0)
+			client->lost = true;
+		client_stream_close(stream);
+	}
 }
 
 void

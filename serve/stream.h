@@ -60,6 +60,7 @@ struct client_stream {
 	struct rpc_buffer out;  /* data that is in no packet yet */
 	struct rpc_buffer rest; /* of the client's packet, which was not taken whole */
 	size_t weight;          /* bytes that its other end keeps for it */
+	unsigned verbs;         /* that the connection needs for it */
 	bool ends;              /* end of data follows */
 	struct rpc_error error; /* if set: that follows, and closes it */
 };
@@ -78,7 +79,8 @@ struct client_streams {
 
 /**
  * The stream that this call opens; its reply goes before anything else. Returns RPC_DONE, or
- * RPC_FAILED with the call's error: then the stream is still the caller's.
+ * RPC_FAILED with the call's error (also when its client lost what the call needs while it waited):
+ * then the stream is still the caller's.
  */
 int client_stream_open(
 	struct client_stream *stream, struct rpc_call *call, const struct client_stream_ops *ops);
@@ -104,6 +106,11 @@ bool client_streams_serve(struct client *client, const struct rpc_frame *frame);
 void client_streams_send(struct client *client);
 /** Bytes that wait in all of them, with what their other ends keep for them. */
 size_t client_streams_weight(const struct client_streams *streams);
+/**
+ * The client may have less than before: streams that it may not have any more fail at once, with the
+ * reason and without what waits in them.
+ */
+void client_streams_forbid(struct client *client);
 /** The process is about to leave: all streams fail. */
 void client_streams_leave(struct client_streams *streams);
 

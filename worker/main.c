@@ -211,6 +211,12 @@ uplink_net(struct uplink *uplink, uint64_t cookie, int err, int fd)
 	vms_net_ready(&worker->estate.vms, cookie, err, fd);
 }
 
+static int
+uplink_ticket(struct uplink *uplink, const struct ipc_ticket_change *change)
+{
+	return server_change(&container_of(uplink, struct worker, uplink)->server, change);
+}
+
 static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.forget = uplink_forget,
 	.idle = uplink_idle,
@@ -219,7 +225,8 @@ static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.leased = uplink_leased,
 	.lease_found = uplink_lease_found,
 	.net = uplink_net,
-	.lease_gone = uplink_lease_gone};
+	.lease_gone = uplink_lease_gone,
+	.ticket = uplink_ticket};
 
 /* --- begin and end ------------------------------------------------------------------------ */
 

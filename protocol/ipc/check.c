@@ -72,6 +72,15 @@ ipc_check_hello(const void *body)
 	return hello->pid != 0 && hello->zero == 0;
 }
 
+/* Why not all verbs are there: said where none is, and not where all are. */
+static bool
+is_reason(const char reason[static IPC_REASON_MAX], uint32_t verbs)
+{
+	if (!is_string(reason, IPC_REASON_MAX))
+		return false;
+	return reason[0] != '\0' ? verbs != VERBS_ALL : verbs != VERBS_NONE;
+}
+
 bool
 ipc_check_conn_pass(const void *body)
 {
@@ -90,8 +99,7 @@ ipc_check_conn_pass(const void *body)
 		return false;
 	if (!is_string(pass->label, sizeof pass->label) || pass->label[0] == '\0')
 		return false;
-	return is_string(pass->reason, sizeof pass->reason) &&
-	       (pass->reason[0] == '\0') == (pass->refusal == IPC_REFUSAL_NONE);
+	return is_reason(pass->reason, pass->verbs);
 }
 
 bool
@@ -219,6 +227,15 @@ ipc_check_autostart(const void *body)
 
 	return autostart->state >= IPC_AUTOSTART_NONE &&
 	       autostart->state <= IPC_AUTOSTART_UNKNOWN && autostart->zero == 0;
+}
+
+bool
+ipc_check_ticket_change(const void *body)
+{
+	const struct ipc_ticket_change *change = body;
+
+	return change->conn_id != 0 && is_verb_set(change->verbs) && change->zero == 0 &&
+	       is_reason(change->reason, change->verbs);
 }
 
 bool

@@ -14,6 +14,7 @@ ipc_checker ipc_check_hello, ipc_check_conn_pass, ipc_check_conn_taken, ipc_chec
 	ipc_check_idle_answer, ipc_check_tool, ipc_check_worker, ipc_check_view, ipc_check_started,
 	ipc_check_resolve, ipc_check_box, ipc_check_lease, ipc_check_leased, ipc_check_lease_gone,
 	ipc_check_lease_stop, ipc_check_lease_next, ipc_check_lease_found, ipc_check_leaf,
-	ipc_check_leaf_found, ipc_check_net, ipc_check_autostart, ipc_check_lease_refused;
+	ipc_check_leaf_found, ipc_check_net, ipc_check_autostart, ipc_check_ticket_change,
+	ipc_check_lease_refused;
 
 #endif

@@ -116,6 +116,14 @@ enum ipc_type {
 	 * again when the answer is another: never twice the same.
 	 */
 	IPC_AUTOSTART = 24,
+	/*
+	 * broker -> child: from now on that connection may do this, over the VMs of the child's user.
+	 * Whatever its client asks for later is judged by it; streams that need what is lost end.
+	 * Verbs 0: its client is told why, and it is closed.
+	 */
+	IPC_TICKET_CHANGE = 26,
+	/* child -> broker: it is so. In the order of the asks, at once. -ENOENT: it has gone. */
+	IPC_TICKET_CHANGED = 27,
 	/* broker -> child: why the answer that follows is -EDQUOT, in words for the client. */
 	IPC_LEASE_REFUSED = 30,
 
@@ -213,8 +221,12 @@ struct ipc_conn_pass {
 	uint8_t origin;    /* enum ipc_origin */
 	uint8_t refusal;   /* enum ipc_refusal */
 	uint8_t zero[5];
-	char label[IPC_LABEL_MAX];   /* the principal for people: account name or "uid N" */
-	char reason[IPC_REASON_MAX]; /* refused: what, by which line, who can change it */
+	char label[IPC_LABEL_MAX]; /* the principal for people: account name or "uid N" */
+	/*
+	 * Refused, or not all verbs because of policy: what, by which line, who can change it. Else
+	 * empty.
+	 */
+	char reason[IPC_REASON_MAX];
 };
 
 struct ipc_conn_taken {
@@ -293,6 +305,13 @@ struct ipc_net {
 struct ipc_autostart {
 	uint32_t state; /* enum ipc_autostart_state */
 	uint32_t zero;
+};
+
+struct ipc_ticket_change {
+	uint64_t conn_id;
+	uint32_t verbs; /* protocol/verb.h */
+	uint32_t zero;
+	char reason[IPC_REASON_MAX]; /* as in CONN_PASS; never empty when verbs is 0 */
 };
 
 struct ipc_worker {

@@ -59,6 +59,9 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(NET_READY, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
 	RULE(AUTOSTART, sizeof(struct ipc_autostart), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_autostart),
+	RULE(TICKET_CHANGE, sizeof(struct ipc_ticket_change), 0, CHILD, BROKER, SERVING | LEAVING,
+		false, ipc_check_ticket_change),
+	RULE(TICKET_CHANGED, 0, 0, CHILD, PEER, SERVING | LEAVING, false, NULL),
 	RULE(LEASE_REFUSED, sizeof(struct ipc_lease_refused), 0, CHILD, BROKER, SERVING | LEAVING,
 		false, ipc_check_lease_refused),
 

@@ -109,6 +109,8 @@ is_in_enum(enum ipc_type type)
 	case IPC_NET:
 	case IPC_NET_READY:
 	case IPC_AUTOSTART:
+	case IPC_TICKET_CHANGE:
+	case IPC_TICKET_CHANGED:
 	case IPC_LEASE_REFUSED:
 	case IPC_WORKER:
 	case IPC_WORKER_STARTED:
@@ -487,6 +489,18 @@ static const struct field fields[] = {
 	FIELD(IPC_AUTOSTART, ipc_autostart, state, IPC_AUTOSTART_UNKNOWN, true),
 	FIELD(IPC_AUTOSTART, ipc_autostart, state, IPC_AUTOSTART_UNKNOWN + 1, false),
 	FIELD(IPC_AUTOSTART, ipc_autostart, zero, 1, false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, conn_id, 0, false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, conn_id, UINT64_MAX, true),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, verbs, 0, true),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, verbs, 2, false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, verbs, 7, true),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, verbs, 8, false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, verbs, 15, false), /* and a reason */
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, verbs, 16, false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, zero, 1, false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, reason[0], 0, false), /* and more behind it */
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, reason[0], '\n', false),
+	FIELD(IPC_TICKET_CHANGE, ipc_ticket_change, reason[239], 'x', false),
 	FIELD(IPC_BOX, ipc_box, n_files, 0, false),
 	FIELD(IPC_BOX, ipc_box, n_files, UINT32_MAX, true),
 	FIELD(IPC_BOX, ipc_box, id, 0, false),
@@ -625,6 +639,14 @@ ties_refusals(void)
 				(void)strncpy(pass.reason, reason ? "why" : "", sizeof pass.reason);
 				CHECK(judge_pass(&pass) == (good ? IPC_OK : IPC_FAULT_BODY));
 			}
+	/* Where some verbs are missing it may say why. */
+	pass = good_conn_pass;
+	pass.verbs = 7;
+	CHECK(judge_pass(&pass) == IPC_OK);
+	(void)strncpy(pass.reason, "why", sizeof pass.reason);
+	CHECK(judge_pass(&pass) == IPC_OK);
+	pass.refusal = IPC_REFUSAL_POLICY;
+	CHECK(judge_pass(&pass) == IPC_FAULT_BODY);
 	/* The read-only socket keeps view alone; a refusal may come by either. */
 	pass = good_conn_pass;
 	pass.socket = IPC_SOCKET_RO;
@@ -645,6 +667,26 @@ ties_refusals(void)
 	CHECK(judge_pass(&pass) == IPC_OK);
 	pass.label[sizeof pass.label - 1] = 'l';
 	CHECK(judge_pass(&pass) == IPC_FAULT_BODY);
+}
+
+static void
+ties_changes(void)
+{
+	struct ipc_ticket_change change = good_ticket_change;
+	struct expected e = *find(IPC_TICKET_CHANGE);
+	struct raw raw;
+
+	e.body = &change;
+	for (unsigned verbs = 0; verbs <= 15; verbs++)
+		for (unsigned reason = 0; reason < 2; reason++) {
+			bool closed = verbs == 15 || (verbs < 8 && (verbs == 0 || verbs & 1));
+			bool good = reason ? verbs != 15 : verbs != 0;
+
+			change.verbs = verbs;
+			(void)strncpy(change.reason, reason ? "why" : "", sizeof change.reason);
+			raw = good_raw(&e);
+			CHECK(judge(&raw, &e) == (closed && good ? IPC_OK : IPC_FAULT_BODY));
+		}
 }
 
 static void
@@ -729,6 +771,7 @@ main(void)
 	TEST("what is allowed once is refused the second time", counts_once);
 	TEST("each field is held to its range", wants_ranges);
 	TEST("refusals, verbs, sockets and reasons fit together", ties_refusals);
+	TEST("a change of verbs says why, unless all are there", ties_changes);
 	TEST("a tool's box has neither id nor UUID", ties_boxes);
 	TEST("a leaf of which nobody knows what it was granted can be told", finds_without_grant);
 	TEST("names to resolve are account names", checks_names);

@@ -49,6 +49,8 @@ static const struct ipc_lease_next good_lease_next = {.after = 0};
 static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
 static const struct ipc_net good_net = {.id = 1, .kind = IPC_NET_PASST};
 static const struct ipc_autostart good_autostart = {.state = IPC_AUTOSTART_SOME};
+static const struct ipc_ticket_change good_ticket_change = {
+	.conn_id = 1, .verbs = 1, .reason = "why"};
 static const struct ipc_lease_refused good_lease_refused = {.why = "limit vms"};
 static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
@@ -96,6 +98,8 @@ static const struct expected messages[] = {
 	{22, ASK, "NET", 8, 0, CHILD, PEER, S | L, false, &good_net},
 	{23, ANSWER, "NET_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
 	{24, NOTICE, "AUTOSTART", 8, 0, CHILD, PEER, S | L, false, &good_autostart},
+	{26, ASK, "TICKET_CHANGE", 256, 0, CHILD, BROKER, S | L, false, &good_ticket_change},
+	{27, ANSWER, "TICKET_CHANGED", 0, 0, CHILD, PEER, S | L, false, NULL},
 	{30, NOTICE, "LEASE_REFUSED", 240, 0, CHILD, BROKER, S | L, false, &good_lease_refused},
 	{32, ASK, "WORKER", 24, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},

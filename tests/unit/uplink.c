@@ -28,7 +28,7 @@ static bool idle_granted;
 static unsigned n_tools;
 static uint64_t tool_cookie;
 static int tool_err;
-static unsigned n_leased, n_found, n_gone;
+static unsigned n_leased, n_found, n_gone, n_changed;
 static uint64_t lease_cookie, found_cookie;
 static int lease_err, found_err;
 static char lease_why[IPC_REASON_MAX];
@@ -119,6 +119,15 @@ lease_gone(struct uplink *up, uint32_t id)
 	last_gone = id;
 }
 
+static int
+ticket(struct uplink *up, const struct ipc_ticket_change *change)
+{
+	(void)up;
+	CHECK(change->verbs == 1 && strcmp(change->reason, "why") == 0);
+	n_changed++;
+	return conns[change->conn_id].id == change->conn_id ? 0 : -ENOENT;
+}
+
 static const struct uplink_ops ops = {.pass = passed,
 	.forget = forget,
 	.stop = stopped,
@@ -126,7 +135,8 @@ static const struct uplink_ops ops = {.pass = passed,
 	.tool = tool,
 	.leased = leased,
 	.lease_found = lease_found,
-	.lease_gone = lease_gone};
+	.lease_gone = lease_gone,
+	.ticket = ticket};
 
 static void
 start(void)
@@ -134,7 +144,7 @@ start(void)
 	int fds[2];
 
 	n_passed = n_forgotten = n_stopped = n_idle = n_tools = 0;
-	n_leased = n_found = n_gone = 0;
+	n_leased = n_found = n_gone = n_changed = 0;
 	pass_result = 0;
 	serial = 0;
 	ASSERT(loop_init(&loop) == 0 && packet_pair(fds) == 0);
@@ -197,6 +207,15 @@ broker_passes(uint64_t conn_id)
 }
 
 static void
+broker_changes(uint64_t conn_id)
+{
+	struct ipc_ticket_change change = {.conn_id = conn_id, .verbs = 1, .reason = "why"};
+
+	broker_sends((struct ipc_header){.type = IPC_TICKET_CHANGE, .serial = ++serial}, &change,
+		sizeof change, NULL);
+}
+
+static void
 test_hello(void)
 {
 	uint64_t body;
@@ -227,6 +246,70 @@ test_taken_and_gone(void)
 	CHECK(n_forgotten == 1);
 	header = broker_receives(&id);
 	CHECK(header.type == IPC_CONN_GONE && id == 5);
+	stop();
+}
+
+static void
+test_changed(void)
+{
+	struct ipc_header header;
+	uint64_t id;
+
+	start();
+	(void)broker_receives(&id);
+	broker_passes(5);
+	(void)broker_receives(&id);
+	broker_changes(5);
+	header = broker_receives(&id);
+	CHECK(header.type == IPC_TICKET_CHANGED && header.serial == serial && header.err == 0);
+	/* It has gone, and the broker does not know yet. */
+	uplink_gone(&uplink, &conns[5]);
+	conns[5].id = 6;
+	broker_changes(5);
+	CHECK(n_changed == 2);
+	header = broker_receives(&id);
+	if (header.type == IPC_CONN_GONE)
+		header = broker_receives(&id);
+	CHECK(header.type == IPC_TICKET_CHANGED && header.serial == serial);
+	CHECK(header.err == -ENOENT);
+	stop();
+}
+
+/* On a full link answers wait, in the order of what they answer. */
+static void
+test_changed_in_order(void)
+{
+	static const enum ipc_type types[] = {
+		IPC_CONN_TAKEN, IPC_TICKET_CHANGED, IPC_CONN_TAKEN, IPC_TICKET_CHANGED};
+	struct ipc_header header;
+	uint32_t first;
+	uint64_t id;
+	unsigned n = 0;
+
+	start();
+	(void)broker_receives(&id);
+	for (unsigned i = 1; i <= MANY; i++) {
+		conns[i].id = i;
+		uplink_gone(&uplink, &conns[i]);
+	}
+	ASSERT(loop_once(&loop, 0) == 0);
+	first = serial + 1;
+	pass_result = -ENOMEM;
+	broker_passes(MANY);
+	broker_changes(MANY);
+	broker_passes(MANY);
+	broker_changes(MANY);
+	CHECK(uplink.n_answers == 4);
+	for (unsigned i = 0; n < 4 && i < 2 * MANY; i++) {
+		header = broker_receives(&id);
+		if (header.type == 0)
+			ASSERT(loop_once(&loop, 100) == 0);
+		if (header.type != IPC_CONN_TAKEN && header.type != IPC_TICKET_CHANGED)
+			continue;
+		CHECK(header.type == types[n] && header.serial == first + n);
+		n++;
+	}
+	CHECK(n == 4 && uplink.n_answers == 0);
 	stop();
 }
 
@@ -543,6 +626,8 @@ int
 main(void)
 {
 	n_at_start = n_descriptors();
+	TEST("what a connection may do is changed, and acknowledged", test_changed);
+	TEST("answers keep the order of what they answer", test_changed_in_order);
 	TEST("the first message is HELLO", test_hello);
 	TEST("a connection is taken, and told when it has gone", test_taken_and_gone);
 	TEST("a connection that cannot be served is told", test_not_taken);

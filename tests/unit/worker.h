@@ -118,6 +118,13 @@ rig_lease_gone(struct uplink *uplink, uint32_t id)
 	vms_lease_gone(&rig.estate.vms, id);
 }
 
+static int
+rig_ticket(struct uplink *uplink, const struct ipc_ticket_change *change)
+{
+	(void)uplink;
+	return server_change(&rig.server, change);
+}
+
 static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.forget = rig_forget,
 	.stop = rig_stopped,
@@ -125,7 +132,8 @@ static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.leased = rig_leased,
 	.lease_found = rig_lease_found,
 	.net = rig_net,
-	.lease_gone = rig_lease_gone};
+	.lease_gone = rig_lease_gone,
+	.ticket = rig_ticket};
 
 static inline void
 rig_start(void)

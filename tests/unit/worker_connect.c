@@ -154,7 +154,7 @@ test_open_read_only(void)
 
 		args.name = rpc_arena_strdup(&rig.arena, "qemu:///system");
 		CHECK(call(sock, RPC_PROC_CONNECT_OPEN, &args, NULL) == 0);
-		CHECK(rig_client()->verbs == cases[i].left);
+		CHECK(rig_client()->rights.verbs == cases[i].left);
 		fd_close(&sock);
 	}
 	rig_stop();
@@ -171,7 +171,7 @@ test_open_refused_read_only(void)
 	sock = rig_connect(VERBS_ALL);
 	args.name = rpc_arena_strdup(&rig.arena, "xen:///");
 	CHECK(call(sock, RPC_PROC_CONNECT_OPEN, &args, NULL) == VIR_ERR_NO_CONNECT);
-	CHECK(rig_client()->verbs == VERBS_ALL);
+	CHECK(rig_client()->rights.verbs == VERBS_ALL);
 	fd_close(&sock);
 	rig_stop();
 }

@@ -17,7 +17,6 @@
 #include "lib/err.h"
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
-#include "protocol/verb.h"
 #include "serve/call.h"
 #include "serve/client.h"
 #include "serve/server.h"
@@ -106,7 +105,7 @@ rpc_connect_open(struct rpc_call *call, const struct rpc_connect_open_args *args
 		return call_out_of_memory(call);
 	}
 	if (args->flags & CONNECT_READ_ONLY)
-		client->verbs &= VERBS_VIEW;
+		rights_open_read_only(&client->rights);
 	r = estate_enter(call_estate(call), call);
 	if (r != RPC_LATER)
 		connect_opened(client, r == RPC_DONE);
