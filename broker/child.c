@@ -167,6 +167,7 @@ finish(struct child *child)
 	}
 	while (child->taken.first)
 		conns_remove(&child->broker->conns, child->taken.first);
+	tickets_forget(child);
 	conn_list_prepend(&child->waiting, &child->passed);
 	/* Time for the next child, a few times. Who came first has had more of it: still in order.
 	 */
@@ -240,7 +241,10 @@ on_taken(struct child *child, const struct ipc_message *message, uint64_t conn_i
 		child_violation(child, IPC_CONN_TAKEN, "it is not the connection that was passed");
 	} else {
 		fd_close(&conn->fd);
-		conn_append(&child->taken, conn);
+		if (conn->untold)
+			conn_push(&child->taken, conn);
+		else
+			conn_append(&child->taken, conn);
 		child->has_taken = true;
 		child->awaited.n = child->alone.n = 0;
 	}
@@ -276,6 +280,15 @@ on_idle(struct child *child, const struct ipc_message *message)
 }
 
 static void
+on_changed(struct child *child, const struct ipc_message *message, uint64_t conn_id)
+{
+	const char *why = tickets_acknowledged(child, message, conn_id);
+
+	if (why)
+		child_violation(child, IPC_TICKET_CHANGED, why);
+}
+
+static void
 child_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
 {
 	struct child *child = container_of(link, struct child, link);
@@ -290,6 +303,8 @@ child_message(struct link *link, const struct ipc_message *message, int *fds, ui
 		on_gone(child, message);
 	else if (message->type == IPC_IDLE_ASK)
 		on_idle(child, message);
+	else if (message->type == IPC_TICKET_CHANGED)
+		on_changed(child, message, cookie);
 	else
 		wishes_message(child, message);
 	child_next(child);
@@ -462,6 +477,8 @@ child_due(struct timer *timer)
 	} else if (child->state == CHILD_SERVING && child->passed.first &&
 		   child->passed.first->deadline_ns <= now(child)) {
 		kill_late(child, "take a connection");
+	} else if (child->state == CHILD_SERVING && tickets_due(child) <= now(child)) {
+		child_violation(child, IPC_TICKET_CHANGE, "it has not acknowledged it in time");
 	}
 	give_up_late(child);
 	child_next(child);
@@ -496,6 +513,8 @@ set_timer(struct child *child)
 	if (child->state == CHILD_SERVING && child->passed.first &&
 		child->passed.first->deadline_ns < due_ns)
 		due_ns = child->passed.first->deadline_ns;
+	if (child->state == CHILD_SERVING && tickets_due(child) < due_ns)
+		due_ns = tickets_due(child);
 	if (child->state == CHILD_ABSENT && start_due(child) < due_ns)
 		due_ns = start_due(child);
 	if (due_ns == UINT64_MAX)
@@ -507,8 +526,10 @@ set_timer(struct child *child)
 void
 child_next(struct child *child)
 {
-	if (child->state == CHILD_SERVING)
+	if (child->state == CHILD_SERVING) {
 		pass_waiting(child);
+		tickets_tell(child);
+	}
 	if (child->state == CHILD_ABSENT) {
 		if (vain_until(&child->awaited) > now(child) && !child->broker->stopping)
 			give_up_all(child, "it ended several times without taking a connection");
@@ -526,6 +547,7 @@ child_give(struct child *child, struct conn *conn)
 	if (!child->user && child->waiting.n >= CHILD_REFUSALS_MAX)
 		return CHILD_E_FULL;
 	conn->deadline_ns = now(child) + LOOP_S(CHILD_WAIT_S);
+	conn->child = child;
 	conn_append(&child->waiting, conn);
 	child_next(child);
 	return 0;

@@ -16,6 +16,7 @@
 #include "broker/bucket.h"
 #include "broker/conns.h"
 #include "broker/starter.h"
+#include "broker/tickets.h"
 #include "lib/link.h"
 #include "lib/loop.h"
 
@@ -69,6 +70,7 @@ struct child {
 	struct conn_list waiting; /* not passed yet, the longest waiting first */
 	struct conn_list passed;  /* passed, not taken yet: the broker still has its copy */
 	struct conn_list taken;
+	struct tickets_share tickets;
 	bool has_taken;       /* this process took a connection */
 	struct bucket starts; /* its users can make it start over and over */
 	/*

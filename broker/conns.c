@@ -127,6 +127,20 @@ conn_append(struct conn_list *list, struct conn *conn)
 }
 
 void
+conn_push(struct conn_list *list, struct conn *conn)
+{
+	leave_list(conn);
+	conn->list = list;
+	conn->next = list->first;
+	if (list->first)
+		list->first->prev = conn;
+	else
+		list->last = conn;
+	list->first = conn;
+	list->n++;
+}
+
+void
 conn_list_prepend(struct conn_list *list, struct conn_list *from)
 {
 	if (!from->first)

@@ -8,12 +8,14 @@
 #ifndef BROKER_CONNS_H
 #define BROKER_CONNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "broker/budget.h"
 #include "broker/peer.h"
 #include "protocol/ipc/ipc.h"
 
+struct child;
 struct conn;
 
 /* A queue, in the order in which connections came. */
@@ -26,9 +28,11 @@ struct conn {
 	struct conn *prev, *next;
 	struct conn_list *list; /* the one it is in, which says how far it has come; or NULL */
 	struct budget *payer;   /* whom it is charged to */
+	struct child *child;    /* that serves or refuses it, or is to; NULL: not decided yet */
 	int fd;                 /* owned; -1 once a child has taken it */
 	uint64_t deadline_ns;   /* while it waits */
 	unsigned n_children;    /* that ended while it waited for them */
+	bool untold, loses;     /* its child does not know what is in pass; and it is less */
 	uint64_t generation;    /* how often the slot was used */
 	/* What its child is told; pass.conn_id is 0 while the slot is free. */
 	struct ipc_conn_pass pass;
@@ -60,6 +64,8 @@ void conns_remove(struct conns *conns, struct conn *conn);
 void conn_charge(struct conn *conn, struct budget *payer);
 /** Move to the end of that list, out of the one it is in. */
 void conn_append(struct conn_list *list, struct conn *conn);
+/** Move to the front of that list, out of the one it is in, which may be the same. */
+void conn_push(struct conn_list *list, struct conn *conn);
 /** Move all of from to the front of that list, in their order. */
 void conn_list_prepend(struct conn_list *list, struct conn_list *from);
 

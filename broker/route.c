@@ -36,6 +36,8 @@ route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refus
 	if (pass->refusal == IPC_REFUSAL_NONE) {
 		pass->refusal = (uint8_t)refusal;
 		pass->verbs = 0;
+		conn->untold = conn->loses = false;
+		memset(pass->reason, 0, sizeof pass->reason);
 		(void)vsnprintf(pass->reason, sizeof pass->reason, fmt, ap);
 		if (pass->label[0] == '\0')
 			(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);

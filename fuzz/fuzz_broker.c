@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "broker/tickets.h"
 #include "fuzz/check.h"
 
 #include "tests/unit/broker_stage.h"
@@ -30,7 +31,8 @@ static struct {
 	unsigned n_boxes;
 	int clients[CLIENTS_MAX];
 	unsigned n_clients;
-	uint32_t pass_serial; /* of the last CONN_PASS */
+	uint32_t pass_serial;   /* of the last CONN_PASS */
+	uint32_t change_serial; /* of the last TICKET_CHANGE */
 	uint64_t conn_id;
 	bool helps; /* the starter starts what it is asked for */
 } alice;
@@ -138,6 +140,8 @@ pump(void)
 			alice.pass_serial = header_of(&packet).serial;
 			memcpy(&alice.conn_id, body_of(&packet), sizeof(alice.conn_id));
 		}
+		if (header_of(&packet).type == IPC_TICKET_CHANGE)
+			alice.change_serial = header_of(&packet).serial;
 		packet_fini(&packet);
 	}
 	while (honest(&refuser))
@@ -160,6 +164,8 @@ say_message(uint8_t how)
 
 	if (expected->type == IPC_CONN_TAKEN)
 		raw.header.serial = alice.pass_serial;
+	if (expected->type == IPC_TICKET_CHANGED)
+		raw.header.serial = alice.change_serial;
 	if (expected->type == IPC_CONN_TAKEN || expected->type == IPC_CONN_GONE)
 		memcpy(raw.body, &alice.conn_id, sizeof(alice.conn_id));
 	if (expected->kind == ASK)
@@ -191,6 +197,18 @@ end_box(struct kid *box)
 	fd_close(&box->link);
 }
 
+/* Policy says something else of the connection that was passed last. */
+static void
+change_ticket(uint8_t how)
+{
+	static const uint32_t verbs[] = {0, 1, 3, 5, 7, 15};
+	uint32_t now = verbs[how % 6];
+	struct conn *conn = conns_find(&broker.conns, alice.conn_id);
+
+	if (conn)
+		tickets_change(&broker, conn, now, now == 15 ? "" : "policy");
+}
+
 static void
 step(void)
 {
@@ -214,6 +232,9 @@ step(void)
 		break;
 	case 3:
 		alice.helps = how & 1;
+		break;
+	case 4:
+		change_ticket(how);
 		break;
 	default:
 		say_message(how);
