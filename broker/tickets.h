@@ -19,7 +19,7 @@ struct child;
 struct conn;
 
 enum {
-	TICKETS_OPEN_MAX = 32, /* changes that a child has not acknowledged */
+	TICKETS_OPEN_MAX = 16, /* changes that a child has not acknowledged */
 	TICKETS_LOSS_S = 1,    /* as long it may take where something is lost ... */
 	TICKETS_GAIN_S = 10    /* ... and elsewhere */
 };
