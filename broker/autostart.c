@@ -22,6 +22,8 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
+#include "policy/nobody.h"
+#include "policy/policy.h"
 #include "policy/ticket.h"
 
 enum { LOOKS_AT_ONCE = 32, NAME_SIZE = 16 };
@@ -134,7 +136,9 @@ autostart_looked_up(struct user *user)
 							  : strerror(-user->lookup_err));
 		return;
 	}
-	ticket_decide(user->uid, &user->account, NULL, IPC_SOCKET_RW, &ticket);
+	ticket_decide(policy_builtin(),
+		&(struct policy_who){.uid = user->uid, .account = &user->account}, NULL,
+		IPC_SOCKET_RW, &ticket);
 	if (ticket.refusal != IPC_REFUSAL_NONE)
 		put_off(user, ticket.reason);
 	else
@@ -171,7 +175,7 @@ consider(struct autostart *autostart, uint32_t uid)
 	uint64_t now_ns = loop_now(&broker->loop);
 	struct user *user;
 
-	if (uid == 0 || ticket_uid_is_nobody(uid) || has_run(broker, uid) ||
+	if (uid == 0 || nobody_uid_why(uid) || has_run(broker, uid) ||
 		!registry_autostart(broker->places.registry_fd, uid))
 		return true;
 	if (users_n_free(&broker->users) <= broker->users.size / AUTOSTART_SPARE)

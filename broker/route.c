@@ -20,6 +20,8 @@
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/take.h"
+#include "policy/nobody.h"
+#include "policy/policy.h"
 #include "policy/ticket.h"
 
 #define CONFIG_WORDS "its administrator can raise it in qemud.conf"
@@ -99,6 +101,7 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 	struct ipc_conn_pass *pass = &conn->pass;
 	const struct account *account = account_of(user);
 	bool is_root = user->uid == 0;
+	struct policy_who who = {.uid = user->uid, .account = is_root ? NULL : account};
 	struct ticket ticket;
 	struct user *owner;
 
@@ -109,7 +112,7 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			user->uid, strerror(-user->lookup_err));
 		return;
 	}
-	ticket_decide(user->uid, is_root ? NULL : account, is_root ? account : NULL,
+	ticket_decide(policy_builtin(), &who, is_root ? account : NULL,
 		(enum ipc_socket)pass->socket, &ticket);
 	if (ticket.refusal != IPC_REFUSAL_NONE) {
 		route_refuse(broker, conn, ticket.refusal, "%s", ticket.reason);
@@ -289,7 +292,7 @@ find_user(struct broker *broker, uint32_t uid)
 {
 	struct user *user = users_find(&broker->users, uid);
 
-	if (!user && !ticket_uid_is_nobody(uid) && registry_has(broker->places.registry_fd, uid))
+	if (!user && !nobody_uid_why(uid) && registry_has(broker->places.registry_fd, uid))
 		user = users_add(&broker->users, uid, false);
 	return user;
 }
@@ -322,8 +325,9 @@ route(struct broker *broker, struct conn *conn, struct user *user)
 	uint32_t uid = conn->pass.uid;
 	struct ticket ticket;
 
-	if (ticket_uid_is_nobody(uid)) {
-		ticket_decide(uid, NULL, NULL, (enum ipc_socket)conn->pass.socket, &ticket);
+	if (nobody_uid_why(uid)) {
+		ticket_decide(policy_builtin(), &(struct policy_who){.uid = uid}, NULL,
+			(enum ipc_socket)conn->pass.socket, &ticket);
 		route_refuse(broker, conn, ticket.refusal, "%s", ticket.reason);
 		return;
 	}

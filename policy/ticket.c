@@ -2,33 +2,16 @@
 /*
  * ticket.c: what a connection may do: the decision, from who connected and to which socket.
  *
- * Pure. Runs in the broker. Nothing here is asked of a client.
+ * Pure. Runs in the broker, as root. Nothing here is asked of a client.
  */
 #include "policy/ticket.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "protocol/verb.h"
-
-const char *
-ticket_uid_is_nobody(uint32_t uid)
-{
-	static const struct {
-		uint32_t first, last;
-		const char *why;
-	} ranges[] = {
-		{65534, 65534, "it stands for users that this host does not know"},
-		{UINT32_MAX, UINT32_MAX, "it is not a uid"},
-		{61184, 65519, "it is of the range for short-lived services (DynamicUser)"},
-	};
-
-	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-		if (uid >= ranges[i].first && uid <= ranges[i].last)
-			return ranges[i].why;
-	return NULL;
-}
+#include "policy/decide.h"
+#include "policy/nobody.h"
 
 __attribute__((format(printf, 3, 4))) static void
 refuse(struct ticket *ret, enum ipc_refusal refusal, const char *fmt, ...)
@@ -41,47 +24,71 @@ refuse(struct ticket *ret, enum ipc_refusal refusal, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* May this account's worker exist? The worker of the host, or of who connected. */
+/* May this account's worker exist? */
 static bool
-may_own(const struct account *account)
+may_own(const struct policy *policy, const struct account *account)
 {
-	return account->uid != 0 && !account->subordinate && !ticket_uid_is_nobody(account->uid);
+	return account->uid != 0 &&
+	       (!nobody_why(account->uid, account) || policy_names_uid(policy, account->uid));
 }
 
+/* Why a uid is nobody, with what can be done about it. */
 static void
-grant(struct ticket *ret, uint32_t owner_uid, enum ipc_socket socket)
+refuse_nobody(struct ticket *ret, uint32_t uid, const struct account *account)
 {
-	*ret = (struct ticket){.verbs = socket == IPC_SOCKET_RW ? VERBS_ALL : VERBS_VIEW,
-		.owner_uid = owner_uid,
-		.refusal = IPC_REFUSAL_NONE};
+	const char *why = nobody_uid_why(uid);
+
+	if (why)
+		refuse(ret, IPC_REFUSAL_NOBODY,
+			"uid %" PRIu32 " may own nothing here: %s; connect from an account of this "
+			"host",
+			uid, why);
+	else if (!account || account->uid != uid)
+		refuse(ret, IPC_REFUSAL_NOBODY,
+			"uid %" PRIu32
+			" has no account on this host; its administrator can make one",
+			uid);
+	else
+		refuse(ret, IPC_REFUSAL_NOBODY,
+			"uid %" PRIu32 " is a subordinate uid (/etc/subuid) of another account; "
+			"connect from outside the user namespace",
+			uid);
 }
 
 void
-ticket_decide(uint32_t uid, const struct account *account, const struct account *system,
-	enum ipc_socket socket, struct ticket *ret)
+ticket_decide(const struct policy *policy, const struct policy_who *who,
+	const struct account *system, enum ipc_socket socket, struct ticket *ret)
 {
-	const char *why = ticket_uid_is_nobody(uid);
+	bool as_system = who->tls || who->uid == 0;
+	const struct account *account = as_system ? system : who->account;
+	struct policy_who owner = {.account = account, .is_system = as_system};
 
-	if (uid == 0 && system && may_own(system))
-		grant(ret, system->uid, socket);
-	else if (uid == 0)
+	if (as_system && (!system || !may_own(policy, system))) {
 		refuse(ret, IPC_REFUSAL_WORKER,
 			"root's virtual machines belong to the system account, which this host "
 			"%s; make it (useradd --system qemud-vm) or name another in qemud.conf: "
 			"system_account",
 			system ? "has with a uid that cannot serve" : "does not have");
-	else if (why)
-		refuse(ret, IPC_REFUSAL_NOBODY,
-			"uid %u may own nothing here: %s; connect from an account of this host",
-			uid, why);
-	else if (!account || account->uid != uid)
-		refuse(ret, IPC_REFUSAL_NOBODY,
-			"uid %u has no account on this host; its administrator can make one", uid);
-	else if (account->subordinate)
-		refuse(ret, IPC_REFUSAL_NOBODY,
-			"uid %u is a subordinate uid (/etc/subuid) of another account; connect "
-			"from outside the user namespace",
-			uid);
-	else
-		grant(ret, uid, socket);
+		return;
+	}
+	if (!as_system && nobody_why(who->uid, account) && !policy_names_uid(policy, who->uid)) {
+		refuse_nobody(ret, who->uid, account);
+		return;
+	}
+	*ret = (struct ticket){.others = policy_reach(policy, who, socket)};
+	if (account && (as_system || account->uid == who->uid)) {
+		owner.uid = account->uid;
+		owner.is_system |= system && system->uid == owner.uid;
+		ret->owner_uid = owner.uid;
+		ret->verbs = policy_decide(policy, who, socket, &owner);
+	}
+	if (ret->verbs == 0 && ret->others == 0)
+		refuse(ret, IPC_REFUSAL_POLICY,
+			"policy allows %s nothing on the %s socket; root of this host can change "
+			"that in policy.conf",
+			who->tls    ? "this certificate"
+			: as_system ? "root"
+			: account   ? account->name
+				    : "this uid",
+			socket == IPC_SOCKET_RW ? "read-write" : "read-only");
 }

@@ -5,6 +5,8 @@
  */
 #include "policy/ticket.h"
 
+#include "policy/nobody.h"
+#include "policy/policy.h"
 #include "protocol/verb.h"
 #include "tests/unit/test.h"
 
@@ -26,12 +28,15 @@ decide(uint32_t uid, const struct account *account, const struct account *system
 	enum ipc_socket socket)
 {
 	memset(&ticket, 0xaa, sizeof ticket);
-	ticket_decide(uid, account, system, socket, &ticket);
+	ticket_decide(policy_builtin(), &(struct policy_who){.uid = uid, .account = account},
+		system, socket, &ticket);
 	/* Served or refused, never both, never neither. */
 	CHECK((ticket.verbs == 0) == (ticket.refusal != IPC_REFUSAL_NONE));
 	CHECK((ticket.verbs == 0) == (ticket.reason[0] != '\0'));
 	CHECK(memchr(ticket.reason, '\0', sizeof ticket.reason) != NULL);
 	CHECK(ticket.verbs == 0 || ticket.owner_uid != 0);
+	/* Without a policy file root alone has a reach. */
+	CHECK(ticket.others == (uid == 0 ? ticket.verbs : 0));
 }
 
 static void
@@ -86,7 +91,7 @@ refuses_nobody(void)
 		char uid[16];
 
 		(void)snprintf(uid, sizeof uid, "uid %u", uids[i]);
-		CHECK(ticket_uid_is_nobody(uids[i]));
+		CHECK(nobody_uid_why(uids[i]));
 		for (int socket = IPC_SOCKET_RW; socket <= IPC_SOCKET_RO; socket++) {
 			decide(uids[i], &account, &account, (enum ipc_socket)socket);
 			CHECK(ticket.refusal == IPC_REFUSAL_NOBODY);
@@ -94,9 +99,9 @@ refuses_nobody(void)
 			CHECK(strlen(ticket.reason) < sizeof ticket.reason - 1);
 		}
 	}
-	CHECK(!ticket_uid_is_nobody(0) && !ticket_uid_is_nobody(1000));
-	CHECK(!ticket_uid_is_nobody(61183) && !ticket_uid_is_nobody(65520));
-	CHECK(!ticket_uid_is_nobody(65533) && !ticket_uid_is_nobody(65535));
+	CHECK(!nobody_uid_why(0) && !nobody_uid_why(1000));
+	CHECK(!nobody_uid_why(61183) && !nobody_uid_why(65520));
+	CHECK(!nobody_uid_why(65533) && !nobody_uid_why(65535));
 }
 
 static void
