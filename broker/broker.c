@@ -27,7 +27,13 @@
  * Descriptors besides those of connections: places, sockets, links, messages on their way. A child
  * takes two here, its link and its pidfd, and two of the starter, as do the boxes there.
  */
-enum { OWN_FDS = 64, FDS_PER_CHILD = 2, WORKER_OWN_FDS = 1024 };
+enum {
+	OWN_FDS = 64,
+	FDS_PER_CHILD = 2,
+	FDS_PER_WORKER = 3, /* and where its inventory is written */
+	WORKER_OWN_FDS = 1024,
+	VIEW_OWN_FDS = 64
+};
 
 static void
 fail(struct broker *broker)
@@ -47,11 +53,13 @@ broker_init(struct broker *broker)
 	const struct config *config = &broker->config;
 	uint32_t n_users = larger(config->max_users, broker->census.n_users);
 	uint32_t n_vms = larger(config->max_vms, broker->census.n_vms);
-	unsigned long own =
-		OWN_FDS + BROKER_SPARE_CONNS +
-		(TOOLS_MAX + n_vms * (1UL + NETS_PER_VM) + n_users + 2UL) * FDS_PER_CHILD;
+	unsigned long own = OWN_FDS + BROKER_SPARE_CONNS +
+			    (TOOLS_MAX + n_vms * (1UL + NETS_PER_VM) + config->max_views + 2UL) *
+				    FDS_PER_CHILD +
+			    n_users * (unsigned long)FDS_PER_WORKER;
 	/* It also limits what root's processes have in flight: what all children may leave unread. */
-	unsigned long in_flight = (n_users + 1UL) * (CHILD_UNTAKEN_MAX + WISHES_UNREAD_FDS);
+	unsigned long in_flight =
+		(n_users + config->max_views + 1UL) * (CHILD_UNTAKEN_MAX + WISHES_UNREAD_FDS);
 	struct rlimit files;
 	int r = fd_limit_raise(own + config->max_connections + in_flight);
 
@@ -76,6 +84,7 @@ broker_init(struct broker *broker)
 		.connections_per_second = config->user_connections_per_second,
 	};
 	broker->worker_files = config->user_connections * 2 + WORKER_OWN_FDS;
+	broker->view_files = config->user_connections * 4 + VIEW_OWN_FDS;
 	child_init(&broker->refuser, broker, NULL);
 	tools_init(&broker->tools, broker);
 	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
@@ -88,6 +97,10 @@ broker_init(struct broker *broker)
 		r = nets_init(&broker->nets, broker, n_vms * NETS_PER_VM);
 	if (r == 0)
 		r = autostart_init(&broker->autostart, broker);
+	if (r == 0)
+		r = inventories_init(&broker->inventories, broker, n_users);
+	if (r == 0)
+		r = views_init(&broker->views, broker, config->max_views, broker->inventories.size);
 	if (r == 0)
 		(void)users_add(&broker->users, 0, false);
 	return r;
@@ -103,8 +116,11 @@ broker_fini(struct broker *broker)
 	leases_fini(&broker->leases);
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));) {
 		marks_fini(user);
+		inventories_worker_gone(user);
 		child_fini(&user->child);
 	}
+	views_fini(&broker->views);
+	inventories_fini(&broker->inventories);
 	child_fini(&broker->refuser);
 	for (int i = 0; i < 2; i++) {
 		listener_stop(&broker->listeners[i]);
@@ -306,6 +322,8 @@ stop_late(struct timer *timer)
 	log_warning("%" PRIu32 " processes have not ended in time: killed", broker->n_children);
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
 		child_kill(&user->child);
+	for (struct view *view = NULL; (view = views_next(&broker->views, view));)
+		child_kill(&view->child);
 	child_kill(&broker->refuser);
 	loop_quit(&broker->loop, EXIT_SUCCESS);
 }
@@ -324,6 +342,8 @@ broker_stop(struct broker *broker)
 		stop_late);
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
 		child_stop(&user->child);
+	for (struct view *view = NULL; (view = views_next(&broker->views, view));)
+		child_stop(&view->child);
 	child_stop(&broker->refuser);
 	if (broker->n_children == 0)
 		loop_quit(&broker->loop, EXIT_SUCCESS);

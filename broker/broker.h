@@ -17,6 +17,7 @@
 #include "broker/child.h"
 #include "broker/config.h"
 #include "broker/conns.h"
+#include "broker/inventories.h"
 #include "broker/leases.h"
 #include "broker/listener.h"
 #include "broker/nets.h"
@@ -25,6 +26,7 @@
 #include "broker/starter.h"
 #include "broker/tools.h"
 #include "broker/users.h"
+#include "broker/views.h"
 #include "lib/loop.h"
 #include "protocol/ipc/account.h"
 
@@ -46,6 +48,7 @@ struct broker {
 	struct budget_limits limits;
 	uint32_t max_conns;    /* served at once: max_connections, or what descriptors allow */
 	uint32_t worker_files; /* RLIMIT_NOFILE of a worker */
+	uint32_t view_files;   /* of a view */
 
 	struct conns conns;
 	struct users users;
@@ -54,10 +57,12 @@ struct broker {
 	struct leases leases;
 	struct nets nets;
 	struct autostart autostart;
+	struct inventories inventories;
+	struct views views;
 	struct listener listeners[2];
 
 	struct child refuser;
-	struct account view; /* the refuser's */
+	struct account view; /* the refuser's, and that of all views */
 	struct question view_lookup;
 
 	bool ready, stopping;

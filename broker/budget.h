@@ -4,7 +4,8 @@
  *
  * Runs in the broker, as root; pure. Up to the limit a connection is served; up to twice the limit
  * it is refused in words; past that it is closed at once, so that even refusing has a bound. Both
- * limits count all connections of the uid, refused ones too. A zeroed budget is unspent.
+ * limits count all connections of the uid, refused ones too. Channels of views, which are made for
+ * connections that are served, have the same limits beside those. A zeroed budget is unspent.
  */
 #ifndef BROKER_BUDGET_H
 #define BROKER_BUDGET_H
@@ -18,8 +19,8 @@ struct budget_limits {
 };
 
 struct budget {
-	uint32_t n_conns; /* open now, kept by conns.c */
-	struct bucket served, refused;
+	uint32_t n_conns, n_channels; /* open now, kept by conns.c */
+	struct bucket served, refused, channels;
 };
 
 enum budget_verdict {

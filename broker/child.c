@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * child.c: a user's worker, or the refuser: from the wish for one to its end.
+ * child.c: a user's worker, the refuser, or a view: from the wish for one to its end.
  *
  * Runs in the broker, as root. Must never wait for a child, believe an id that a child names, or
  * give up a connection that no child has taken: it goes to the next child, or is refused in words.
@@ -18,6 +18,7 @@
 #include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/users.h"
+#include "broker/views.h"
 #include "broker/wishes.h"
 #include "lib/err.h"
 #include "lib/fd.h"
@@ -38,12 +39,14 @@ now(const struct child *child)
 static const char *
 name(const struct child *child)
 {
-	return child->user ? "worker" : "refuser";
+	return child->user ? "worker" : child->view ? "view" : "refuser";
 }
 
 static uint32_t
 uid_of(const struct child *child)
 {
+	if (child->view)
+		return child->view->uid;
 	return child->user ? child->user->uid : child->broker->view.uid;
 }
 
@@ -92,7 +95,7 @@ give_up(struct child *child, struct conn *conn, const char *fmt, ...)
 	va_list ap;
 	uint64_t n;
 
-	if (child->user) {
+	if (child->user || child->view) {
 		va_start(ap, fmt);
 		route_refuse_va(broker, conn, IPC_REFUSAL_WORKER, fmt, ap);
 		va_end(ap);
@@ -110,9 +113,9 @@ give_up_all(struct child *child, const char *why)
 {
 	while (child->waiting.first)
 		give_up(child, child->waiting.first,
-			"the worker of uid %" PRIu32 " cannot be started: %s; its owner and the "
+			"the %s of uid %" PRIu32 " cannot be started: %s; its owner and the "
 			"administrator find more in qemud's log",
-			uid_of(child), why);
+			name(child), uid_of(child), why);
 }
 
 static void
@@ -120,10 +123,12 @@ give_up_late(struct child *child)
 {
 	while (child->waiting.first && child->waiting.first->deadline_ns <= now(child))
 		give_up(child, child->waiting.first,
-			"the worker of uid %" PRIu32 " did not take the connection within %d "
-			"seconds; its owner can end it (pkill -KILL -f qemud-worker) and connect "
-			"again",
-			uid_of(child), CHILD_WAIT_S);
+			"the %s of uid %" PRIu32 " did not take the connection within %d "
+			"seconds; %s",
+			name(child), uid_of(child), CHILD_WAIT_S,
+			child->user ? "its owner can end it (pkill -KILL -f qemud-worker) and "
+				      "connect again"
+				    : "connect again");
 }
 
 /* --- its end ------------------------------------------------------------------------------ */
@@ -164,7 +169,10 @@ finish(struct child *child)
 		leases_forsake(child->user);
 		nets_forsake(child->user);
 		marks_worker_gone(child->user);
+		inventories_worker_gone(child->user);
 	}
+	if (child->view)
+		views_child_ended(child->view);
 	while (child->taken.first)
 		conns_remove(&child->broker->conns, child->taken.first);
 	tickets_forget(child);
@@ -221,7 +229,9 @@ on_hello(struct child *child)
 	if (child->state != CHILD_STARTING)
 		return; /* a STOP has crossed it */
 	child->state = CHILD_SERVING;
-	if (!child->user)
+	if (child->user)
+		inventories_worker_serves(child->user);
+	else if (!child->view)
 		broker_refuser_serves(child->broker);
 }
 
@@ -235,12 +245,14 @@ on_taken(struct child *child, const struct ipc_message *message, uint64_t conn_i
 	ASSERT(conn && conn->list == &child->passed);
 	if (message->err < 0) {
 		give_up(child, conn,
-			"the worker of uid %" PRIu32 " cannot take one more connection: %s",
-			uid_of(child), strerror(-message->err));
+			"the %s of uid %" PRIu32 " cannot take one more connection: %s",
+			name(child), uid_of(child), strerror(-message->err));
 	} else if (taken->conn_id != conn_id) {
 		child_violation(child, IPC_CONN_TAKEN, "it is not the connection that was passed");
 	} else {
-		fd_close(&conn->fd);
+		/* A channel is kept in hand, to be ended with the connection that it is for. */
+		if (conn->owner_uid == 0)
+			fd_close(&conn->fd);
 		if (conn->untold)
 			conn_push(&child->taken, conn);
 		else
@@ -368,14 +380,17 @@ fill_worker(struct question *question, union question_body *ret, int *ret_fd)
 static int
 fill_view(struct question *question, union question_body *ret, int *ret_fd)
 {
-	struct broker *broker = container_of(question, struct child, start)->broker;
+	const struct child *child = container_of(question, struct child, start);
+	const struct broker *broker = child->broker;
 
 	(void)ret_fd;
 	ret->view = (struct ipc_view){
 		.uid = broker->view.uid,
 		.gid = broker->view.gid,
-		.n_files = broker->conns.size,
+		.n_files = child->view ? broker->view_files : broker->conns.size,
 		.log_level = broker->config.log_level,
+		.kind = child->view ? IPC_VIEW_HOST : IPC_VIEW_REFUSER,
+		.idle_seconds = child->view ? broker->config.idle_seconds : 0,
 	};
 	return 0;
 }
@@ -420,7 +435,7 @@ start_answered(struct question *question, int err, const void *body, int *fds)
 		if (child->user)
 			autostart_worker_gone(child->user);
 		child_next(child);
-		if (!child->user)
+		if (!child->user && !child->view)
 			broker_refuser_failed(child->broker);
 		return;
 	}
@@ -464,6 +479,14 @@ kill_late(struct child *child, const char *what)
 	kill_process(child);
 }
 
+/* A view that serves, and has nobody to serve. */
+static bool
+is_lingering(const struct child *child)
+{
+	return child->view && child->state == CHILD_SERVING && !child->waiting.first &&
+	       !child->passed.first && !child->taken.first;
+}
+
 static void
 child_due(struct timer *timer)
 {
@@ -479,6 +502,8 @@ child_due(struct timer *timer)
 		kill_late(child, "take a connection");
 	} else if (child->state == CHILD_SERVING && tickets_due(child) <= now(child)) {
 		child_violation(child, IPC_TICKET_CHANGE, "it has not acknowledged it in time");
+	} else if (is_lingering(child) && child->linger_ns <= now(child)) {
+		child_stop(child);
 	}
 	give_up_late(child);
 	child_next(child);
@@ -517,6 +542,8 @@ set_timer(struct child *child)
 		due_ns = tickets_due(child);
 	if (child->state == CHILD_ABSENT && start_due(child) < due_ns)
 		due_ns = start_due(child);
+	if (is_lingering(child) && child->linger_ns < due_ns)
+		due_ns = child->linger_ns;
 	if (due_ns == UINT64_MAX)
 		timer_stop(&child->timer);
 	else
@@ -530,6 +557,11 @@ child_next(struct child *child)
 		pass_waiting(child);
 		tickets_tell(child);
 	}
+	if (!is_lingering(child))
+		child->linger_ns = 0;
+	else if (child->linger_ns == 0)
+		child->linger_ns =
+			now(child) + LOOP_S(child->broker->config.idle_seconds + VIEWS_LINGER_S);
 	if (child->state == CHILD_ABSENT) {
 		if (vain_until(&child->awaited) > now(child) && !child->broker->stopping)
 			give_up_all(child, "it ended several times without taking a connection");
@@ -544,7 +576,7 @@ int
 child_give(struct child *child, struct conn *conn)
 {
 	/* A user's own wait as long as she may have connections: they are charged to her. */
-	if (!child->user && child->waiting.n >= CHILD_REFUSALS_MAX)
+	if (!child->user && !child->view && child->waiting.n >= CHILD_REFUSALS_MAX)
 		return CHILD_E_FULL;
 	conn->deadline_ns = now(child) + LOOP_S(CHILD_WAIT_S);
 	conn->child = child;

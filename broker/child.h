@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * child.h: a user's worker, or the refuser: from the wish for one to its end.
+ * child.h: a user's worker, the refuser, or a view: from the wish for one to its end.
  *
  * Runs in the broker, as root. A worker is there while it is wanted: somebody waits for it, its
  * user has virtual machines, or some that start with the host. What a child says is judged by the link; what it may not say, or
@@ -22,6 +22,7 @@
 
 struct broker;
 struct user;
+struct view;
 
 enum {
 	/*
@@ -58,7 +59,8 @@ struct child_vain {
 
 struct child {
 	struct broker *broker;
-	struct user *user; /* whose worker; NULL: it is the refuser */
+	struct user *user; /* whose worker; or NULL */
+	struct view *view; /* that it is; or NULL: with neither it is the refuser */
 	enum child_state state;
 	struct question start;
 	struct link link;
@@ -66,6 +68,7 @@ struct child {
 	int pidfd;                  /* owned; -1 when there is no process */
 	uint32_t pid;               /* for logs */
 	uint64_t state_deadline_ns; /* of STARTING, LEAVING and ENDED */
+	uint64_t linger_ns; /* a view without connections is told to end then; 0: it has some */
 	struct timer timer;
 	struct conn_list waiting; /* not passed yet, the longest waiting first */
 	struct conn_list passed;  /* passed, not taken yet: the broker still has its copy */
@@ -80,7 +83,7 @@ struct child {
 	struct child_vain awaited, alone;
 };
 
-/** user is NULL for the refuser. */
+/** user is NULL for the refuser and for a view, which sets `view` itself. */
 void child_init(struct child *child, struct broker *broker, struct user *user);
 
 /**

@@ -32,6 +32,7 @@ struct config {
 	uint32_t max_users;
 	uint32_t max_connections;
 	uint32_t max_vms;
+	uint32_t max_views;
 	uint32_t user_connections;
 	uint32_t user_connections_per_second;
 	uint32_t idle_seconds;

@@ -7,7 +7,10 @@
 #include "broker/conns.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "lib/err.h"
 #include "lib/fd.h"
@@ -60,6 +63,26 @@ conns_add(struct conns *conns, int fd, const struct peer *peer, enum ipc_socket 
 }
 
 struct conn *
+conns_add_channel(struct conns *conns, int fd, struct conn *parent, uint32_t owner_uid)
+{
+	const struct ipc_conn_pass *pass = &parent->pass;
+	struct peer peer = {.uid = pass->uid, .gid = pass->gid, .pid = pass->pid};
+	struct conn *conn = conns_add(conns, fd, &peer, (enum ipc_socket)pass->socket, NULL);
+
+	if (!conn)
+		return NULL;
+	conn->owner_uid = owner_uid;
+	conn->pass.origin = IPC_ORIGIN_VIEW;
+	memcpy(conn->pass.label, pass->label, sizeof conn->pass.label);
+	conn_charge(conn, parent->payer);
+	conn->parent = parent;
+	conn->sibling = parent->channels;
+	parent->channels = conn;
+	parent->n_channels++;
+	return conn;
+}
+
+struct conn *
 conns_find(const struct conns *conns, uint64_t id)
 {
 	uint64_t slot = id & (((uint64_t)1 << conns->slot_bits) - 1);
@@ -89,10 +112,32 @@ leave_list(struct conn *conn)
 	conn->list = NULL;
 }
 
+static void
+leave_parent(struct conn *conn)
+{
+	struct conn **at;
+
+	if (!conn->parent)
+		return;
+	at = &conn->parent->channels;
+	while (*at != conn)
+		at = &(*at)->sibling;
+	*at = conn->sibling;
+	conn->parent->n_channels--;
+	conn->parent = conn->sibling = NULL;
+}
+
 void
 conns_remove(struct conns *conns, struct conn *conn)
 {
 	ASSERT(conn->pass.conn_id != 0);
+	while (conn->channels) {
+		struct conn *channel = conn->channels;
+
+		leave_parent(channel);
+		(void)shutdown(channel->fd, SHUT_RDWR);
+	}
+	leave_parent(conn);
 	leave_list(conn);
 	foreign_close(&conn->fd);
 	conn_charge(conn, NULL);
@@ -105,11 +150,13 @@ conns_remove(struct conns *conns, struct conn *conn)
 void
 conn_charge(struct conn *conn, struct budget *payer)
 {
+	bool channel = conn->owner_uid != 0;
+
 	if (conn->payer)
-		conn->payer->n_conns--;
+		*(channel ? &conn->payer->n_channels : &conn->payer->n_conns) -= 1;
 	conn->payer = payer;
 	if (payer)
-		payer->n_conns++;
+		*(channel ? &payer->n_channels : &payer->n_conns) += 1;
 }
 
 void

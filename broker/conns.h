@@ -34,6 +34,14 @@ struct conn {
 	unsigned n_children;    /* that ended while it waited for them */
 	bool untold, loses;     /* its child does not know what is in pass; and it is less */
 	uint64_t generation;    /* how often the slot was used */
+	/*
+	 * Of a channel: whose worker it goes to, and the connection that it is for; NULL when that has
+	 * ended, and this is about to. Its fd is kept until then.
+	 */
+	uint32_t owner_uid; /* 0: it is no channel */
+	struct conn *parent, *sibling;
+	struct conn *channels; /* the first of those that are for this one */
+	uint32_t n_channels;
 	/* What its child is told; pass.conn_id is 0 while the slot is free. */
 	struct ipc_conn_pass pass;
 };
@@ -55,9 +63,18 @@ void conns_fini(struct conns *conns);
  */
 struct conn *conns_add(struct conns *conns, int fd, const struct peer *peer, enum ipc_socket socket,
 	struct budget *payer);
+/**
+ * Enter a channel to that owner's worker, for a connection whose principal is its own, and is
+ * charged for it: else as above.
+ */
+struct conn *conns_add_channel(
+	struct conns *conns, int fd, struct conn *parent, uint32_t owner_uid);
 /** The connection with that id, or NULL: ids from a child are looked up, never believed. */
 struct conn *conns_find(const struct conns *conns, uint64_t id);
-/** Close what is open, leave the list, give the charge back, free the slot. */
+/**
+ * Close what is open, leave the list, give the charge back, free the slot. Nothing comes through its
+ * channels any more: who has their other ends sees that they have ended.
+ */
 void conns_remove(struct conns *conns, struct conn *conn);
 
 /** Charge the connection to somebody else. */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -104,36 +105,42 @@ open_pair(const char *path, mode_t users_mode, int *ret_fd, int *ret_users_fd,
 	return r;
 }
 
+/* A folder of the broker's own in one of the two. */
 static int
-open_started(const struct config *config, int runtime_fd, int *ret_fd,
+open_own(const char *parent, int parent_fd, const char *name, int *ret_fd,
 	char error[static PLACES_ERROR_MAX])
 {
-	static const char name[] = "autostarted";
-	char path[CONFIG_PATH_MAX + sizeof name];
+	char path[CONFIG_PATH_MAX + NAME_MAX];
 
-	(void)snprintf(path, sizeof path, "%s/%s", config->runtime_dir, name);
-	return open_folder(runtime_fd, name, 0700, path, ret_fd, error);
+	(void)snprintf(path, sizeof path, "%s/%s", parent, name);
+	return open_folder(parent_fd, name, 0700, path, ret_fd, error);
 }
 
 int
 places_open(const struct config *config, struct places *ret, char error[static PLACES_ERROR_MAX])
 {
 	fd_auto int runtime_fd = -1, runtime_users_fd = -1, state_fd = -1, registry_fd = -1;
-	fd_auto int started_fd = -1;
+	fd_auto int started_fd = -1, inventory_fd = -1;
 	int r;
 
-	*ret = (struct places){
-		.runtime_fd = -1, .started_fd = -1, .registry_fd = -1, .lock_fd = -1};
+	*ret = (struct places){.runtime_fd = -1,
+		.started_fd = -1,
+		.registry_fd = -1,
+		.inventory_fd = -1,
+		.lock_fd = -1};
 	r = open_pair(config->runtime_dir, 0755, &runtime_fd, &runtime_users_fd, error);
 	if (r == 0)
-		r = open_started(config, runtime_fd, &started_fd, error);
+		r = open_own(config->runtime_dir, runtime_fd, "autostarted", &started_fd, error);
 	if (r == 0)
 		r = open_pair(config->state_dir, 0700, &state_fd, &registry_fd, error);
+	if (r == 0)
+		r = open_own(config->state_dir, state_fd, "inventory", &inventory_fd, error);
 	if (r != 0)
 		return r;
 	ret->runtime_fd = take_fd(&runtime_fd);
 	ret->started_fd = take_fd(&started_fd);
 	ret->registry_fd = take_fd(&registry_fd);
+	ret->inventory_fd = take_fd(&inventory_fd);
 	return 0;
 }
 
@@ -143,6 +150,7 @@ places_close(struct places *places)
 	fd_close(&places->runtime_fd);
 	fd_close(&places->started_fd);
 	fd_close(&places->registry_fd);
+	fd_close(&places->inventory_fd);
 	fd_close(&places->lock_fd);
 }
 

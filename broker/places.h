@@ -12,10 +12,11 @@
 
 /* Descriptors of folders, owned; -1 where not open. */
 struct places {
-	int runtime_fd;  /* RUNTIME_DIR: lock, sockets */
-	int started_fd;  /* RUNTIME_DIR/autostarted, see autostart.h */
-	int registry_fd; /* STATE_DIR/users */
-	int lock_fd;     /* RUNTIME_DIR/lock, see lock.h */
+	int runtime_fd;   /* RUNTIME_DIR: lock, sockets */
+	int started_fd;   /* RUNTIME_DIR/autostarted, see autostart.h */
+	int registry_fd;  /* STATE_DIR/users */
+	int inventory_fd; /* STATE_DIR/inventory, see inventories.h */
+	int lock_fd;      /* RUNTIME_DIR/lock, see lock.h */
 };
 
 enum { PLACES_ERROR_MAX = 512 };
@@ -24,7 +25,7 @@ enum places_error { PLACES_E_BAD = 1 };
 
 /**
  * Open runtime_dir (0755), runtime_dir/users (0755), runtime_dir/autostarted (0700), state_dir
- * (0755) and state_dir/users (0700), making what is missing with exactly that mode whatever the umask. What is there must be a folder,
+ * (0755), state_dir/users and state_dir/inventory (0700), making what is missing with exactly that mode whatever the umask. What is there must be a folder,
  * not a symbolic link, belong to the account that runs this (root), and be no more open than that
  * mode. Returns 0, or PLACES_E_BAD with the error in words.
  */

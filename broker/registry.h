@@ -27,6 +27,9 @@ int registry_mark(int dir_fd, const struct account *account, uint64_t now_s, boo
 /** Does something of that uid's start with the host? Not if its file cannot be read. */
 bool registry_autostart(int dir_fd, uint32_t uid);
 
+/** The name of that uid's account; "" if its file cannot be read. */
+void registry_name(int dir_fd, uint32_t uid, char ret[static ACCOUNT_NAME_MAX]);
+
 /**
  * All uids that have a file, rising; before the broker is boxed. *ret_uids is freed by the caller,
  * and NULL when there are none. Returns 0 or a negative errno.

@@ -14,7 +14,9 @@
 #include <time.h>
 
 #include "broker/broker.h"
+#include "broker/reach.h"
 #include "broker/registry.h"
+#include "broker/views.h"
 #include "lib/fd.h"
 #include "lib/foreign.h"
 #include "lib/log.h"
@@ -95,6 +97,38 @@ owner_of(struct broker *broker, const struct ticket *ticket, struct user *user)
 	return owner;
 }
 
+/* The owner's account is known, as far as it can be. */
+static void
+give_channel(struct broker *broker, struct conn *channel, struct user *owner)
+{
+	if (owner->has_account)
+		(void)child_give(&owner->child, channel);
+	else
+		route_refuse(broker, channel, IPC_REFUSAL_WORKER,
+			"uid %" PRIu32 ", whose virtual machine it is, has no account that can be "
+			"found: %s",
+			owner->uid, strerror(-owner->lookup_err));
+}
+
+/* It is for a view of the whole host, instead of a worker. */
+static void
+give_view(struct broker *broker, struct conn *conn, const struct user *user)
+{
+	struct view *view =
+		views_get(&broker->views, user->uid, (enum ipc_socket)conn->pass.socket);
+
+	/* root's is the system account. */
+	if (user->has_account)
+		inventories_expect(&broker->inventories, &user->account);
+	if (view)
+		(void)child_give(&view->child, conn);
+	else
+		route_refuse(broker, conn, IPC_REFUSAL_HOST,
+			"as many views of the whole host are open as there may be (max_views "
+			"%" PRIu32 "); try again, or " CONFIG_WORDS,
+			broker->config.max_views);
+}
+
 static void
 decide(struct broker *broker, struct conn *conn, struct user *user)
 {
@@ -122,6 +156,10 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 	conn_charge(conn, &user->budget);
 	pass->verbs = ticket.verbs;
 	(void)snprintf(pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
+	if (reach_goes_beyond(broker, user->uid, (enum ipc_socket)pass->socket)) {
+		give_view(broker, conn, user);
+		return;
+	}
 	owner = owner_of(broker, &ticket, user);
 	if (!owner)
 		route_refuse(broker, conn, IPC_REFUSAL_HOST,
@@ -209,6 +247,15 @@ serve_leases(struct broker *broker, struct user *user)
 }
 
 static void
+settle(struct broker *broker, struct conn *conn, struct user *user)
+{
+	if (conn->owner_uid != 0)
+		give_channel(broker, conn, user);
+	else
+		decide(broker, conn, user);
+}
+
+static void
 lookup_answered(struct question *question, int err, const void *body, int *fds)
 {
 	struct user *user = container_of(question, struct user, lookup);
@@ -232,7 +279,7 @@ lookup_answered(struct question *question, int err, const void *body, int *fds)
 		loop_now(&broker->loop) + LOOP_S(err == 0 ? ROUTE_ACCOUNT_S : ROUTE_NO_ACCOUNT_S);
 	timer_stop(&user->timer);
 	while (user->pending.first)
-		decide(broker, user->pending.first, user);
+		settle(broker, user->pending.first, user);
 	if (user->leases.first)
 		serve_leases(broker, user);
 	autostart_looked_up(user);
@@ -320,6 +367,17 @@ enter(struct broker *broker, int fd, const struct peer *peer, enum ipc_socket so
 }
 
 static void
+look_up_and_settle(struct broker *broker, struct conn *conn, struct user *user)
+{
+	if (loop_now(&broker->loop) >= user->lookup_again_ns)
+		route_look_up(broker, user);
+	if (!user->has_account && user->lookup.open)
+		wait_for_account(broker, conn, user);
+	else
+		settle(broker, conn, user);
+}
+
+static void
 route(struct broker *broker, struct conn *conn, struct user *user)
 {
 	uint32_t uid = conn->pass.uid;
@@ -340,12 +398,23 @@ route(struct broker *broker, struct conn *conn, struct user *user)
 			broker->config.max_users);
 		return;
 	}
-	if (loop_now(&broker->loop) >= user->lookup_again_ns)
-		route_look_up(broker, user);
-	if (!user->has_account && user->lookup.open)
-		wait_for_account(broker, conn, user);
+	look_up_and_settle(broker, conn, user);
+}
+
+void
+route_channel(struct broker *broker, struct conn *channel)
+{
+	struct user *owner = users_find(&broker->users, channel->owner_uid);
+
+	if (!owner)
+		owner = users_add(&broker->users, channel->owner_uid, false);
+	if (owner)
+		look_up_and_settle(broker, channel, owner);
 	else
-		decide(broker, conn, user);
+		route_refuse(broker, channel, IPC_REFUSAL_HOST,
+			"this host serves as many users as it may (max_users %" PRIu32
+			"); " CONFIG_WORDS,
+			broker->config.max_users);
 }
 
 void

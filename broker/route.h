@@ -35,6 +35,9 @@ void route_refuse(struct broker *broker, struct conn *conn, enum ipc_refusal ref
 void route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refusal,
 	const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
 
+/** To the worker of the owner that the channel is for; or refused, as any connection. */
+void route_channel(struct broker *broker, struct conn *channel);
+
 /** Ask what the user's uid resolves to, unless that is being asked; then route who waits for it. */
 void route_look_up(struct broker *broker, struct user *user);
 

@@ -22,6 +22,7 @@
 #include "broker/budget.h"
 #include "broker/child.h"
 #include "broker/conns.h"
+#include "broker/inventories.h"
 #include "broker/leases.h"
 #include "broker/marks.h"
 #include "broker/nets.h"
@@ -53,6 +54,7 @@ struct user {
 	struct nets_share nets;
 	struct autostart_share autostart;
 	struct marks_share marks;
+	struct inventory_share inventory;
 };
 
 struct users {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wishes.c: what a worker asks for, of tools, leases and networks, and what it is told of them.
+ * wishes.c: what workers and views ask for, and what they are told.
  *
  * Runs in the broker, as root. Must never believe that what a worker names is its user's.
  */
@@ -15,6 +15,7 @@
 #include "broker/broker.h"
 #include "broker/child.h"
 #include "broker/users.h"
+#include "broker/views.h"
 
 /* An answer or a notice was sent, or not: a worker that does not read is ended. */
 static int
@@ -80,6 +81,50 @@ wishes_lease_gone(struct child *child, uint32_t id)
 	if (child->state == CHILD_SERVING || child->state == CHILD_LEAVING)
 		(void)sent(child, IPC_LEASE_GONE, link_notify(&child->link, IPC_LEASE_GONE, &body));
 	child_next(child);
+}
+
+void
+wishes_place_inventory(struct child *child, int fd)
+{
+	/* It is the first thing that it is told: there is room. */
+	(void)link_notify_fds(&child->link, IPC_INVENTORY_PLACE, NULL, &fd);
+}
+
+int
+wishes_answer_inventory(struct child *child, uint32_t serial, int err)
+{
+	return sent(child, IPC_INVENTORY,
+		link_answer(&child->link, IPC_INVENTORY_KEPT, serial, err, NULL, NULL));
+}
+
+void
+wishes_inventory_changed(struct child *child)
+{
+	/* One that is leaving has asked all that it will. */
+	if (child->state == CHILD_SERVING)
+		(void)sent(child, IPC_INVENTORY_CHANGED,
+			link_notify(&child->link, IPC_INVENTORY_CHANGED, NULL));
+}
+
+void
+wishes_answer_next(struct child *child, uint32_t serial, int err,
+	const struct ipc_inventory_found *found, int fd)
+{
+	int r = wishes_is_behind(child)
+			? LINK_E_FULL
+			: link_answer(&child->link, IPC_INVENTORY_FOUND, serial, err, found, &fd);
+
+	(void)sent(child, IPC_INVENTORY_NEXT, r);
+}
+
+int
+wishes_answer_channel(struct child *child, uint32_t serial, int err, int fd)
+{
+	int r = wishes_is_behind(child)
+			? LINK_E_FULL
+			: link_answer(&child->link, IPC_CHANNEL_OPEN, serial, err, NULL, &fd);
+
+	return sent(child, IPC_CHANNEL, r);
 }
 
 static void
@@ -155,16 +200,44 @@ on_autostart(struct child *child, const struct ipc_message *message)
 		autostart_hear(child->user, (enum ipc_autostart_state)autostart->state);
 }
 
+static void
+on_inventory(struct child *child, const struct ipc_message *message)
+{
+	const struct ipc_inventory *inventory = message->body;
+	const char *rule = inventories_hear(child->user, message->serial, inventory->size);
+
+	if (rule)
+		child_violation(child, IPC_INVENTORY, rule);
+}
+
+static void
+on_inventory_next(struct child *child, const struct ipc_message *message)
+{
+	views_tell_next(child->view, message);
+}
+
+static void
+on_channel(struct child *child, const struct ipc_message *message)
+{
+	views_open_channel(child->view, message);
+}
+
+enum whose { WORKERS, VIEWS };
+
 static const struct {
 	enum ipc_type type;
+	enum whose whose;
 	void (*hear)(struct child *child, const struct ipc_message *message);
 } wishes[] = {
-	{IPC_TOOL, on_tool},
-	{IPC_LEASE, on_lease},
-	{IPC_NET, on_net},
-	{IPC_LEASE_STOP, on_lease_stop},
-	{IPC_LEASE_NEXT, on_lease_next},
-	{IPC_AUTOSTART, on_autostart},
+	{IPC_TOOL, WORKERS, on_tool},
+	{IPC_LEASE, WORKERS, on_lease},
+	{IPC_NET, WORKERS, on_net},
+	{IPC_LEASE_STOP, WORKERS, on_lease_stop},
+	{IPC_LEASE_NEXT, WORKERS, on_lease_next},
+	{IPC_AUTOSTART, WORKERS, on_autostart},
+	{IPC_INVENTORY, WORKERS, on_inventory},
+	{IPC_INVENTORY_NEXT, VIEWS, on_inventory_next},
+	{IPC_CHANNEL, VIEWS, on_channel},
 };
 
 void
@@ -173,9 +246,11 @@ wishes_message(struct child *child, const struct ipc_message *message)
 	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
 		if (wishes[i].type != message->type)
 			continue;
-		if (child->user)
+		if (wishes[i].whose == WORKERS ? child->user != NULL : child->view != NULL)
 			wishes[i].hear(child, message);
 		else
-			child_violation(child, (uint16_t)message->type, "it is a worker's to say");
+			child_violation(child, (uint16_t)message->type,
+				wishes[i].whose == WORKERS ? "it is a worker's to say"
+							   : "it is a view's to say");
 	}
 }

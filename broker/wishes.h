@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wishes.h: what a worker asks for, of tools, leases and networks, and what it is told of them.
+ * wishes.h: what workers and views ask for, and what they are told.
  *
- * Runs in the broker, as root. Between a child's link and the tables of tools and leases: who may
- * ask, and what happens to who does not read its answers.
+ * Runs in the broker, as root. Between a child's link and the tables of tools, leases, inventories
+ * and the like: who may ask, and what happens to who does not read its answers.
  */
 #ifndef BROKER_WISHES_H
 #define BROKER_WISHES_H
@@ -14,6 +14,7 @@
 #include "protocol/ipc/ipc.h"
 
 struct child;
+struct ipc_inventory_found;
 
 enum {
 	/*
@@ -43,6 +44,18 @@ int wishes_refuse_lease(
 int wishes_answer_net(struct child *child, uint32_t serial, int err, int fd);
 /** A lease of its user's is over: tell the worker, if there is one that listens. */
 void wishes_lease_gone(struct child *child, uint32_t id);
+
+/** A worker that serves: its place for its inventory (the caller's). */
+void wishes_place_inventory(struct child *child, int fd);
+/** Its inventory is kept, or is not: err is a negative errno then. Returns as above. */
+int wishes_answer_inventory(struct child *child, uint32_t serial, int err);
+/** A view: there is something newer. */
+void wishes_inventory_changed(struct child *child);
+/** What is next, with the inventory (the caller's), or an error. */
+void wishes_answer_next(struct child *child, uint32_t serial, int err,
+	const struct ipc_inventory_found *found, int fd);
+/** A channel's end (the caller's), or an error. Returns as above. */
+int wishes_answer_channel(struct child *child, uint32_t serial, int err, int fd);
 
 /**
  * Is the worker so far behind that it must get no more descriptors? Those in flight count against

@@ -234,10 +234,16 @@ link_answer(struct link *link, enum ipc_type type, uint32_t serial, int err, con
 int
 link_notify(struct link *link, enum ipc_type type, const void *body)
 {
+	return link_notify_fds(link, type, body, NULL);
+}
+
+int
+link_notify_fds(struct link *link, enum ipc_type type, const void *body, const int *fds)
+{
 	ASSERT(!ipc_is_answer((uint16_t)type) && !ipc_wants_answer((uint16_t)type));
 	if (link->fd < 0)
 		return LINK_E_GONE;
-	return send_message(link, (struct ipc_header){.type = (uint16_t)type}, body, NULL);
+	return send_message(link, (struct ipc_header){.type = (uint16_t)type}, body, fds);
 }
 
 unsigned

@@ -82,6 +82,8 @@ int link_answer(struct link *link, enum ipc_type type, uint32_t serial, int err,
 	const int *fds);
 /** Send a message that has no answer. Else as above. */
 int link_notify(struct link *link, enum ipc_type type, const void *body);
+/** The same of one with descriptors, as many as the table says (they stay the caller's). */
+int link_notify_fds(struct link *link, enum ipc_type type, const void *body, const int *fds);
 /** Number of asks of that type that are open. */
 unsigned link_n_open(const struct link *link, enum ipc_type type);
 

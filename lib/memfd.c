@@ -54,6 +54,19 @@ memfd_make(const char *name, const void *data, size_t size)
 }
 
 int
+memfd_room(const char *name, size_t size)
+{
+	fd_auto int fd = memfd_begin(name);
+
+	if (fd < 0)
+		return fd;
+	if (ftruncate(fd, (off_t)size) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+int
 memfd_read(int fd, size_t max, char **ret_data, size_t *ret_size)
 {
 	free_auto char *data = NULL;

@@ -26,6 +26,11 @@ int memfd_begin(const char *name);
 /** Nobody writes to it any more: set all four seals. Returns 0 or a negative errno. */
 int memfd_seal(int fd);
 /**
+ * Room of size bytes, all zero, for somebody else to write into: it neither grows nor shrinks.
+ * Returns the descriptor or a negative errno.
+ */
+int memfd_room(const char *name, size_t size);
+/**
  * Copy the contents out of a sealed memfd of 1 to max bytes into a new buffer with a NUL after
  * them (freed by the caller). Returns 0, MEMFD_E_*, or a negative errno.
  */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,8 @@
 enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
 
 static int
-write_temporary(int dir_fd, const char *temporary, const void *data, size_t size, mode_t mode)
+write_temporary(
+	int dir_fd, const char *temporary, const void *data, size_t size, mode_t mode, bool sync)
 {
 	fd_auto int fd = openat(dir_fd, temporary, FLAGS, 0600);
 	int r;
@@ -39,7 +41,7 @@ write_temporary(int dir_fd, const char *temporary, const void *data, size_t size
 	/* Not by open(): the mode asked for is the mode, whatever the umask. */
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;
-	if (r == 0 && fsync(fd) < 0)
+	if (r == 0 && sync && fsync(fd) < 0)
 		r = -errno;
 	/* NFS tells of a full disk or quota as late as this. */
 	if (close(take_fd(&fd)) < 0 && r == 0)
@@ -47,8 +49,8 @@ write_temporary(int dir_fd, const char *temporary, const void *data, size_t size
 	return r;
 }
 
-int
-replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode)
+static int
+replace(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, bool sync)
 {
 	char temporary[NAME_MAX + 8];
 	int r;
@@ -58,14 +60,26 @@ replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t
 	r = snprintf(temporary, sizeof temporary, ".%s.new", name);
 	if (r < 0 || (size_t)r >= sizeof temporary)
 		return -ENAMETOOLONG;
-	r = write_temporary(dir_fd, temporary, data, size, mode);
+	r = write_temporary(dir_fd, temporary, data, size, mode, sync);
 	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
 		r = -errno;
 	if (r < 0) {
 		(void)unlinkat(dir_fd, temporary, 0);
 		return r;
 	}
-	return fsync(dir_fd) < 0 ? -errno : 0;
+	return sync && fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int
+replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode)
+{
+	return replace(dir_fd, name, data, size, mode, true);
+}
+
+int
+replace_unsynced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode)
+{
+	return replace(dir_fd, name, data, size, mode, false);
 }
 
 void

@@ -20,6 +20,11 @@
 int replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
 
 /**
+ * The same without fsync, for what is made anew: a power cut may leave a file that is empty or cut.
+ */
+int replace_unsynced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
+
+/**
  * Remove the temporaries that a crash has left in that folder, of files whose names end so (".xml");
  * its one writer calls it, early.
  */

@@ -118,11 +118,36 @@ refused(struct uplink *uplink, const struct ipc_lease_refused *body)
 	memcpy(uplink->refusal, body->why, sizeof uplink->refusal);
 }
 
+/* What is about inventories and channels. Returns whether it was. */
+static bool
+view_message(struct uplink *uplink, const struct ipc_message *message, int *fds, uint64_t cookie)
+{
+	const struct uplink_ops *ops = uplink->ops;
+	bool ok = message->err == 0;
+
+	if (message->type == IPC_INVENTORY_PLACE && ops->inventory_place)
+		ops->inventory_place(uplink, take_fd(&fds[0]));
+	else if (message->type == IPC_INVENTORY_KEPT)
+		ops->inventory_kept(uplink, message->err);
+	else if (message->type == IPC_INVENTORY_CHANGED && ops->inventory_changed)
+		ops->inventory_changed(uplink);
+	else if (message->type == IPC_INVENTORY_FOUND)
+		ops->inventory_found(uplink, message->err, ok ? message->body : NULL,
+			ok ? take_fd(&fds[0]) : -1);
+	else if (message->type == IPC_CHANNEL_OPEN)
+		ops->channel(uplink, cookie, message->err, ok ? take_fd(&fds[0]) : -1);
+	else
+		return false;
+	return true;
+}
+
 static void
 uplink_message(struct link *link, const struct ipc_message *message, int *fds, uint64_t cookie)
 {
 	struct uplink *uplink = container_of(link, struct uplink, link);
 
+	if (view_message(uplink, message, fds, cookie))
+		return;
 	if (message->type == IPC_CONN_PASS)
 		take(uplink, message, fds);
 	else if (message->type == IPC_TICKET_CHANGE)
@@ -160,6 +185,12 @@ give_up(struct uplink *uplink, const struct link_ask *ask)
 		uplink->ops->leased(uplink, ask->cookie, -EPIPE, NULL, -1);
 	else if (ask->type == IPC_LEASE_NEXT)
 		uplink->ops->lease_found(uplink, ask->cookie, -EPIPE, NULL);
+	else if (ask->type == IPC_INVENTORY)
+		uplink->ops->inventory_kept(uplink, -EPIPE);
+	else if (ask->type == IPC_INVENTORY_NEXT)
+		uplink->ops->inventory_found(uplink, -EPIPE, NULL, -1);
+	else if (ask->type == IPC_CHANNEL)
+		uplink->ops->channel(uplink, ask->cookie, -EPIPE, -1);
 }
 
 static void
@@ -181,7 +212,7 @@ uplink_writable(struct link *link)
 	tell(container_of(link, struct uplink, link));
 }
 
-static const struct link_ops ops = {
+static const struct link_ops link_ops = {
 	.message = uplink_message, .end = uplink_end, .writable = uplink_writable};
 
 int
@@ -192,7 +223,7 @@ uplink_start(struct uplink *uplink, struct loop *loop, int fd, const struct upli
 
 	*uplink =
 		(struct uplink){.loop = loop, .ops = uplink_ops, .gone_last = &uplink->gone_first};
-	r = link_start(&uplink->link, loop, fd, IPC_LINK_CHILD, IPC_SIDE_PEER, &ops);
+	r = link_start(&uplink->link, loop, fd, IPC_LINK_CHILD, IPC_SIDE_PEER, &link_ops);
 	if (r < 0)
 		return r;
 	/* A broker that is gone already is told by the link's end. */
@@ -259,6 +290,30 @@ uplink_say_autostart(struct uplink *uplink, enum ipc_autostart_state state)
 	struct ipc_autostart body = {.state = state};
 
 	return link_notify(&uplink->link, IPC_AUTOSTART, &body);
+}
+
+int
+uplink_ask_inventory(struct uplink *uplink, uint32_t size)
+{
+	struct ipc_inventory body = {.size = size};
+
+	return link_ask(&uplink->link, IPC_INVENTORY, &body, NULL, 0);
+}
+
+int
+uplink_ask_next_inventory(struct uplink *uplink, uint64_t after)
+{
+	struct ipc_inventory_next body = {.after = after};
+
+	return link_ask(&uplink->link, IPC_INVENTORY_NEXT, &body, NULL, 0);
+}
+
+int
+uplink_ask_channel(struct uplink *uplink, uint64_t conn_id, uint32_t owner_uid, uint64_t cookie)
+{
+	struct ipc_channel body = {.conn_id = conn_id, .uid = owner_uid};
+
+	return link_ask(&uplink->link, IPC_CHANNEL, &body, NULL, cookie);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * uplink.h: the child's end of its link to the broker: what worker and refuser have in common.
+ * uplink.h: the child's end of its link to the broker: what worker, refuser and view have in common.
  *
  * Runs in the programs that are handed clients. Says HELLO, takes connections over, and tells the
  * broker of each that has gone. A full link makes it wait, in memory that the connections bring
@@ -66,6 +66,23 @@ struct uplink_ops {
 	int (*ticket)(struct uplink *uplink, const struct ipc_ticket_change *change);
 	/* Nothing of that VM runs any more. */
 	void (*lease_gone)(struct uplink *uplink, uint32_t id);
+	/*
+	 * A worker's: where its inventory is to be written (see IPC_INVENTORY_PLACE); fd is the
+	 * callee's. NULL: it is closed, and nobody asks the next.
+	 */
+	void (*inventory_place)(struct uplink *uplink, int fd);
+	/* What uplink_ask_inventory() was answered: 0 or a negative errno; -EPIPE as above. */
+	void (*inventory_kept)(struct uplink *uplink, int err);
+	/* A view's: there is something newer. NULL where nobody asks, as the next two. */
+	void (*inventory_changed)(struct uplink *uplink);
+	/*
+	 * What uplink_ask_next_inventory() was answered: found and fd, the callee's; or an error with
+	 * NULL and -1 (-ENOENT: nothing is newer; -EPIPE).
+	 */
+	void (*inventory_found)(
+		struct uplink *uplink, int err, const struct ipc_inventory_found *found, int fd);
+	/* As tool(), for uplink_ask_channel() (see IPC_CHANNEL_OPEN). */
+	void (*channel)(struct uplink *uplink, uint64_t cookie, int err, int fd);
 };
 
 struct uplink_answer {
@@ -105,6 +122,16 @@ int uplink_ask_net(struct uplink *uplink, uint32_t id, enum ipc_net_kind kind, u
 int uplink_stop_lease(struct uplink *uplink, uint32_t id);
 /** Say whether VMs start with the host. Returns 0 or LINK_E_*: nothing was said. */
 int uplink_say_autostart(struct uplink *uplink, enum ipc_autostart_state state);
+/** The inventory is so many bytes in its place. inventory_kept() has the answer. As above. */
+int uplink_ask_inventory(struct uplink *uplink, uint32_t size);
+/** Ask who is the first to have changed after that; inventory_found() has the answer. As above. */
+int uplink_ask_next_inventory(struct uplink *uplink, uint64_t after);
+/**
+ * Ask for a channel to the worker of that owner, for a connection that was passed; channel() has the
+ * answer, with cookie. As above.
+ */
+int uplink_ask_channel(
+	struct uplink *uplink, uint64_t conn_id, uint32_t owner_uid, uint64_t cookie);
 /** Stop the link, and forget() every connection that has gone. */
 void uplink_fini(struct uplink *uplink);
 

@@ -28,8 +28,8 @@ enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPI
 enum { NUMBER_MAX = 16, PROGRAM_NAME_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
-	    arg_refuse[] = "--refuse", arg_port_min[] = "--port-min", arg_kvm[] = "--kvm",
-	    arg_wake[] = "--wake";
+	    arg_refuse[] = "--refuse", arg_host[] = "--host", arg_port_min[] = "--port-min",
+	    arg_kvm[] = "--kvm", arg_wake[] = "--wake";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -199,7 +199,10 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 	static char *const environment[] = {home, user, logname, entry_path, entry_lang, NULL};
 	const struct ipc_view *ask = message->body;
 	char program[] = "qemud-view";
-	char *argv[] = {program, arg_refuse, arg_log, level_name(ask->log_level), NULL};
+	bool host = ask->kind == IPC_VIEW_HOST;
+	char idle[NUMBER_MAX];
+	char *argv[] = {program, host ? arg_host : arg_refuse, arg_log, level_name(ask->log_level),
+		host ? arg_idle : NULL, idle, NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
 	struct spawn spawn = {
 		.argv = argv,
@@ -215,6 +218,7 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 	};
 
 	(void)fds;
+	(void)snprintf(idle, sizeof(idle), "%" PRIu32, ask->idle_seconds);
 	return start_linked(
 		starter, &spawn, PROGRAM_VIEW, "view", NULL, IPC_VIEW_STARTED, message->serial);
 }

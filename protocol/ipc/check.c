@@ -11,6 +11,7 @@
 
 #include "lib/log.h"
 #include "protocol/ipc/account.h"
+#include "protocol/ipc/inventory.h"
 #include "protocol/verb.h"
 
 enum { ERRNO_MAX = 4095 /* the kernel's MAX_ERRNO */ };
@@ -90,14 +91,17 @@ ipc_check_conn_pass(const void *body)
 		return false;
 	if (pass->socket != IPC_SOCKET_RW && pass->socket != IPC_SOCKET_RO)
 		return false;
-	if (pass->origin != IPC_ORIGIN_UNIX || pass->refusal > IPC_REFUSAL_WORKER)
+	if (pass->origin != IPC_ORIGIN_UNIX && pass->origin != IPC_ORIGIN_VIEW)
 		return false;
-	if (!is_verb_set(pass->verbs) ||
+	if (pass->refusal > IPC_REFUSAL_WORKER || !is_verb_set(pass->verbs) ||
 		(pass->verbs == VERBS_NONE) != (pass->refusal != IPC_REFUSAL_NONE))
 		return false;
 	if (pass->socket == IPC_SOCKET_RO && (pass->verbs & ~(uint32_t)VERBS_VIEW))
 		return false;
 	if (!is_string(pass->label, sizeof pass->label) || pass->label[0] == '\0')
+		return false;
+	if (!is_string(pass->owner, sizeof pass->owner) || strchr(pass->owner, ':') ||
+		(pass->owner[0] != '\0' && pass->origin != IPC_ORIGIN_VIEW))
 		return false;
 	return is_reason(pass->reason, pass->verbs);
 }
@@ -254,7 +258,9 @@ ipc_check_view(const void *body)
 	const struct ipc_view *view = body;
 
 	return is_unprivileged(view->uid) && is_unprivileged(view->gid) && view->n_files != 0 &&
-	       is_log_level(view->log_level);
+	       is_log_level(view->log_level) &&
+	       (view->kind == IPC_VIEW_REFUSER || view->kind == IPC_VIEW_HOST) &&
+	       (view->kind == IPC_VIEW_HOST) == (view->idle_seconds != 0);
 }
 
 bool
@@ -309,6 +315,41 @@ ipc_check_leaf_found(const void *body)
 
 	return ipc_check_leaf(&found->leaf) && found->zero == 0 &&
 	       (is_grant(&found->grant) || is_zero(&found->grant, sizeof found->grant));
+}
+
+bool
+ipc_check_inventory(const void *body)
+{
+	const struct ipc_inventory *inventory = body;
+
+	return inventory->size >= 1 && inventory->size <= INVENTORY_MAX && inventory->zero == 0;
+}
+
+bool
+ipc_check_inventory_next(const void *body)
+{
+	(void)body;
+	return true; /* any generation: what it may be told does not depend on it */
+}
+
+bool
+ipc_check_inventory_found(const void *body)
+{
+	const struct ipc_inventory_found *found = body;
+
+	return found->generation != 0 && is_unprivileged(found->uid) && is_verb_set(found->verbs) &&
+	       found->own <= 1 && found->system <= 1 && found->worker <= 1 &&
+	       is_zero(found->zero, sizeof found->zero) &&
+	       is_string(found->name, sizeof found->name) &&
+	       (found->name[0] == '\0' || account_name_valid(found->name));
+}
+
+bool
+ipc_check_channel(const void *body)
+{
+	const struct ipc_channel *channel = body;
+
+	return channel->conn_id != 0 && is_unprivileged(channel->uid) && channel->zero == 0;
 }
 
 /* The fields of the header that the table fixes. */

@@ -29,7 +29,7 @@ enum { IPC_MESSAGE_MAX = 512, IPC_FDS_MAX = 2 };
 /* Which pair of programs a link joins, seen from the broker. */
 enum ipc_link {
 	IPC_LINK_STARTER = 1, /* broker and qemud-launch */
-	IPC_LINK_CHILD = 2    /* broker and a worker or the refuser */
+	IPC_LINK_CHILD = 2    /* broker and a worker, the refuser or a view */
 };
 
 enum ipc_side { IPC_SIDE_BROKER = 1, IPC_SIDE_PEER = 2 };
@@ -132,7 +132,7 @@ enum ipc_type {
 	IPC_WORKER = 32,
 	/* starter -> broker, 2 descriptors: the broker's end of the new child's link, its pidfd. */
 	IPC_WORKER_STARTED = 33,
-	/* broker -> starter: start the refuser (qemud-view --refuse). */
+	/* broker -> starter: start qemud-view, as the refuser or as somebody's view of the host. */
 	IPC_VIEW = 34,
 	IPC_VIEW_STARTED = 35,
 	/* broker -> starter: who is that? An account by uid or by name, or a group by name. */
@@ -157,11 +157,58 @@ enum ipc_type {
 	/* broker -> starter: kill whatever is in that VM's leaf, and remove it. */
 	IPC_LEAF_END = 42,
 	/* starter -> broker: it is gone, or never was. -EBUSY: not within a second. */
-	IPC_LEAF_ENDED = 43
+	IPC_LEAF_ENDED = 43,
+
+	/*
+	 * child -> broker, a worker's alone, which has had INVENTORY_PLACE: the inventory is another;
+	 * it stands at the front of that place. One at a time. The broker reads it, and does not
+	 * understand it, some time before it answers.
+	 */
+	IPC_INVENTORY = 44,
+	/* broker -> child: it is kept, or (with an error) is not: the one before it stays. */
+	IPC_INVENTORY_KEPT = 45,
+	/*
+	 * broker -> child, a view's alone: since your last INVENTORY_NEXT there is something newer. Not
+	 * before the first of these, and once for each.
+	 */
+	IPC_INVENTORY_CHANGED = 46,
+	/*
+	 * child -> broker, a view's alone: which owner that your principal may see, or could until
+	 * now, is the first to have changed after that generation? 0: the first of all.
+	 */
+	IPC_INVENTORY_NEXT = 48,
+	/*
+	 * broker -> child, 1 descriptor: a sealed memfd with the inventory, of at most INVENTORY_MAX
+	 * bytes of the owner's making. -ENOENT: nothing is newer.
+	 */
+	IPC_INVENTORY_FOUND = 49,
+	/*
+	 * child -> broker, a view's alone: for this connection, which it serves, a way to the worker of
+	 * an owner that it was told of by INVENTORY_FOUND, with verbs.
+	 */
+	IPC_CHANNEL = 50,
+	/*
+	 * broker -> child, 1 descriptor: a stream socket, whose other end goes to that worker, started
+	 * for it if need be, as a connection of the view's principal (CONN_PASS with
+	 * IPC_ORIGIN_VIEW); or to the refuser, who says on it why there is none. It ends with the
+	 * connection that it is for. -EACCES: the verbs were lost meanwhile; -EDQUOT: the connection,
+	 * or its principal, has as many as there may be; -EAGAIN: the host has no room now.
+	 */
+	IPC_CHANNEL_OPEN = 51,
+
+	/*
+	 * broker -> worker, 1 descriptor, once, when it has said HELLO: a memfd of INVENTORY_MAX bytes
+	 * (inventory.h) that neither grows nor shrinks, for the worker to write its user's inventory
+	 * into. So no descriptor goes from a worker to root. Without it nobody wants an inventory.
+	 */
+	IPC_INVENTORY_PLACE = 90
 };
 
 enum ipc_socket { IPC_SOCKET_RW = 1, IPC_SOCKET_RO = 2 };
-enum ipc_origin { IPC_ORIGIN_UNIX = 1 };
+enum ipc_origin {
+	IPC_ORIGIN_UNIX = 1,
+	IPC_ORIGIN_VIEW /* a channel: what is said on it comes through a view */
+};
 
 /* Why a connection is refused; IPC_REFUSAL_NONE on connections that are served. */
 enum ipc_refusal {
@@ -213,15 +260,25 @@ struct ipc_hello {
 };
 
 struct ipc_conn_pass {
-	uint64_t conn_id;  /* never 0, never used twice while the broker lives */
-	uint32_t uid, gid; /* SO_PEERCRED at accept */
-	uint32_t pid;      /* the same; for logs only */
-	uint32_t verbs;    /* over one's own VMs, protocol/verb.h; 0 when refused */
-	uint8_t socket;    /* enum ipc_socket */
-	uint8_t origin;    /* enum ipc_origin */
-	uint8_t refusal;   /* enum ipc_refusal */
+	uint64_t conn_id; /* never 0, never used twice while the broker lives */
+	uint32_t uid,
+		gid;  /* SO_PEERCRED at accept; of a channel: of the connection that it is for */
+	uint32_t pid; /* the same; for logs only */
+	/*
+	 * protocol/verb.h. For a worker: over its user's VMs; for a view: all that there are over
+	 * anybody's, see INVENTORY_FOUND. 0 when refused.
+	 */
+	uint32_t verbs;
+	uint8_t socket;  /* enum ipc_socket */
+	uint8_t origin;  /* enum ipc_origin */
+	uint8_t refusal; /* enum ipc_refusal */
 	uint8_t zero[5];
 	char label[IPC_LABEL_MAX]; /* the principal for people: account name or "uid N" */
+	/*
+	 * Of a channel to VMs that are not the principal's own: in front of their names, with a colon.
+	 * "system" for those of the system account, else the owner's name. Empty: as they are.
+	 */
+	char owner[IPC_LABEL_MAX];
 	/*
 	 * Refused, or not all verbs because of policy: what, by which line, who can change it. Else
 	 * empty.
@@ -323,10 +380,18 @@ struct ipc_worker {
 	uint32_t wake;         /* 1: open what the user has without waiting for a client; or 0 */
 };
 
+/* What qemud-view is started as. */
+enum ipc_view_kind {
+	IPC_VIEW_REFUSER = 1, /* --refuse */
+	IPC_VIEW_HOST         /* --host: of one principal on one kind of socket */
+};
+
 struct ipc_view {
 	uint32_t uid, gid; /* of the account qemud-view */
 	uint32_t n_files;
 	uint32_t log_level;
+	uint32_t kind;         /* enum ipc_view_kind */
+	uint32_t idle_seconds; /* of the host's: without clients before it asks to end; else 0 */
 };
 
 struct ipc_started {
@@ -361,6 +426,32 @@ struct ipc_leaf_found {
 	uint32_t pid; /* 0: the descriptor is no pidfd */
 	uint32_t zero;
 	struct ipc_grant grant; /* zero: nobody has written down what it was granted */
+};
+
+struct ipc_inventory {
+	uint32_t size; /* bytes, 1 to INVENTORY_MAX */
+	uint32_t zero;
+};
+
+struct ipc_inventory_next {
+	uint64_t after; /* a generation, or 0 */
+};
+
+struct ipc_inventory_found {
+	uint64_t generation; /* never 0; higher with every change of any owner's */
+	uint32_t uid;        /* the owner's */
+	uint32_t verbs;      /* of the view's principal over the owner's VMs; 0: shown no more */
+	uint8_t own;         /* 1: they are the principal's own (root's are the system account's) */
+	uint8_t system;      /* 1: they are the system account's */
+	uint8_t worker;      /* 1: the owner's worker runs, just now */
+	uint8_t zero[5];
+	char name[IPC_NAME_MAX]; /* of the owner's account; "" where it is not known */
+};
+
+struct ipc_channel {
+	uint64_t conn_id;
+	uint32_t uid; /* the owner's */
+	uint32_t zero;
 };
 
 /* One message as it came out of ipc_check(): body points into the packet. */

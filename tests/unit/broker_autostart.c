@@ -58,7 +58,7 @@ has_file(uint32_t uid)
 static struct kid
 woken(uint32_t uid)
 {
-	struct kid kid = {.pid = fork_idle(), .link = -1};
+	struct kid kid = {.pid = fork_idle(), .link = -1, .is_worker = true, .place_fd = -1};
 	struct ipc_started started = {.pid = (uint32_t)kid.pid};
 	AUTO(packet_fini) struct packet ask;
 	const struct ipc_worker *body = body_of(&ask);

@@ -37,6 +37,7 @@ test_every_key(void)
 				 "max_users = 16\n"
 				 "max_connections = 32\n"
 				 "max_vms = 7\n"
+				 "max_views = 5\n"
 				 "user_connections = 1\n"
 				 "user_connections_per_second = 2\n"
 				 "idle_seconds = 3\n"
@@ -49,6 +50,7 @@ test_every_key(void)
 	CHECK_STR(config.system_account, "vm");
 	CHECK_STR(config.view_account, "look");
 	CHECK(config.max_users == 16 && config.max_connections == 32 && config.max_vms == 7);
+	CHECK(config.max_views == 5);
 	CHECK(config.user_connections == 1 && config.user_connections_per_second == 2);
 	CHECK(config.network == CONFIG_NETWORK_NONE && config.port_min == 2048 &&
 		config.kvm == CONFIG_KVM_NONE);
@@ -86,6 +88,7 @@ test_mistakes(void)
 		{"max_users =\n", "not \"\""},
 		{"max_vms = 0\n", "qemud.conf:1: max_vms must be a number from 1 to 65536"},
 		{"max_vms = 65537\n", "not \"65537\""},
+		{"max_views = 0\n", "qemud.conf:1: max_views must be a number from 1 to 4096"},
 		{"user_connections = 0\n", "from 1 to 1000000"},
 		{"network = bridge\n", "none or user"},
 		{"kvm = yes\n", "none or user"},

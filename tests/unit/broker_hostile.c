@@ -127,6 +127,12 @@ enum moment { BEFORE_HELLO, NOTHING_PASSED, ONE_PASSED, ONE_TAKEN, LET_GO, N_MOM
 static const char *const moment_names[N_MOMENTS] = {
 	"before HELLO", "with nothing passed", "with one passed", "with one taken", "let go"};
 
+static bool
+is_views(enum ipc_type type)
+{
+	return type == IPC_INVENTORY_NEXT || type == IPC_CHANNEL;
+}
+
 /* What may be said then, of the messages that messages.h calls good. */
 static bool
 is_permitted(const struct expected *message, enum moment moment)
@@ -134,7 +140,7 @@ is_permitted(const struct expected *message, enum moment moment)
 	if (message->type == IPC_HELLO)
 		return moment == BEFORE_HELLO;
 	/* The others name a connection that there is not, or an ask that is not open. */
-	return message->link == CHILD && message->sender == PEER &&
+	return message->link == CHILD && message->sender == PEER && !is_views(message->type) &&
 	       (message->kind == ASK || message->type == IPC_LEASE_STOP ||
 		       message->type == IPC_AUTOSTART) &&
 	       moment != BEFORE_HELLO;

@@ -45,8 +45,8 @@ open_places(void)
 static void
 remove_places(void)
 {
-	static const char *const names[] = {
-		"run/lock", "run/users", "run/autostarted", "run", "state/users", "state"};
+	static const char *const names[] = {"run/lock", "run/users", "run/autostarted", "run",
+		"state/users", "state/inventory", "state"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (unlinkat(base_fd, names[i], 0) < 0)
@@ -66,6 +66,7 @@ test_made(void)
 		CHECK(mode_of("run") == 0755 && mode_of("run/users") == 0755);
 		CHECK(mode_of("run/autostarted") == 0700);
 		CHECK(mode_of("state") == 0755 && mode_of("state/users") == 0700);
+		CHECK(mode_of("state/inventory") == 0700);
 		/* Once they are there they do as well. */
 		CHECK(open_places() == 0);
 		remove_places();

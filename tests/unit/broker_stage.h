@@ -32,7 +32,8 @@
 enum { WAIT_MS = 10000, TURNS = 8, VM_UID = 991, VIEW_UID = 992, ALICE = 2001, BOB = 2002 };
 
 static struct broker broker;
-#define STAGE_STARTED ".started"
+#define STAGE_STARTED   ".started"
+#define STAGE_INVENTORY ".inventory"
 static int starter_fd = -1; /* the starter's end */
 /* In memory: what is written for each of many users is not to wait for a disk. */
 static char stage_dir[] = "/dev/shm/qemud-stage-XXXXXX";
@@ -224,6 +225,8 @@ no_leaf(void)
 struct kid {
 	pid_t pid;
 	int link; /* the child's end, played by the test */
+	bool is_worker;
+	int place_fd; /* of a worker that has said HELLO: its inventory's */
 };
 
 /* A process that waits to be killed, and has nothing of ours open. */
@@ -252,7 +255,8 @@ fork_idle(void)
 static inline struct kid
 start_kid(enum ipc_type type, uint32_t uid)
 {
-	struct kid kid = {.pid = fork_idle(), .link = -1};
+	struct kid kid = {
+		.pid = fork_idle(), .link = -1, .is_worker = type == IPC_WORKER, .place_fd = -1};
 	AUTO(packet_fini) struct packet ask;
 	struct ipc_started started = {.pid = (uint32_t)kid.pid};
 	int pair[2], fds[2];
@@ -272,13 +276,29 @@ start_kid(enum ipc_type type, uint32_t uid)
 	return kid;
 }
 
+/* The first message that a worker is sent, unless it is told to end already. */
 static inline void
-hello(const struct kid *kid)
+take_place(struct kid *kid)
+{
+	AUTO(packet_fini) struct packet packet;
+	struct ipc_header header = {.type = 0};
+
+	(void)!recv(kid->link, &header, sizeof header, MSG_PEEK | MSG_DONTWAIT);
+	if (header.type != IPC_INVENTORY_PLACE)
+		return;
+	expect(kid->link, IPC_INVENTORY_PLACE, &packet);
+	kid->place_fd = take_fd(&packet.fds[0]);
+}
+
+static inline void
+hello(struct kid *kid)
 {
 	struct ipc_hello body = {.pid = (uint32_t)kid->pid};
 
 	say(kid->link, (struct ipc_header){.type = IPC_HELLO}, &body, sizeof body, NULL, 0);
 	turn();
+	if (kid->is_worker)
+		take_place(kid);
 }
 
 /* A worker that has said HELLO. */
@@ -301,6 +321,8 @@ reap(struct kid *kid, int signo)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signo);
 	kid->pid = -1;
 	fd_close(&kid->link);
+	if (kid->is_worker)
+		fd_close(&kid->place_fd);
 	turn();
 }
 
@@ -427,6 +449,9 @@ stage_open(void)
 	CHECK(mkdirat(broker.places.registry_fd, STAGE_STARTED, 0700) == 0);
 	broker.places.started_fd = openat(
 		broker.places.registry_fd, STAGE_STARTED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(mkdirat(broker.places.registry_fd, STAGE_INVENTORY, 0700) == 0);
+	broker.places.inventory_fd = openat(
+		broker.places.registry_fd, STAGE_INVENTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(listener_bind(broker.places.registry_fd, stage_dir, "sock", &broker.socket_fds[0]) ==
 		0);
 	CHECK(listener_bind(
@@ -490,6 +515,8 @@ stage_close(void)
 	broker_fini(&broker);
 	stage_empty(openat(fd, STAGE_STARTED, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	CHECK(unlinkat(fd, STAGE_STARTED, AT_REMOVEDIR) == 0);
+	stage_empty(openat(fd, STAGE_INVENTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	CHECK(unlinkat(fd, STAGE_INVENTORY, AT_REMOVEDIR) == 0);
 	stage_empty(fd);
 	CHECK(rmdir(stage_dir) == 0);
 }

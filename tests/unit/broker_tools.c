@@ -264,6 +264,7 @@ test_broker_ends(void)
 	fd_close(&sock);
 	CHECK(kill(alice.pid, SIGTERM) == 0 && waitpid(alice.pid, NULL, 0) == alice.pid);
 	fd_close(&alice.link);
+	fd_close(&alice.place_fd);
 }
 
 static void

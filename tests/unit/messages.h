@@ -54,7 +54,8 @@ static const struct ipc_ticket_change good_ticket_change = {
 static const struct ipc_lease_refused good_lease_refused = {.why = "limit vms"};
 static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
-static const struct ipc_view good_view = {.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3};
+static const struct ipc_view good_view = {
+	.uid = 995, .gid = 995, .n_files = 1024, .log_level = 3, .kind = IPC_VIEW_REFUSER};
 static const struct ipc_started good_started = {.pid = 77};
 static const struct ipc_resolve good_resolve = {.uid = 1000, .kind = IPC_RESOLVE_ACCOUNT};
 static const struct ipc_box good_box = {.uid = 1000,
@@ -67,6 +68,12 @@ static const struct ipc_leaf good_leaf = {.uid = 1000, .id = 1, .uuid = {1}};
 static const struct ipc_leaf_found good_leaf_found = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
 	.pid = 77,
 	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
+
+static const struct ipc_inventory good_inventory = {.size = 3};
+static const struct ipc_inventory_next good_inventory_next = {.after = 7};
+static const struct ipc_inventory_found good_inventory_found = {
+	.generation = 8, .uid = 1000, .verbs = 15, .name = "alice"};
+static const struct ipc_channel good_channel = {.conn_id = 1, .uid = 1000};
 
 enum {
 	N = IPC_STATE_NEW,
@@ -81,7 +88,7 @@ enum {
 /* clang-format off */
 static const struct expected messages[] = {
 	{2, NOTICE, "HELLO", 8, 0, CHILD, PEER, N | L, true, &good_hello},
-	{4, ASK, "CONN_PASS", 336, 1, CHILD, BROKER, S, false, &good_conn_pass},
+	{4, ASK, "CONN_PASS", 400, 1, CHILD, BROKER, S, false, &good_conn_pass},
 	{5, ANSWER, "CONN_TAKEN", 8, 0, CHILD, PEER, S | L, false, &good_conn_taken},
 	{6, NOTICE, "CONN_GONE", 8, 0, CHILD, PEER, S | L, false, &good_conn_gone},
 	{8, ASK, "IDLE_ASK", 0, 0, CHILD, PEER, S | L, false, NULL},
@@ -103,7 +110,7 @@ static const struct expected messages[] = {
 	{30, NOTICE, "LEASE_REFUSED", 240, 0, CHILD, BROKER, S | L, false, &good_lease_refused},
 	{32, ASK, "WORKER", 24, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
-	{34, ASK, "VIEW", 16, 0, STARTER, BROKER, S, false, &good_view},
+	{34, ASK, "VIEW", 24, 0, STARTER, BROKER, S, false, &good_view},
 	{35, ANSWER, "VIEW_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 	{36, ASK, "RESOLVE", 72, 0, STARTER, BROKER, S, false, &good_resolve},
 	{37, ANSWER, "RESOLVED", 0, 1, STARTER, PEER, S, false, NULL},
@@ -113,6 +120,14 @@ static const struct expected messages[] = {
 	{41, ANSWER, "LEAF_FOUND", 56, 1, STARTER, PEER, S, false, &good_leaf_found},
 	{42, ASK, "LEAF_END", 24, 0, STARTER, BROKER, S, false, &good_leaf},
 	{43, ANSWER, "LEAF_ENDED", 0, 0, STARTER, PEER, S, false, NULL},
+	{44, ASK, "INVENTORY", 8, 0, CHILD, PEER, S | L, false, &good_inventory},
+	{45, ANSWER, "INVENTORY_KEPT", 0, 0, CHILD, BROKER, S | L, false, NULL},
+	{46, NOTICE, "INVENTORY_CHANGED", 0, 0, CHILD, BROKER, S, false, NULL},
+	{48, ASK, "INVENTORY_NEXT", 8, 0, CHILD, PEER, S | L, false, &good_inventory_next},
+	{49, ANSWER, "INVENTORY_FOUND", 88, 1, CHILD, BROKER, S | L, false, &good_inventory_found},
+	{50, ASK, "CHANNEL", 16, 0, CHILD, PEER, S | L, false, &good_channel},
+	{51, ANSWER, "CHANNEL_OPEN", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{90, NOTICE, "INVENTORY_PLACE", 0, 1, CHILD, BROKER, S, true, NULL},
 };
 /* clang-format on */
 

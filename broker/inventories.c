@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * inventories.c: what each user's worker lists of her VMs; see inventories.h.
+ *
+ * Runs in the broker, as root, also while it is boxed. Must never look at what is in an inventory,
+ * nor write more often for a worker than its pace.
+ */
+#include "broker/inventories.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/registry.h"
+#include "broker/users.h"
+#include "broker/views.h"
+#include "broker/wishes.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/memfd.h"
+#include "lib/replace.h"
+#include "lib/take.h"
+
+enum { NAME_SIZE = 16 };
+
+/* Four at once, for what a client does in one go; then four a second. */
+static const struct bucket_size pace = {.interval_ns = LOOP_MS(250), .burst = 4};
+
+static void
+file_name(char name[static NAME_SIZE], uint32_t uid)
+{
+	(void)snprintf(name, NAME_SIZE, "%" PRIu32, uid);
+}
+
+/* --- the owners --------------------------------------------------------------------------- */
+
+static void
+unlink_owner(struct inventories *inventories, struct owner *owner)
+{
+	if (owner->prev)
+		owner->prev->next = owner->next;
+	else
+		inventories->first = owner->next;
+	if (owner->next)
+		owner->next->prev = owner->prev;
+	else
+		inventories->last = owner->prev;
+}
+
+/* It has changed last of all. */
+static void
+touch(struct inventories *inventories, struct owner *owner)
+{
+	if (owner->generation != 0)
+		unlink_owner(inventories, owner);
+	owner->generation = ++inventories->generation;
+	owner->prev = inventories->last;
+	owner->next = NULL;
+	if (inventories->last)
+		inventories->last->next = owner;
+	else
+		inventories->first = owner;
+	inventories->last = owner;
+}
+
+/* One more; NULL when there are as many as there may be. */
+static struct owner *
+add(struct inventories *inventories, uint32_t uid)
+{
+	struct owner *owner;
+
+	if (inventories->n == inventories->size)
+		return NULL;
+	owner = &inventories->table[inventories->n++];
+	*owner = (struct owner){.uid = uid};
+	return owner;
+}
+
+static struct owner *
+find(const struct inventories *inventories, uint32_t uid)
+{
+	for (uint32_t i = 0; i < inventories->n; i++)
+		if (inventories->table[i].uid == uid)
+			return &inventories->table[i];
+	return NULL;
+}
+
+static struct owner *
+owner_of(struct inventories *inventories, struct user *user)
+{
+	struct inventory_share *share = &user->inventory;
+
+	if (!share->owner)
+		share->owner = find(inventories, user->uid);
+	if (!share->owner)
+		share->owner = add(inventories, user->uid);
+	return share->owner;
+}
+
+void
+inventories_expect(struct inventories *inventories, const struct account *account)
+{
+	struct owner *owner = find(inventories, account->uid);
+
+	if (owner)
+		return;
+	owner = add(inventories, account->uid);
+	if (!owner)
+		return;
+	(void)snprintf(owner->name, sizeof owner->name, "%s", account->name);
+	touch(inventories, owner);
+	views_owner_changed(&inventories->broker->views, owner);
+}
+
+int
+inventories_init(struct inventories *inventories, struct broker *broker, uint32_t n_users)
+{
+	free_auto uint32_t *uids = NULL;
+	uint32_t n = 0;
+	int r;
+
+	*inventories = (struct inventories){.broker = broker};
+	r = registry_list(broker->places.inventory_fd, &uids, &n);
+	if (r < 0)
+		return r;
+	inventories->size = n + n_users;
+	inventories->table = calloc(inventories->size, sizeof *inventories->table);
+	if (!inventories->table)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		struct owner *owner = add(inventories, uids[i]);
+
+		registry_name(broker->places.registry_fd, owner->uid, owner->name);
+		touch(inventories, owner);
+	}
+	return 0;
+}
+
+void
+inventories_fini(struct inventories *inventories)
+{
+	free(inventories->table);
+	inventories->table = NULL;
+	inventories->size = inventories->n = 0;
+}
+
+struct owner *
+inventories_after(const struct inventories *inventories, uint64_t generation, struct owner *from)
+{
+	struct owner *owner = inventories->last;
+
+	if (from && from->generation == generation)
+		return from->next;
+	if (generation == 0)
+		return inventories->first;
+	/* Little has changed since, as a rule: from the end. */
+	if (!owner || owner->generation <= generation)
+		return NULL;
+	while (owner->prev && owner->prev->generation > generation)
+		owner = owner->prev;
+	return owner;
+}
+
+uint32_t
+inventories_index(const struct inventories *inventories, const struct owner *owner)
+{
+	return (uint32_t)(owner - inventories->table);
+}
+
+/* --- what is kept ------------------------------------------------------------------------- */
+
+/* The file's contents into inventories->text. Returns their size, or a negative errno. */
+static int
+load(struct inventories *inventories, uint32_t uid)
+{
+	char name[NAME_SIZE];
+	fd_auto int fd = -1;
+	ssize_t n;
+
+	file_name(name, uid);
+	fd = openat(inventories->broker->places.inventory_fd, name,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = pread(fd, inventories->text, sizeof inventories->text, 0);
+	return n < 0 ? -errno : (int)n;
+}
+
+static void
+digest(const char *text, size_t size, uint8_t ret[static SHA256_SIZE])
+{
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, text, size);
+	sha256_end(&sha, ret);
+}
+
+int
+inventories_open(struct inventories *inventories, const struct owner *owner)
+{
+	struct inventory_writer writer;
+	int n = -ENOENT;
+
+	if (owner)
+		n = load(inventories, owner->uid);
+	if (owner && n < 0 && n != -ENOENT)
+		log_warning("uid=%" PRIu32 ": its inventory cannot be read: %s", owner->uid,
+			strerror(-n));
+	if (n <= 0) {
+		inventory_write(&writer, inventories->text, sizeof inventories->text);
+		n = (int)inventory_end(&writer);
+	}
+	return memfd_make("inventory", inventories->text, (size_t)n);
+}
+
+/*
+ * Keep the size bytes of inventories->text. Not synced: a worker says it again when it begins, and a
+ * file that a power cut has cut is known by its missing end.
+ */
+static int
+store(struct inventories *inventories, struct owner *owner, size_t size)
+{
+	uint8_t sum[SHA256_SIZE];
+	char name[NAME_SIZE];
+	int r;
+
+	digest(inventories->text, size, sum);
+	if (owner->read && memcmp(sum, owner->digest, sizeof sum) == 0)
+		return 0;
+	file_name(name, owner->uid);
+	r = replace_unsynced(
+		inventories->broker->places.inventory_fd, name, inventories->text, size, 0600);
+	if (r < 0)
+		return r;
+	memcpy(owner->digest, sum, sizeof sum);
+	owner->read = true;
+	touch(inventories, owner);
+	views_owner_changed(&inventories->broker->views, owner);
+	return 0;
+}
+
+/* --- workers ------------------------------------------------------------------------------ */
+
+/* From its place into inventories->text, once: it may go on writing. */
+static int
+copy(struct inventories *inventories, const struct inventory_share *share)
+{
+	ssize_t n = pread(share->place_fd, inventories->text, share->size, 0);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == share->size ? 0 : -EIO;
+}
+
+static int
+keep(struct inventories *inventories, struct user *user)
+{
+	struct owner *owner = owner_of(inventories, user);
+	int r = owner ? copy(inventories, &user->inventory) : -ENOSPC;
+
+	if (r < 0)
+		return r;
+	if (user->has_account)
+		(void)snprintf(owner->name, sizeof owner->name, "%s", user->account.name);
+	return store(inventories, owner, user->inventory.size);
+}
+
+static void
+keep_now(struct user *user)
+{
+	struct inventory_share *share = &user->inventory;
+	int r = keep(&user->child.broker->inventories, user);
+
+	share->open = false;
+	if (r < 0)
+		log_warning("uid=%" PRIu32 ": its inventory cannot be kept: %s", user->uid,
+			strerror(-r));
+	(void)wishes_answer_inventory(&user->child, share->serial, r);
+}
+
+static void
+timer_due(struct timer *timer)
+{
+	struct user *user = container_of(timer, struct user, inventory.timer);
+	struct loop *loop = &user->child.broker->loop;
+	struct inventory_share *share = &user->inventory;
+
+	if (bucket_take(&share->pace, loop_now(loop), pace))
+		keep_now(user);
+	else
+		timer_set(loop, timer, bucket_ready(&share->pace, loop_now(loop), pace), timer_due);
+}
+
+void
+inventories_worker_serves(struct user *user)
+{
+	struct inventory_share *share = &user->inventory;
+	int fd = memfd_room("inventory", INVENTORY_MAX);
+
+	if (fd < 0) {
+		log_warning("uid=%" PRIu32 ": there is no place for its inventory: %s", user->uid,
+			strerror(-fd));
+		return;
+	}
+	share->place_fd = fd;
+	share->placed = true;
+	wishes_place_inventory(&user->child, fd);
+}
+
+void
+inventories_worker_gone(struct user *user)
+{
+	struct inventory_share *share = &user->inventory;
+
+	timer_stop(&share->timer);
+	share->open = false;
+	if (share->placed)
+		fd_close(&share->place_fd);
+	share->placed = false;
+}
+
+const char *
+inventories_hear(struct user *user, uint32_t serial, uint32_t size)
+{
+	struct inventory_share *share = &user->inventory;
+
+	if (!share->placed)
+		return "it has no place for one";
+	if (share->open)
+		return "the one before it is not answered yet";
+	share->open = true;
+	share->serial = serial;
+	share->size = size;
+	timer_due(&share->timer);
+	return NULL;
+}

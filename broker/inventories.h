@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * inventories.h: what each user's worker lists of her VMs: taken from it, kept, handed to views.
+ *
+ * Runs in the broker, as root, which understands no byte of an inventory (protocol/ipc/inventory.h). A
+ * worker writes it into a place of the broker's making, so that no descriptor comes from a worker. It is
+ * kept in STATE_DIR/inventory/UID, over the end of the worker and of the broker; in memory there is
+ * a digest of each. Those who have one are the owners; they are in a list by their last change, so
+ * that a view asks for what is newer than what it knows, and nothing waits for anybody.
+ */
+#ifndef BROKER_INVENTORIES_H
+#define BROKER_INVENTORIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/bucket.h"
+#include "lib/loop.h"
+#include "lib/sha256.h"
+#include "protocol/ipc/account.h"
+#include "protocol/ipc/inventory.h"
+
+struct broker;
+struct user;
+
+struct owner {
+	struct owner *prev, *next; /* by generation */
+	uint32_t uid;
+	uint64_t generation; /* of its last change */
+	bool read;           /* digest is of what the file holds */
+	uint8_t digest[SHA256_SIZE];
+	char name[ACCOUNT_NAME_MAX]; /* "": not known */
+};
+
+/* Of a user's worker. Zeroed: it has no place to write to. */
+struct inventory_share {
+	struct owner *owner; /* NULL: not looked up */
+	bool placed;
+	int place_fd; /* owned, if placed */
+	bool open;    /* an ask waits for its answer */
+	uint32_t serial, size;
+	struct bucket pace;
+	struct timer timer;
+};
+
+struct inventories {
+	struct broker *broker;
+	struct owner *table, *first, *last; /* the longest unchanged is the first */
+	uint32_t size, n;
+	uint64_t generation;
+	char text[INVENTORY_MAX]; /* one at a time */
+};
+
+/**
+ * Before the broker is boxed: those that are kept, and room for n_users more. Returns 0 or a negative
+ * errno.
+ */
+int inventories_init(struct inventories *inventories, struct broker *broker, uint32_t n_users);
+void inventories_fini(struct inventories *inventories);
+
+/** The user's worker has said HELLO: give it its place. */
+void inventories_worker_serves(struct user *user);
+/** It has ended, and what it asked waits no more. */
+void inventories_worker_gone(struct user *user);
+/**
+ * It says that its inventory is another, of so many bytes; the answer follows, now or when its pace
+ * allows. Returns NULL, or the rule that it broke.
+ */
+const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
+
+/**
+ * There is such an owner from now on, whether she has listed anything or not: who looks at the host
+ * is shown that she has nothing, and can make something.
+ */
+void inventories_expect(struct inventories *inventories, const struct account *account);
+
+/** The first owner that has changed after that generation, behind `from` if that is it; or NULL. */
+struct owner *inventories_after(
+	const struct inventories *inventories, uint64_t generation, struct owner *from);
+/** Its place in the table, from 0: always the same. */
+uint32_t inventories_index(const struct inventories *inventories, const struct owner *owner);
+/** A sealed memfd with what is kept of that owner; without an owner, or a file, with an empty list.
+ * Returns it (the caller's) or a negative errno.
+ */
+int inventories_open(struct inventories *inventories, const struct owner *owner);
+
+#endif

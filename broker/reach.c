@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reach.c: whose VMs a connection reaches; see reach.h.
+ *
+ * Runs in the broker, as root. Decides by uids that the kernel told, and by no byte of anybody.
+ */
+#include "broker/reach.h"
+
+#include "broker/broker.h"
+#include "protocol/verb.h"
+
+bool
+reach_is_system(const struct broker *broker, uint32_t owner_uid)
+{
+	/* What root's name resolves to is the system account. */
+	const struct user *root = users_find(&broker->users, 0);
+
+	return root && root->has_account && root->account.uid == owner_uid;
+}
+
+bool
+reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid)
+{
+	return uid == 0 ? reach_is_system(broker, owner_uid) : uid == owner_uid;
+}
+
+uint32_t
+reach_over(const struct broker *broker, uint32_t uid, enum ipc_socket socket, uint32_t owner_uid)
+{
+	if (uid != 0 && !reach_is_own(broker, uid, owner_uid))
+		return VERBS_NONE;
+	return socket == IPC_SOCKET_RW ? VERBS_ALL : VERBS_VIEW;
+}
+
+bool
+reach_goes_beyond(const struct broker *broker, uint32_t uid, enum ipc_socket socket)
+{
+	(void)socket;
+	return broker->views.on && uid == 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reach.h: whose VMs a connection reaches, and with which verbs: its ticket over others.
+ *
+ * Runs in the broker, as root. The one place where that is asked: by what a view is told of, by the
+ * channels that it gets, and by the route of a connection, which leads to a view when it reaches
+ * beyond what is its own.
+ */
+#ifndef BROKER_REACH_H
+#define BROKER_REACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/ipc/ipc.h"
+
+struct broker;
+
+/**
+ * The verbs (protocol/verb.h) of a principal, connected to that socket, over the VMs of that owner;
+ * 0: none are shown. Until there is a policy file: everybody manages her own, root everybody's.
+ */
+uint32_t reach_over(
+	const struct broker *broker, uint32_t uid, enum ipc_socket socket, uint32_t owner_uid);
+/** Are the owner's VMs what that principal has of her own? root's are the system account's. */
+bool reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid);
+/** Are they the system account's? */
+bool reach_is_system(const struct broker *broker, uint32_t owner_uid);
+/** Does a view serve that principal's connections to that socket? */
+bool reach_goes_beyond(const struct broker *broker, uint32_t uid, enum ipc_socket socket);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * views.c: the processes that show a principal the whole host; see views.h.
+ *
+ * Runs in the broker, as root. Must never believe what a view names: a connection must be one that it
+ * serves, an owner one that it was told of, and the verbs are asked for anew each time.
+ */
+#include "broker/views.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "broker/broker.h"
+#include "broker/reach.h"
+#include "broker/route.h"
+#include "broker/wishes.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/take.h"
+#include "protocol/verb.h"
+
+enum { BITS = 64 };
+
+int
+views_init(struct views *views, struct broker *broker, uint32_t size, uint32_t n_owners)
+{
+	*views = (struct views){.broker = broker, .size = size, .n_words = n_owners / BITS + 1};
+	views->table = calloc(size, sizeof *views->table);
+	views->told = calloc((size_t)size * views->n_words, sizeof *views->told);
+	return views->table && views->told ? 0 : -ENOMEM;
+}
+
+void
+views_fini(struct views *views)
+{
+	for (struct view *view = NULL; (view = views_next(views, view));)
+		child_fini(&view->child);
+	free(views->table);
+	free(views->told);
+	*views = (struct views){.size = 0};
+}
+
+struct view *
+views_next(const struct views *views, const struct view *after)
+{
+	for (uint32_t i = after ? (uint32_t)(after - views->table) + 1 : 0; i < views->size; i++)
+		if (views->table[i].used)
+			return &views->table[i];
+	return NULL;
+}
+
+struct view *
+views_get(struct views *views, uint32_t uid, enum ipc_socket socket)
+{
+	struct view *view = NULL;
+
+	while ((view = views_next(views, view)))
+		if (view->uid == uid && view->socket == socket)
+			return view;
+	for (uint32_t i = 0; i < views->size; i++) {
+		view = &views->table[i];
+		/* One that cannot be started is kept for its pace, as long as nobody needs the place. */
+		if (view->used && !child_is_absent(&view->child))
+			continue;
+		if (view->used)
+			child_fini(&view->child);
+		*view = (struct view){.used = true,
+			.uid = uid,
+			.socket = socket,
+			.told = views->told + (size_t)i * views->n_words};
+		child_init(&view->child, views->broker, NULL);
+		view->child.view = view;
+		return view;
+	}
+	return NULL;
+}
+
+static void
+forget(struct view *view)
+{
+	const struct views *views = &view->child.broker->views;
+
+	view->waits = false;
+	view->cursor = NULL;
+	memset(view->told, 0, views->n_words * sizeof *view->told);
+}
+
+void
+views_child_ended(struct view *view)
+{
+	forget(view);
+}
+
+/* --- owners ------------------------------------------------------------------------------- */
+
+static bool
+was_told(const struct view *view, uint32_t index)
+{
+	return view->told[index / BITS] >> (index % BITS) & 1;
+}
+
+static void
+set_told(struct view *view, uint32_t index, bool told)
+{
+	uint64_t bit = (uint64_t)1 << (index % BITS);
+
+	if (told)
+		view->told[index / BITS] |= bit;
+	else
+		view->told[index / BITS] &= ~bit;
+}
+
+static uint32_t
+verbs_over(const struct view *view, uint32_t owner_uid)
+{
+	return reach_over(view->child.broker, view->uid, view->socket, owner_uid);
+}
+
+/* Is it a view's to know that there is this owner? It is told once that it is so no more. */
+static bool
+is_shown(const struct view *view, const struct owner *owner)
+{
+	return verbs_over(view, owner->uid) != VERBS_NONE ||
+	       was_told(view, inventories_index(&view->child.broker->inventories, owner));
+}
+
+void
+views_owner_changed(struct views *views, const struct owner *owner)
+{
+	for (struct view *view = NULL; (view = views_next(views, view));) {
+		if (!view->waits || !is_shown(view, owner))
+			continue;
+		view->waits = false;
+		wishes_inventory_changed(&view->child);
+	}
+}
+
+static bool
+worker_runs(const struct broker *broker, uint32_t uid)
+{
+	const struct user *user = users_find(&broker->users, uid);
+
+	return user && user->child.state == CHILD_SERVING;
+}
+
+static int
+find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, int *ret_fd)
+{
+	struct broker *broker = view->child.broker;
+	struct inventories *inventories = &broker->inventories;
+	struct owner *owner = inventories_after(inventories, after, view->cursor);
+	int fd;
+
+	while (owner && !is_shown(view, owner))
+		owner = owner->next;
+	if (!owner)
+		return -ENOENT;
+	*ret = (struct ipc_inventory_found){
+		.generation = owner->generation,
+		.uid = owner->uid,
+		.verbs = verbs_over(view, owner->uid),
+		.own = reach_is_own(broker, view->uid, owner->uid),
+		.system = reach_is_system(broker, owner->uid),
+		.worker = worker_runs(broker, owner->uid),
+	};
+	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->name);
+	fd = inventories_open(inventories, ret->verbs != VERBS_NONE ? owner : NULL);
+	if (fd < 0)
+		return fd;
+	view->cursor = owner;
+	set_told(view, inventories_index(inventories, owner), ret->verbs != VERBS_NONE);
+	*ret_fd = fd;
+	return 0;
+}
+
+void
+views_tell_next(struct view *view, const struct ipc_message *message)
+{
+	const struct ipc_inventory_next *ask = message->body;
+	struct ipc_inventory_found found;
+	fd_auto int fd = -1;
+	int r = find_next(view, ask->after, &found, &fd);
+
+	view->waits = true;
+	wishes_answer_next(&view->child, message->serial, r, &found, fd);
+}
+
+/* --- channels ----------------------------------------------------------------------------- */
+
+/* What stands in front of the names; nobody is "system" but the system account. */
+static void
+name_owner(const struct view *view, const struct owner *owner, char ret[static IPC_LABEL_MAX])
+{
+	const struct broker *broker = view->child.broker;
+
+	if (reach_is_own(broker, view->uid, owner->uid))
+		ret[0] = '\0';
+	else if (reach_is_system(broker, owner->uid))
+		(void)snprintf(ret, IPC_LABEL_MAX, "system");
+	else if (owner->name[0] == '\0' || strcmp(owner->name, "system") == 0)
+		(void)snprintf(ret, IPC_LABEL_MAX, "%" PRIu32, owner->uid);
+	else
+		(void)snprintf(ret, IPC_LABEL_MAX, "%s", owner->name);
+}
+
+/* The owner of that uid, of whom the view was told. */
+static const struct owner *
+find_told(const struct view *view, uint32_t uid)
+{
+	const struct inventories *inventories = &view->child.broker->inventories;
+
+	for (const struct owner *owner = inventories->first; owner; owner = owner->next)
+		if (owner->uid == uid && was_told(view, inventories_index(inventories, owner)))
+			return owner;
+	return NULL;
+}
+
+/* Is there room for one more channel? */
+static int
+check_room(struct broker *broker, const struct conn *conn)
+{
+	struct bucket_size size = {
+		.interval_ns = LOOP_S(1) / broker->limits.connections_per_second,
+		.burst = broker->limits.connections_per_second,
+	};
+
+	if (conn->n_channels >= VIEWS_CHANNELS_MAX ||
+		conn->payer->n_channels >= broker->limits.connections)
+		return -EDQUOT;
+	if (broker->conns.n_used >= broker->max_conns ||
+		!bucket_take(&conn->payer->channels, loop_now(&broker->loop), size))
+		return -EAGAIN;
+	return 0;
+}
+
+/*
+ * Open it: the view's end goes with the answer, the other to the worker. What is sent must fit: a
+ * view that does not read is ended, and the channel with it.
+ */
+static void
+open_channel(struct view *view, struct conn *conn, const struct owner *owner, uint32_t verbs,
+	uint32_t serial)
+{
+	struct broker *broker = view->child.broker;
+	struct conn *channel;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+		wishes_answer_channel(&view->child, serial, -EAGAIN, -1);
+		return;
+	}
+	fd_auto int view_fd = fds[0];
+	channel = conns_add_channel(&broker->conns, fds[1], conn, owner->uid);
+	if (!channel) {
+		fd_close(&fds[1]);
+		wishes_answer_channel(&view->child, serial, -EAGAIN, -1);
+		return;
+	}
+	channel->pass.verbs = verbs;
+	name_owner(view, owner, channel->pass.owner);
+	log_debug("channel conn=%" PRIu64 " of conn=%" PRIu64 " uid=%" PRIu32 " to uid=%" PRIu32,
+		channel->pass.conn_id, conn->pass.conn_id, conn->pass.uid, owner->uid);
+	if (wishes_answer_channel(&view->child, serial, 0, view_fd) != 0)
+		conns_remove(&broker->conns, channel);
+	else
+		route_channel(broker, channel);
+}
+
+void
+views_open_channel(struct view *view, const struct ipc_message *message)
+{
+	const struct ipc_channel *ask = message->body;
+	struct child *child = &view->child;
+	struct conn *conn = conns_find(&child->broker->conns, ask->conn_id);
+	const struct owner *owner = find_told(view, ask->uid);
+	uint32_t verbs = verbs_over(view, ask->uid);
+	int r = 0;
+
+	if (!conn || (conn->list != &child->taken && conn->list != &child->passed)) {
+		child_violation(child, IPC_CHANNEL, "it is for no connection that it serves");
+		return;
+	}
+	if (!owner) {
+		child_violation(child, IPC_CHANNEL,
+			"it is to an owner whom its connection's ticket does not reach");
+		return;
+	}
+	if (verbs == VERBS_NONE)
+		r = -EACCES;
+	else if (child->state != CHILD_SERVING)
+		r = -ESHUTDOWN;
+	else
+		r = check_room(child->broker, conn);
+	if (r < 0)
+		wishes_answer_channel(child, message->serial, r, -1);
+	else
+		open_channel(view, conn, owner, verbs, message->serial);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * views.h: the processes that show a principal the whole host: one for each and each kind of socket.
+ *
+ * Runs in the broker, as root. A view has no standing power: it is told of the owners that its
+ * principal may see, and gets a channel to a worker for one of its connections, as far as that
+ * connection's ticket reaches (reach.h) and no further. It is started by the first connection that
+ * is routed to it, and ends when it has none.
+ */
+#ifndef BROKER_VIEWS_H
+#define BROKER_VIEWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/child.h"
+#include "protocol/ipc/ipc.h"
+
+struct broker;
+struct conn;
+struct owner;
+
+enum {
+	VIEWS_CHANNELS_MAX = 64, /* of one connection, at a time */
+	VIEWS_LINGER_S = 10 /* so long after its idle_seconds it may be there without clients */
+};
+
+struct view {
+	struct child child;
+	bool used;
+	uint32_t uid; /* of the principal, who has it alone */
+	enum ipc_socket socket;
+	bool waits;           /* it asked, and is to be told when there is something newer */
+	struct owner *cursor; /* what it was told last; NULL: nothing */
+	uint64_t *told;       /* a bit an owner: it was told of it, with verbs */
+};
+
+struct views {
+	struct broker *broker;
+	bool on; /* connections are routed to them */
+	struct view *table;
+	uint64_t *told; /* of all views */
+	uint32_t size, n_words;
+};
+
+/** Make room for size views of n_owners owners. Returns 0 or -ENOMEM. */
+int views_init(struct views *views, struct broker *broker, uint32_t size, uint32_t n_owners);
+void views_fini(struct views *views);
+/** Those in use, one after the other: NULL gives the first, the last gives NULL. */
+struct view *views_next(const struct views *views, const struct view *after);
+
+/** The view of that principal, or a place for one; NULL when there are as many as there may be. */
+struct view *views_get(struct views *views, uint32_t uid, enum ipc_socket socket);
+/** Its process has ended. */
+void views_child_ended(struct view *view);
+/** What is kept of an owner is another: tell those who are shown it. */
+void views_owner_changed(struct views *views, const struct owner *owner);
+
+/* What a view asks for; it is answered, or ended. */
+void views_tell_next(struct view *view, const struct ipc_message *message);
+void views_open_channel(struct view *view, const struct ipc_message *message);
+
+#endif
