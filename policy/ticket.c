@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "policy/decide.h"
+#include "policy/explain.h"
 #include "policy/nobody.h"
 
 __attribute__((format(printf, 3, 4))) static void
@@ -61,7 +62,7 @@ ticket_decide(const struct policy *policy, const struct policy_who *who,
 {
 	bool as_system = who->tls || who->uid == 0;
 	const struct account *account = as_system ? system : who->account;
-	struct policy_who owner = {.account = account, .is_system = as_system};
+	struct policy_who owner = {.uid = who->uid, .account = account, .is_system = as_system};
 
 	if (as_system && (!system || !may_own(policy, system))) {
 		refuse(ret, IPC_REFUSAL_WORKER,
@@ -82,13 +83,8 @@ ticket_decide(const struct policy *policy, const struct policy_who *who,
 		ret->owner_uid = owner.uid;
 		ret->verbs = policy_decide(policy, who, socket, &owner);
 	}
-	if (ret->verbs == 0 && ret->others == 0)
-		refuse(ret, IPC_REFUSAL_POLICY,
-			"policy allows %s nothing on the %s socket; root of this host can change "
-			"that in policy.conf",
-			who->tls    ? "this certificate"
-			: as_system ? "root"
-			: account   ? account->name
-				    : "this uid",
-			socket == IPC_SOCKET_RW ? "read-write" : "read-only");
+	if (ret->verbs == 0 && ret->others == 0) {
+		*ret = (struct ticket){.refusal = IPC_REFUSAL_POLICY};
+		(void)policy_refusal(policy, who, socket, &owner, VERB_VIEW, ret->reason);
+	}
 }

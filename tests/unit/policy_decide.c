@@ -9,26 +9,9 @@
  */
 #include "policy/decide.h"
 
-#include "policy/nobody.h"
 #include "tests/unit/policy_oracle.h"
 
 static struct policy *policy;
-static struct account accounts[N_PEOPLE];
-static struct policy_who whos[N_PEOPLE];
-
-static void
-make_host(void)
-{
-	for (unsigned i = 0; i < N_PEOPLE; i++) {
-		if (people[i].name)
-			accounts[i] = account_of(&people[i]);
-		whos[i] = (struct policy_who){.uid = people[i].uid,
-			.account = people[i].name ? &accounts[i] : NULL,
-			.tls = people[i].tls,
-			.is_system = people[i].is_system};
-	}
-}
-
 static unsigned
 policies(unsigned n)
 {
@@ -88,7 +71,7 @@ agrees_with_oracle(void)
 	for (unsigned i = 0; i < policies(20000); i++) {
 		struct lines lines = draw_lines(12);
 
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		CHECK(agrees(&lines, i % 8 == 0 ? 2 : 1));
 		if (test_this_failed)
 			return;
@@ -109,7 +92,7 @@ sets_are_closed(void)
 	for (unsigned i = 0; i < policies(2000); i++) {
 		struct lines lines = draw_lines(LINES_MAX);
 
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		for (unsigned w = 0; w < N_PEOPLE; w++)
 			for (unsigned o = 0; o < N_OWNERS; o++) {
 				uint32_t rw =
@@ -134,12 +117,12 @@ is_monotonic(void)
 		unsigned at = draw_below(lines.n + 1);
 		bool allow = draw_below(2) > 0;
 
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		decide_all(before);
 		memmove(&lines.of[at + 1], &lines.of[at], (lines.n - at) * sizeof *lines.of);
 		lines.of[at] = allow ? draw_allow() : draw_deny();
 		lines.n++;
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		decide_all(after);
 		for (unsigned w = 0; w < N_PEOPLE; w++)
 			for (unsigned o = 0; o < N_OWNERS; o++)
@@ -156,7 +139,7 @@ order_is_all_one(void)
 	for (unsigned i = 0; i < policies(2000); i++) {
 		struct lines lines = draw_lines(12);
 
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		decide_all(before);
 		for (unsigned n = lines.n; n > 1; n--) {
 			unsigned other = draw_below(n);
@@ -165,7 +148,7 @@ order_is_all_one(void)
 			lines.of[n - 1] = lines.of[other];
 			lines.of[other] = line;
 		}
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		decide_all(after);
 		CHECK(memcmp(before, after, sizeof before) == 0);
 	}
@@ -180,7 +163,7 @@ reach_is_enough(void)
 	for (unsigned i = 0; i < policies(4000); i++) {
 		struct lines lines = draw_lines(8);
 
-		CHECK(load(policy, &lines));
+		load(policy, &lines);
 		for (unsigned w = 0; w < N_PEOPLE; w++)
 			for (unsigned ro = 0; ro < 2; ro++) {
 				enum ipc_socket socket = ro ? IPC_SOCKET_RO : IPC_SOCKET_RW;
@@ -202,30 +185,10 @@ reach_is_enough(void)
 
 /* --- by hand -------------------------------------------------------------------------------- */
 
-static const struct policy_who *
-who_is(const char *name)
-{
-	for (unsigned i = 0; i < N_PEOPLE; i++)
-		if (same(people[i].name, name) || same(people[i].tls, name))
-			return &whos[i];
-	return &whos[9]; /* without an account */
-}
-
 static uint32_t
 decide(const char *text, const char *who, const char *owner)
 {
-	policy_clear(policy);
-	CHECK(policy_parse(policy, "p", text, strlen(text)) == 0);
-	for (unsigned n = 0; n < policy->n_names; n++)
-		for (unsigned i = 0; i < N_GROUPS; i++)
-			if (policy->names[n].is_group &&
-				strcmp(groups[i].name, policy->names[n].text) == 0)
-				policy_bind(policy, n, groups[i].gid);
-	for (unsigned n = 0; n < policy->n_names; n++)
-		for (unsigned i = 0; i < N_PEOPLE; i++)
-			if (!policy->names[n].is_group &&
-				same(people[i].name, policy->names[n].text))
-				policy_bind(policy, n, people[i].uid);
+	load_text(policy, text);
 	return policy_decide(policy, who_is(who), IPC_SOCKET_RW, who_is(owner));
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/match.h"
 #include "policy/policy.h"
 #include "protocol/verb.h"
 #include "tests/unit/test.h"
@@ -79,6 +80,38 @@ in_group(const struct person *person, const char *group)
 	return false;
 }
 
+static struct account accounts[N_PEOPLE];
+static struct policy_who whos[N_PEOPLE];
+
+static inline void
+make_host(void)
+{
+	for (unsigned i = 0; i < N_PEOPLE; i++) {
+		if (people[i].name)
+			accounts[i] = account_of(&people[i]);
+		whos[i] = (struct policy_who){.uid = people[i].uid,
+			.account = people[i].name ? &accounts[i] : NULL,
+			.tls = people[i].tls,
+			.is_system = people[i].is_system};
+	}
+}
+
+static inline bool
+same(const char *a, const char *b)
+{
+	return a && strcmp(a, b) == 0;
+}
+
+/* By name of account or certificate; "": the uid without an account. */
+static inline const struct policy_who *
+who_is(const char *name)
+{
+	for (unsigned i = 0; i < N_PEOPLE; i++)
+		if (same(people[i].name, name) || same(people[i].tls, name))
+			return &whos[i];
+	return &whos[9];
+}
+
 /* --- policies as lines of words ------------------------------------------------------------- */
 
 enum { LINES_MAX = 40, WORDS_OF_LINE = 8 };
@@ -92,12 +125,6 @@ struct lines {
 	struct line of[LINES_MAX];
 	unsigned n;
 };
-
-static inline bool
-same(const char *a, const char *b)
-{
-	return a && strcmp(a, b) == 0;
-}
 
 static inline const char *
 text_of(const struct lines *lines)
@@ -120,15 +147,10 @@ text_of(const struct lines *lines)
 	return text;
 }
 
-/* The lines as a policy, its names bound as the host has them. */
-static inline bool
-load(struct policy *policy, const struct lines *lines)
+/* Bind names as the host has them. */
+static inline void
+bind_all(struct policy *policy)
 {
-	const char *text = text_of(lines);
-
-	policy_clear(policy);
-	if (policy_parse(policy, "policy.conf", text, strlen(text)) != 0)
-		return false;
 	for (unsigned n = 0; n < policy->n_names; n++) {
 		const struct policy_name *name = &policy->names[n];
 
@@ -139,7 +161,20 @@ load(struct policy *policy, const struct lines *lines)
 			if (same(people[i].name, name->text))
 				policy_bind(policy, n, people[i].uid);
 	}
-	return true;
+}
+
+static inline void
+load_text(struct policy *policy, const char *text)
+{
+	policy_clear(policy);
+	CHECK(policy_parse(policy, "policy.conf", text, strlen(text)) == 0);
+	bind_all(policy);
+}
+
+static inline void
+load(struct policy *policy, const struct lines *lines)
+{
+	load_text(policy, text_of(lines));
 }
 
 /* --- drawn ---------------------------------------------------------------------------------- */
