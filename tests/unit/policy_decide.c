@@ -258,6 +258,19 @@ foreign_account(void)
 	CHECK(policy_decide(policy, &whos[1], IPC_SOCKET_RW, &wrong) == 0);
 }
 
+/* Root is everyone, too, whether her account was looked up or not. */
+static void
+root_without_account(void)
+{
+	struct policy_who root = {.uid = 0};
+
+	load_text(policy, "deny everyone console\nallow everyone manage own\n");
+	CHECK(policy_decide(policy, &root, IPC_SOCKET_RW, who_is("bob")) ==
+		(VERB_VIEW | VERB_POWER));
+	CHECK(policy_decide(policy, &root, IPC_SOCKET_RW, who_is("qemud-vm")) ==
+		(VERB_VIEW | VERB_POWER));
+}
+
 int
 main(void)
 {
@@ -268,6 +281,7 @@ main(void)
 	TEST("the words of each verb and target, by hand", by_hand);
 	TEST("without a policy file everyone manages her own, root all", without_a_file);
 	TEST("an account of somebody else is none", foreign_account);
+	TEST("root is everyone, too, with or without her account", root_without_account);
 	TEST("random policies decide as they read", agrees_with_oracle);
 	TEST("sets of verbs are closed, the read-only socket views", sets_are_closed);
 	TEST("one allow more takes nothing, one deny more gives nothing", is_monotonic);
