@@ -12,8 +12,6 @@
 
 #include "worker/store/domains.h"
 
-enum { DOMAIN_FILTER_ALL = 0xffff };
-
 /**
  * Does a domain pass these flags (virConnectListAllDomainsFlags)? They are pairs and groups; in a
  * group any must hold, of all groups each.

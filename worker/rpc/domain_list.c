@@ -4,13 +4,10 @@
  *
  * Runs in the worker.
  */
-#include <inttypes.h>
-
 #include "protocol/rpc/handlers.h"
+#include "serve/listed.h"
 #include "worker/rpc/domain_filter.h"
 #include "worker/rpc/domain_find.h"
-
-enum { DOMAINS_LISTED_MAX = 16384 /* REMOTE_DOMAIN_LIST_MAX */ };
 
 int
 rpc_connect_list_all_domains(struct rpc_call *call,
@@ -21,7 +18,7 @@ rpc_connect_list_all_domains(struct rpc_call *call,
 	const struct domain *domain;
 	uint32_t n = 0;
 
-	if (call_check_flags(call, args->flags, DOMAIN_FILTER_ALL) != RPC_DONE)
+	if (call_check_flags(call, args->flags, LISTED_ALL) != RPC_DONE)
 		return RPC_FAILED;
 	if (args->need_results) {
 		ret->domains = rpc_arena_array(&call->arena, domains->n, sizeof(*ret->domains));
@@ -35,10 +32,8 @@ rpc_connect_list_all_domains(struct rpc_call *call,
 			ret->domains[n] = call_domain_ret(domain);
 		n++;
 	}
-	if (args->need_results && n > DOMAINS_LISTED_MAX)
-		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
-			"internal error: Too many domains '%" PRIu32 "' for limit '%d'", n,
-			DOMAINS_LISTED_MAX);
+	if (args->need_results && listed_check_n(call, n) != RPC_DONE)
+		return RPC_FAILED;
 	ret->n_domains = args->need_results ? n : 0;
 	ret->ret = n;
 	return RPC_DONE;
@@ -75,16 +70,6 @@ rpc_connect_num_of_defined_domains(
 	return RPC_DONE;
 }
 
-/* libvirt's own words (remote_daemon_dispatch.c). */
-static int
-check_most(struct rpc_call *call, const char *what, int32_t most)
-{
-	if (most >= 0 && most <= DOMAINS_LISTED_MAX)
-		return RPC_DONE;
-	return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
-		"internal error: %s > REMOTE_DOMAIN_LIST_MAX", what);
-}
-
 int
 rpc_connect_list_domains(struct rpc_call *call, const struct rpc_connect_list_domains_args *args,
 	struct rpc_connect_list_domains_ret *ret)
@@ -92,7 +77,7 @@ rpc_connect_list_domains(struct rpc_call *call, const struct rpc_connect_list_do
 	const struct domains *domains = call_domains(call);
 	const struct domain *domain;
 
-	if (check_most(call, "maxids", args->maxids) != RPC_DONE)
+	if (listed_check_most(call, "maxids", args->maxids) != RPC_DONE)
 		return RPC_FAILED;
 	ret->ids = rpc_arena_array(&call->arena, (size_t)args->maxids, sizeof(*ret->ids));
 	if (!ret->ids)
@@ -112,7 +97,7 @@ rpc_connect_list_defined_domains(struct rpc_call *call,
 	const struct domains *domains = call_domains(call);
 	const struct domain *domain;
 
-	if (check_most(call, "maxnames", args->maxnames) != RPC_DONE)
+	if (listed_check_most(call, "maxnames", args->maxnames) != RPC_DONE)
 		return RPC_FAILED;
 	ret->names = rpc_arena_array(&call->arena, (size_t)args->maxnames, sizeof(*ret->names));
 	if (!ret->names)
