@@ -101,6 +101,8 @@ OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/work
 OBJ_BOX	    := $(call objects,worker/box)
 OBJ_NET	    := $(call objects,worker/net)
 OBJ_VIEW    := $(call objects,view)
+# What answers calls, under the names that the worker's handlers have too: of the program alone.
+OBJ_VIEW_RPC := $(call objects,view/rpc)
 # The folder ~/.qemud and its lock are the worker's own.
 OBJ_SESSION := $(call objects,session) $(B)/worker/store/home.o
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_SERVE) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
@@ -124,7 +126,7 @@ $(B)/qemud-box: $(B)/worker/box/main.o $(OBJ_BOX) $(OBJ_CONFINE) $(OBJ_IPC) $(OB
 $(B)/qemud-box: LIBS := -lseccomp
 $(B)/qemud-net: $(B)/worker/net/main.o $(OBJ_NET) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-net: LIBS := -lseccomp
-$(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_VIEW_RPC) $(OBJ_SERVE) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-view: LIBS := -lseccomp
 $(B)/qemud-session: $(B)/session/main.o $(OBJ_SESSION) $(OBJ_IPC) $(OBJ_LIB)
 
@@ -194,7 +196,9 @@ $(TESTLIB): $(sort $(OBJ_ALL))
 $(B)/tests/unit/%.o: EXTRA += -O0 -U_FORTIFY_SOURCE
 FASTLINK := -fuse-ld=gold
 # These have every handler, whether anybody refers to it or not.
-$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc) $(B)/serve/auth.o
+$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o)
+$(addprefix $(B)/tests/unit/,$(filter view_%,$(UNIT))): HANDLERS := $(OBJ_VIEW_RPC) $(addprefix $(B)/serve/,auth.o connection.o)
+$(addprefix $(B)/tests/unit/,$(filter view_%,$(UNIT))): $(OBJ_VIEW_RPC)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 	$(call say,LINK)
 	$(Q)$(LINK) $(FASTLINK) -o $@ $< $(HANDLERS) $(TESTLIB) $(TESTLIBS)
@@ -215,7 +219,7 @@ $(addprefix $(B)/tests/unit/,domain_schema domain_mixed): LDFLAGS += $(addprefix
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
-	HANDLERS := $(call objects,worker/rpc) $(B)/serve/auth.o
+	HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o)
 $(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)

@@ -38,7 +38,7 @@ struct filter {
 	const struct filter *beneath;
 };
 
-extern const struct filter filter_broker, filter_worker, filter_refuser, filter_qemu,
+extern const struct filter filter_broker, filter_worker, filter_refuser, filter_view, filter_qemu,
 	filter_qemu_img, filter_net, filter_passt;
 
 /**

@@ -105,6 +105,10 @@ is_over(const struct client *client)
 static void
 watch(struct client *client)
 {
+	const struct server_ops *ops = client->server->ops;
+
+	if (ops->room && rpc_buffer_left(&client->wire.out) < CLIENT_OUTPUT_ENOUGH)
+		ops->room(client);
 	client_weigh(client);
 	bool in = may_serve(client) && client->claim.state != INFLOW_WAITING;
 	bool out = rpc_buffer_left(&client->wire.out) > 0;
@@ -325,6 +329,8 @@ client_start(struct server *server, const struct ipc_conn_pass *pass, int fd)
 	LIST_INIT(&client->later);
 	client_streams_init(&client->streams);
 	LIST_INSERT_HEAD(&server->clients, client, entry);
+	if (server->ops->started)
+		server->ops->started(client, pass);
 	if (server->n_clients++ == 0)
 		server->occupied(server, true);
 	log_debug("conn=%" PRIu64 " uid=%" PRIu32 " pid=%" PRIu32 " is served", client->conn.id,

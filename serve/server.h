@@ -35,6 +35,10 @@ struct server_ops {
 	bool (*serves)(const struct rpc_procedure *procedure);
 	/* A call that passed all checks; args and call->ret are of its row. Returns an enum rpc_handled. */
 	int (*handle)(struct rpc_call *call, const void *args);
+	/* A connection has begun as the broker says. NULL: nothing to be done. */
+	void (*started)(struct client *client, const struct ipc_conn_pass *pass);
+	/* The client has read: there is room for more. NULL: nobody waits for that. */
+	void (*room)(struct client *client);
 	/* The connection ends: let go of what hangs on it. Its streams are closed already. */
 	void (*ended)(struct client *client);
 };

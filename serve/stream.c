@@ -188,6 +188,7 @@ client_streams_serve(struct client *client, const struct rpc_frame *frame)
 		break;
 	case RPC_STREAM_IN_FINISH:
 	case RPC_STREAM_IN_ABORT:
+		stream->finished = stream->rpc.state == RPC_STREAM_FINISHING;
 		r = rpc_stream_confirm(&stream->rpc, &client->wire.out);
 		client_stream_close(stream);
 		return r == 0;

@@ -62,6 +62,7 @@ struct client_stream {
 	size_t weight;          /* bytes that its other end keeps for it */
 	unsigned verbs;         /* that the connection needs for it */
 	bool ends;              /* end of data follows */
+	bool finished;          /* the client said so, and did not abort it */
 	struct rpc_error error; /* if set: that follows, and closes it */
 };
 

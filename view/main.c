@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c of qemud-view: for now only --refuse, which tells refused clients why.
+ * main.c of qemud-view: --refuse tells refused clients why; --host shows somebody the whole host.
  *
  * The starter runs it as the account qemud-view, without a capability, with its link to the broker
- * as descriptor 3. It has no channel to any worker and no right over anything; whoever is not to
- * be served is passed here (CONN_PASS with a refusal), so that a client sees an error with its
- * reason and never just a connection that closes. The broker reads no byte of these clients, and
- * what they could take over here is a process that owns nothing.
+ * as descriptor 3. It opens no file and starts nothing.
  *
- * Set-up comes first, then the filter (policy/seccomp/refuser.list), then HELLO. It does not end
- * by itself. On STOP, SIGTERM or the broker's end, who is here has DRAIN_S seconds to be answered.
+ * The refuser has no channel to any worker and no right over anything; whoever is not to be served
+ * is passed here (CONN_PASS with a refusal), so that a client sees an error with its reason and
+ * never just a connection that closes. The broker reads no byte of these clients, and what they
+ * could take over here is a process that owns nothing. It does not end by itself.
+ *
+ * A view of the host is of one principal, on one kind of socket. What that principal may see and do
+ * is the broker's to say, who hands out each way to a worker by itself (view/viewer.h): who took it
+ * over would have what that principal has. It ends when it had no client for --idle seconds.
+ *
+ * Set-up comes first, then the filter (policy/seccomp/refuser.list, view.list), then HELLO. On STOP,
+ * SIGTERM or the broker's end, who is here has DRAIN_S seconds to be answered.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -18,22 +24,38 @@
 
 #include "confine/filter.h"
 #include "lib/err.h"
+#include "lib/keyval.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/start.h"
 #include "lib/take.h"
 #include "lib/uplink.h"
 #include "view/refused.h"
+#include "view/viewer.h"
 
-enum { DRAIN_S = 2 };
+enum { DRAIN_S = 2, IDLE_MAX_S = 86400 };
+
+enum kind { KIND_NONE = 0, KIND_REFUSER, KIND_HOST };
 
 struct view {
+	enum kind kind;
 	struct loop loop;
 	struct uplink uplink;
-	struct refuser refuser;
+	struct refuser refuser; /* either this */
+	struct host host;       /* or that */
+	uint64_t idle_s;
+	struct timer idle;     /* runs while the host's view has no client */
 	struct timer deadline; /* runs while it is leaving */
 	bool leaving;
 };
+
+static bool
+is_empty(const struct view *view)
+{
+	return view->kind == KIND_HOST ? view->host.server.n_clients == 0 : view->refuser.n == 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
 
 static void
 deadline_due(struct timer *timer)
@@ -47,10 +69,30 @@ leave(struct view *view)
 	if (view->leaving)
 		return;
 	view->leaving = true;
+	timer_stop(&view->idle);
 	timer_set(&view->loop, &view->deadline, loop_now(&view->loop) + LOOP_S(DRAIN_S),
 		deadline_due);
-	if (view->refuser.n == 0)
+	if (view->kind == KIND_HOST)
+		server_drain(&view->host.server);
+	if (is_empty(view))
 		loop_quit(&view->loop, EXIT_SUCCESS);
+}
+
+static void idle_due(struct timer *timer);
+
+static void
+idle_begins(struct view *view)
+{
+	timer_set(&view->loop, &view->idle, loop_now(&view->loop) + LOOP_S(view->idle_s), idle_due);
+}
+
+static void
+idle_due(struct timer *timer)
+{
+	struct view *view = container_of(timer, struct view, idle);
+
+	if (uplink_ask_idle(&view->uplink) == LINK_E_FULL)
+		idle_begins(view);
 }
 
 static void
@@ -62,17 +104,37 @@ emptied(struct refuser *refuser)
 		loop_quit(&view->loop, EXIT_SUCCESS);
 }
 
+static void
+occupied(struct server *server, bool is_occupied)
+{
+	struct view *view = container_of(server, struct view, host.server);
+
+	if (is_occupied)
+		timer_stop(&view->idle);
+	else if (view->leaving)
+		loop_quit(&view->loop, EXIT_SUCCESS);
+	else
+		idle_begins(view);
+}
+
+/* --- the broker --------------------------------------------------------------------------- */
+
 static int
 uplink_pass(struct uplink *uplink, const struct ipc_conn_pass *pass, int fd)
 {
-	return refused_start(&container_of(uplink, struct view, uplink)->refuser, pass, fd);
+	struct view *view = container_of(uplink, struct view, uplink);
+
+	return view->kind == KIND_HOST ? client_start(&view->host.server, pass, fd)
+				       : refused_start(&view->refuser, pass, fd);
 }
 
 static void
 uplink_forget(struct uplink *uplink, struct uplink_conn *conn)
 {
-	(void)uplink;
-	refused_free(container_of(conn, struct refused, conn));
+	if (container_of(uplink, struct view, uplink)->kind == KIND_HOST)
+		client_free(container_of(conn, struct client, conn));
+	else
+		refused_free(container_of(conn, struct refused, conn));
 }
 
 static void
@@ -88,8 +150,55 @@ uplink_stop(struct uplink *uplink, enum ipc_fault fault, uint16_t type)
 	loop_quit(&view->loop, EXIT_FAILURE);
 }
 
-static const struct uplink_ops uplink_ops = {
+static void
+uplink_idle(struct uplink *uplink, bool granted)
+{
+	struct view *view = container_of(uplink, struct view, uplink);
+
+	if (granted)
+		leave(view);
+	else if (is_empty(view) && !view->leaving)
+		idle_begins(view);
+}
+
+static int
+uplink_ticket(struct uplink *uplink, const struct ipc_ticket_change *change)
+{
+	return host_change(&container_of(uplink, struct view, uplink)->host, change);
+}
+
+static void
+uplink_inventory_changed(struct uplink *uplink)
+{
+	owners_refresh(&container_of(uplink, struct view, uplink)->host.owners);
+}
+
+static void
+uplink_inventory_found(
+	struct uplink *uplink, int err, const struct ipc_inventory_found *found, int fd)
+{
+	owners_found(&container_of(uplink, struct view, uplink)->host.owners, err, found, fd);
+}
+
+static void
+uplink_channel(struct uplink *uplink, uint64_t cookie, int err, int fd)
+{
+	host_channel(&container_of(uplink, struct view, uplink)->host, cookie, err, fd);
+}
+
+static const struct uplink_ops refuser_ops = {
 	.pass = uplink_pass, .forget = uplink_forget, .stop = uplink_stop};
+
+static const struct uplink_ops host_ops = {.pass = uplink_pass,
+	.forget = uplink_forget,
+	.stop = uplink_stop,
+	.idle = uplink_idle,
+	.ticket = uplink_ticket,
+	.inventory_changed = uplink_inventory_changed,
+	.inventory_found = uplink_inventory_found,
+	.channel = uplink_channel};
+
+/* --- begin -------------------------------------------------------------------------------- */
 
 static void
 signalled(void *arg, int signo)
@@ -99,26 +208,33 @@ signalled(void *arg, int signo)
 }
 
 static void
-read_arguments(int argc, char **argv)
+read_arguments(struct view *view, int argc, char **argv)
 {
 	static const struct option options[] = {{"refuse", no_argument, NULL, 'r'},
+		{"host", no_argument, NULL, 'h'}, {"idle", required_argument, NULL, 'i'},
 		{"log", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
 	enum log_level level = 0;
-	bool refuse = false, ok = true;
+	bool ok = true;
 	int option;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'r')
-			refuse = true;
+		if (option == 'r' && view->kind == KIND_NONE)
+			view->kind = KIND_REFUSER;
+		else if (option == 'h' && view->kind == KIND_NONE)
+			view->kind = KIND_HOST;
+		else if (option == 'i')
+			ok = ok && keyval_number(optarg, 1, IDLE_MAX_S, &view->idle_s) == 0;
 		else if (option == 'l')
 			level = log_level_read(optarg);
 		else
 			ok = false;
 	}
-	if (!ok || optind != argc || !refuse || level == 0)
-		die("usage: qemud-view --refuse --log error|warning|info|debug (it is started by "
-		    "qemud-launch)");
+	if (!ok || optind != argc || view->kind == KIND_NONE || level == 0 ||
+		(view->kind == KIND_HOST) != (view->idle_s != 0))
+		die("usage: qemud-view --refuse --log error|warning|info|debug, or qemud-view "
+		    "--host "
+		    "--idle SECONDS --log LEVEL (it is started by qemud-launch)");
 	log_open("qemud-view", level);
 }
 
@@ -126,7 +242,21 @@ static void
 set_up(struct view *view)
 {
 	start_loop(&view->loop, 0, signalled, view);
-	refuser_init(&view->refuser, &view->loop, &view->uplink, emptied);
+	if (view->kind == KIND_HOST)
+		host_init(&view->host, &view->loop, &view->uplink, occupied);
+	else
+		refuser_init(&view->refuser, &view->loop, &view->uplink, emptied);
+}
+
+static void
+finish(struct view *view)
+{
+	if (view->kind == KIND_HOST)
+		host_fini(&view->host);
+	else
+		refuser_fini(&view->refuser);
+	uplink_fini(&view->uplink);
+	loop_fini(&view->loop);
 }
 
 int
@@ -136,18 +266,21 @@ main(int argc, char **argv)
 	int r;
 
 	start_program("qemud-view");
-	read_arguments(argc, argv);
+	read_arguments(&view, argc, argv);
 	set_up(&view);
-	r = filter_load(&filter_refuser);
+	r = filter_load(view.kind == KIND_HOST ? &filter_view : &filter_refuser);
 	if (r < 0)
 		die("the system call filter cannot be loaded: %s", strerror(-r));
-	r = uplink_start(&view.uplink, &view.loop, UPLINK_FD, &uplink_ops);
+	r = uplink_start(&view.uplink, &view.loop, UPLINK_FD,
+		view.kind == KIND_HOST ? &host_ops : &refuser_ops);
 	if (r < 0)
 		die("descriptor %d is no link to a broker: %s", UPLINK_FD, strerror(-r));
+	if (view.kind == KIND_HOST) {
+		owners_refresh(&view.host.owners);
+		idle_begins(&view);
+	}
 	r = loop_run(&view.loop);
-	refuser_fini(&view.refuser);
-	uplink_fini(&view.uplink);
-	loop_fini(&view.loop);
+	finish(&view);
 	if (r < 0)
 		die("the loop failed: %s", strerror(-r));
 	return r;

@@ -17,7 +17,7 @@
 #include "lib/log.h"
 #include "lib/take.h"
 #include "lib/uuid.h"
-#include "worker/rpc/connect.h"
+#include "serve/connection.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/event.h"
 
@@ -43,7 +43,7 @@ answer_all(struct estate *estate, enum rpc_handled handled)
 		LIST_REMOVE(call, waiting);
 		call->error = estate->error;
 		if (call->client)
-			connect_opened(call->client, handled == RPC_DONE);
+			connection_end(call->client, handled == RPC_DONE);
 		call_answer(call, handled);
 	}
 }

@@ -68,7 +68,7 @@ void estate_fini(struct estate *estate);
 
 /**
  * A client wants to open a connection: RPC_DONE when all is open, RPC_FAILED with the call's error,
- * or RPC_LATER: then the call is answered, by connect_opened(), when it is decided.
+ * or RPC_LATER: then the call is answered, by connection_end(), when it is decided.
  */
 int estate_enter(struct estate *estate, struct rpc_call *call);
 /**

@@ -29,6 +29,7 @@ worker/domain    lib protocol/rpc
 worker/box       lib confine
 worker/net       lib confine
 view             lib protocol protocol/ipc protocol/rpc confine serve
+view/rpc         lib protocol/rpc serve view
 session          lib protocol protocol/ipc worker/store
 TABLE
 }
@@ -81,9 +82,9 @@ has() {
 }
 parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine serve broker \
-		broker/launch broker/resolve view session
+		broker/launch broker/resolve view view/rpc session
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine serve broker \
-		broker/launch broker/resolve view worker worker/rpc worker/domain worker/store worker/box worker/net session
+		broker/launch broker/resolve view view/rpc worker worker/rpc worker/domain worker/store worker/box worker/net session
 }
 names_as_root() {
 	has 'pwd\.h|netdb\.h|dlfcn\.h|nss\.h' session lib protocol protocol/ipc protocol/rpc policy confine \
@@ -121,7 +122,7 @@ holds() {
 }
 # Nor the halves of lib, confine and protocol that are other programs'.
 root_holds() {
-	holds 'uplink_.*|landlock_.*|filter_(net|worker|qemu|qemu_img|passt|refuser)|foreign_allow' \
+	holds 'uplink_.*|landlock_.*|filter_(net|worker|qemu|qemu_img|passt|refuser|view)|foreign_allow' \
 		build/qemud build/qemud-launch build/qemud-resolve
 	holds 'rpc_.*_args|uplink_ask.*|memfd_read|client_.*' build/qemud-net
 }

@@ -19,9 +19,9 @@ without_reason() {
 # programs that are not ours, and the sanitizers', name those programs' parts.
 unknown_functions() {
 	{
-		find lib protocol policy confine broker worker view -name '*.c' -exec cat {} + |
+		find lib protocol policy confine serve broker worker view -name '*.c' -exec cat {} + |
 			sed -n 's/^\([a-z_][A-Za-z0-9_]*\)(.*/\1/p'
-		find lib protocol policy confine broker worker view -name '*.h' -exec cat {} + |
+		find lib protocol policy confine serve broker worker view -name '*.h' -exec cat {} + |
 			grep -o '[a-z_][A-Za-z0-9_]*(' | tr -d '('
 		echo libc
 	} | sort -u >build/functions.$$

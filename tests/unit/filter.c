@@ -18,11 +18,11 @@
 
 #include "tests/unit/test.h"
 
-enum { N_FILTERS = 4, KILLED = -1, NOT_LOADED = 120 };
+enum { N_FILTERS = 5, KILLED = -1, NOT_LOADED = 120 };
 
 /* The lists of our own programs. */
 static const struct filter *const filters[N_FILTERS] = {
-	&filter_broker, &filter_worker, &filter_refuser, &filter_net};
+	&filter_broker, &filter_worker, &filter_refuser, &filter_view, &filter_net};
 
 static const struct filter_rule *
 find(const struct filter *filter, const char *name)

@@ -5,7 +5,6 @@
  * Runs in the worker.
  */
 #include "worker/rpc/domain_find.h"
-#include "worker/rpc/serving.h"
 
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "serve/client.h"
 #include "serve/server.h"
 #include "worker/estate.h"
+#include "worker/rpc/serving.h"
 
 struct domains *
 call_domains(const struct rpc_call *call)

@@ -6,7 +6,6 @@
  * Runs in the worker. A running domain has it twice: as it runs, and as it is defined.
  */
 #include "worker/domain/metadata.h"
-#include "worker/rpc/serving.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "worker/estate.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/event.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/status.h"
 
 /* virDomainModificationImpact: CURRENT, LIVE, CONFIG */

@@ -5,7 +5,6 @@
  * Runs in the worker.
  */
 #include "worker/qemu/native.h"
-#include "worker/rpc/serving.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "serve/client.h"
 #include "serve/server.h"
 #include "worker/estate.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/clock.h"
 
 /* A definition as it would be started. Returns RPC_DONE or RPC_FAILED. */

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * forward.c: calls that an owner's worker answers; see forward.h.
+ *
+ * The reply to a call that may have changed something waits until the broker has told of it: so
+ * whoever then asks this view for what she has just made finds it.
+ */
+#include "view/forward.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/take.h"
+#include "lib/utf8.h"
+#include "lib/uuid.h"
+#include "protocol/rpc/frame.h"
+#include "protocol/verb.h"
+#include "view/handles.h"
+#include "view/viewer.h"
+#include "view/worker_error.h"
+
+/* A call that is on its way. In the call's arena. */
+struct forward {
+	struct channel_call sent;
+	struct rpc_call *call;
+	struct owners *owners;
+	struct route *route; /* until it is answered */
+	struct owners_wait wait;
+	enum rpc_handled handled;
+};
+
+/* --- handles ------------------------------------------------------------------------------ */
+
+struct rpc_domain
+forward_shown(const struct owner_vm *vm)
+{
+	struct rpc_domain ret = {.name = vm->name, .id = vm->id};
+
+	memcpy(ret.uuid, vm->shown, sizeof(ret.uuid));
+	return ret;
+}
+
+int
+forward_no_domain(struct rpc_call *call, const struct rpc_domain *dom)
+{
+	char uuid[UUID_TEXT_SIZE];
+
+	return rpc_error_set(&call->error, VIR_ERR_NO_DOMAIN, VIR_FROM_QEMU,
+		"Domain not found: no domain with matching uuid '%s' (%s)",
+		uuid_format(dom->uuid, uuid), dom->name);
+}
+
+/* Whose are the domains that a call names? */
+struct named {
+	struct rpc_call *call;
+	struct viewer *viewer;
+	struct owner *owner; /* NULL: none yet */
+};
+
+/* From a handle of this view to that of the owner's worker. */
+static int
+name_one(struct rpc_domain *dom, void *arg)
+{
+	struct named *named = arg;
+	struct owners *owners = &named->viewer->host->owners;
+	struct owner *owner, *own = owners_own(owners);
+	const struct owner_vm *vm = owners_find_uuid(owners, dom->uuid, &owner);
+
+	if (vm && viewer_shows(named->viewer, owner)) {
+		memcpy(dom->uuid, vm->uuid, sizeof(dom->uuid));
+		dom->name = vm->name + strlen(owner->prefix);
+	} else if (own && own->n_untold > 0) {
+		/* One of those that her inventory has no room for, or nobody's: her worker knows. */
+		owner = own;
+	} else {
+		return forward_no_domain(named->call, dom);
+	}
+	if (named->owner && named->owner != owner)
+		return rpc_error_set(&named->call->error, VIR_ERR_INVALID_ARG, VIR_FROM_QEMU,
+			"invalid argument: one call names virtual machines of %s and of %s",
+			named->owner->label, owner->label);
+	named->owner = owner;
+	return 0;
+}
+
+static bool
+is_name(const char *name)
+{
+	size_t size = strlen(name);
+
+	for (size_t at = 0, n; at < size; at += n) {
+		uint32_t c;
+
+		n = utf8_next(name + at, size - at, &c);
+		if (n == 0 || utf8_is_control(c) || c == '/' || c == ':')
+			return false;
+	}
+	return size > 0 && size <= INVENTORY_NAME_MAX;
+}
+
+struct shown {
+	struct rpc_call *call;
+	const struct owner *owner;
+};
+
+/* And back. */
+static int
+show_one(struct rpc_domain *dom, void *arg)
+{
+	const struct shown *shown = arg;
+	const struct owner *owner = shown->owner;
+	size_t size = strlen(owner->prefix) + strlen(dom->name) + 1;
+	uint8_t uuid[UUID_SIZE];
+	char *name;
+
+	if (!is_name(dom->name))
+		return rpc_error_set(&shown->call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: the worker of %s named a virtual machine as none is named",
+			owner->label);
+	name = rpc_arena_bytes(&shown->call->arena, size);
+	if (!name)
+		return call_out_of_memory(shown->call);
+	(void)snprintf(name, size, "%s%s", owner->prefix, dom->name);
+	dom->name = name;
+	memcpy(uuid, dom->uuid, UUID_SIZE);
+	owner_shown_uuid(owner, uuid, dom->uuid);
+	return 0;
+}
+
+/* --- the answer --------------------------------------------------------------------------- */
+
+static void
+finish(struct owners_wait *wait)
+{
+	struct forward *forward = container_of(wait, struct forward, wait);
+
+	call_answer(forward->call, forward->handled);
+}
+
+static int
+take_result(struct forward *forward, const struct rpc_frame *reply, int *fds)
+{
+	struct rpc_call *call = forward->call;
+	const struct rpc_procedure *procedure = call->procedure;
+	struct shown shown = {
+		.call = call, .owner = owners_find(forward->owners, forward->route->channel.uid)};
+
+	if (reply->header.status != RPC_OK) {
+		worker_error(reply, &call->error);
+		return RPC_FAILED;
+	}
+	if (!shown.owner)
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_DENIED, VIR_FROM_DOMAIN,
+			"operation forbidden: what was asked for is shown no more");
+	if (rpc_decode(procedure->ret, reply->payload, reply->size, &call->arena, call->ret) != 0)
+		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+			"internal error: what the worker of %s answered is no answer to %s",
+			shown.owner->label, procedure->api ? procedure->api : procedure->name);
+	if (handles_each(procedure->ret, call->ret, show_one, &shown) != 0)
+		return RPC_FAILED;
+	if (procedure->reply_fds != RPC_FDS_NONE && reply->n_fds > 0)
+		call->reply_fd = take_fd(&fds[0]);
+	if (procedure->direction != RPC_DIRECTION_NONE)
+		return relay_open(call, &forward->route->channel, &forward->route->relays,
+			reply->header.serial);
+	return RPC_DONE;
+}
+
+static void
+answered(struct channel_call *sent, const struct rpc_frame *reply, int *fds,
+	const struct rpc_error *error)
+{
+	struct forward *forward = container_of(sent, struct forward, sent);
+	struct rpc_call *call = forward->call;
+
+	if (reply) {
+		forward->handled = (enum rpc_handled)take_result(forward, reply, fds);
+	} else {
+		call->error = *error;
+		forward->handled = RPC_FAILED;
+	}
+	if (reply && (call->procedure->verb & (VERB_POWER | VERB_MANAGE)))
+		owners_wait(forward->owners, &forward->wait, finish);
+	else
+		finish(&forward->wait);
+}
+
+/* --- the call ----------------------------------------------------------------------------- */
+
+static bool
+makes_domain(const struct rpc_procedure *procedure)
+{
+	static const int32_t makers[] = {RPC_PROC_DOMAIN_CREATE_XML, RPC_PROC_DOMAIN_DEFINE_XML,
+		RPC_PROC_DOMAIN_CREATE_XML_WITH_FILES, RPC_PROC_DOMAIN_DEFINE_XML_FLAGS,
+		RPC_PROC_DOMAIN_RESTORE, RPC_PROC_DOMAIN_RESTORE_FLAGS,
+		RPC_PROC_DOMAIN_RESTORE_PARAMS};
+
+	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+		if (procedure->program == RPC_PROGRAM_REMOTE && procedure->number == makers[i])
+			return true;
+	return false;
+}
+
+/* Who answers a call that names no VM; NULL: nobody. */
+static struct owner *
+default_owner(const struct rpc_call *call)
+{
+	const struct viewer *viewer = viewer_of(call->client);
+	const struct owners *owners = &viewer->host->owners;
+	struct owner *owner, *other = NULL;
+
+	if (makes_domain(call->procedure) && !viewer->session)
+		TAILQ_FOREACH (owner, &owners->all, entry)
+			if (owner->system && (viewer_verbs(viewer, owner) & VERB_MANAGE))
+				return owner;
+	owner = owners_own(owners);
+	if (owner)
+		return owner;
+	/* Who has none of her own asks about the host all the same. */
+	TAILQ_FOREACH (owner, &owners->all, entry)
+		if (viewer_shows(viewer, owner) && (!other || owner->system))
+			other = owner;
+	return other;
+}
+
+static int
+refuse(struct rpc_call *call, const struct owner *owner)
+{
+	return rpc_error_set(&call->error, VIR_ERR_OPERATION_DENIED, VIR_FROM_DOMAIN,
+		"operation forbidden: read only access prevents %s on virtual machines of %s",
+		call->procedure->api, owner->label);
+}
+
+static int
+send_to(struct rpc_call *call, const void *args, struct owner *owner)
+{
+	struct viewer *viewer = viewer_of(call->client);
+	struct route *route = viewer_route(viewer, owner);
+	struct forward *forward = rpc_arena_new(&call->arena, struct forward);
+
+	if (!route || !forward)
+		return call_out_of_memory(call);
+	forward->call = call;
+	forward->owners = &viewer->host->owners;
+	forward->route = route;
+	forward->sent = (struct channel_call){.procedure = call->procedure,
+		.args = args,
+		.n_fds = call->n_fds,
+		.fds = call->fds,
+		.answer = answered};
+	return channel_call(&route->channel, &forward->sent, &call->error);
+}
+
+int
+forward_call(struct rpc_call *call, const void *args)
+{
+	struct named named = {.call = call, .viewer = viewer_of(call->client)};
+	/* They are the call's own, in its arena. */
+	void *own_args = (void *)(uintptr_t)args;
+
+	if (handles_each(call->procedure->args, own_args, name_one, &named) != 0)
+		return RPC_FAILED;
+	if (!named.owner)
+		named.owner = default_owner(call);
+	if (!named.owner)
+		return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: there is nobody's worker that could answer this");
+	if (rpc_procedure_verbs(call->procedure, args) & ~viewer_verbs(named.viewer, named.owner))
+		return refuse(call, named.owner);
+	return send_to(call, args, named.owner);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * owners.c: whose virtual machines this view shows, and which; see owners.h.
+ */
+#include "view/owners.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/derived_uuid.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/memfd.h"
+#include "lib/take.h"
+
+enum { RETRY_MS = 50 };
+
+/* --- the rows of one owner ---------------------------------------------------------------- */
+
+void
+owner_shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
+	uint8_t ret[static UUID_SIZE])
+{
+	if (owner->own)
+		memcpy(ret, uuid, UUID_SIZE);
+	else
+		derived_uuid(owner->uid, uuid, ret);
+}
+
+/* How many VMs a text tells of, and the bytes of their names with what goes before and behind. */
+static bool
+measure(const struct owner *owner, const char *text, size_t size, unsigned *ret_n,
+	size_t *ret_bytes, const char **ret_error)
+{
+	struct inventory_reader reader;
+	struct inventory_vm vm;
+	enum inventory_result r;
+
+	*ret_n = 0;
+	*ret_bytes = 0;
+	inventory_read(&reader, text, size);
+	while ((r = inventory_next(&reader, &vm)) == INVENTORY_VM) {
+		(*ret_n)++;
+		*ret_bytes += strlen(owner->prefix) + strlen(vm.name) + 1;
+	}
+	*ret_error = reader.error;
+	return r == INVENTORY_END;
+}
+
+static void
+drop_rows(struct owner *owner)
+{
+	free(take_ptr(owner->vms));
+	free(take_ptr(owner->names));
+	owner->n_vms = 0;
+	owner->n_untold = 0;
+}
+
+/* Take the rows of a text that measure() has read to its end. */
+static int
+take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t bytes)
+{
+	free_auto struct owner_vm *vms = calloc(n + 1, sizeof(*vms));
+	free_auto char *names = malloc(bytes + 1);
+	struct inventory_reader reader;
+	struct inventory_vm told;
+	char *name = names;
+
+	if (!vms || !names)
+		return -ENOMEM;
+	inventory_read(&reader, text, size);
+	for (struct owner_vm *vm = vms; inventory_next(&reader, &told) == INVENTORY_VM; vm++) {
+		*vm = (struct owner_vm){.id = told.id > 0 ? (int32_t)told.id : -1,
+			.state = told.state,
+			.reason = told.reason,
+			.persistent = told.persistent,
+			.autostart = told.autostart,
+			.saved = told.saved,
+			.updated = told.updated,
+			.name = name};
+		memcpy(vm->uuid, told.uuid, UUID_SIZE);
+		owner_shown_uuid(owner, told.uuid, vm->shown);
+		name += sprintf(name, "%s%s", owner->prefix, told.name) + 1;
+	}
+	drop_rows(owner);
+	owner->vms = take_ptr(vms);
+	owner->names = take_ptr(names);
+	owner->n_vms = n;
+	owner->n_untold = reader.n_left_out;
+	return 0;
+}
+
+/* What cannot be read changes nothing, and is said. */
+static void
+read_rows(struct owner *owner, int fd)
+{
+	free_auto char *text = NULL;
+	const char *error = "there is no memory for it";
+	size_t size, bytes;
+	unsigned n;
+	int r = memfd_read(fd, INVENTORY_MAX, &text, &size);
+
+	if (r != 0)
+		error = r < 0 ? strerror(-r) : "it is not sealed, or has a wrong size";
+	else if (measure(owner, text, size, &n, &bytes, &error) &&
+		 take_rows(owner, text, size, n, bytes) == 0)
+		return;
+	log_warning("the inventory of %s cannot be read: %s", owner->label,
+		error ? error : "there is no memory for it");
+}
+
+/* --- owners come and go ------------------------------------------------------------------- */
+
+static void
+name_owner(struct owner *owner, const struct ipc_inventory_found *found)
+{
+	/* An account that is called as the system's VMs are stands under its number. */
+	bool named = found->name[0] != '\0' && strcmp(found->name, "system") != 0;
+
+	if (found->system)
+		(void)snprintf(owner->label, sizeof(owner->label), "system");
+	else if (named)
+		(void)snprintf(
+			owner->label, sizeof(owner->label), "%.*s", IPC_NAME_MAX - 1, found->name);
+	else
+		(void)snprintf(owner->label, sizeof(owner->label), "%" PRIu32, found->uid);
+	if (!found->own)
+		(void)snprintf(owner->prefix, sizeof(owner->prefix), "%.*s:", IPC_NAME_MAX - 1,
+			owner->label);
+}
+
+static void
+insert(struct owners *owners, struct owner *owner)
+{
+	struct owner *other;
+
+	TAILQ_FOREACH (other, &owners->all, entry)
+		if (owner->own || (!other->own && strcmp(other->prefix, owner->prefix) > 0))
+			break;
+	if (other)
+		TAILQ_INSERT_BEFORE(other, owner, entry);
+	else
+		TAILQ_INSERT_TAIL(&owners->all, owner, entry);
+}
+
+static void
+drop(struct owners *owners, struct owner *owner)
+{
+	TAILQ_REMOVE(&owners->all, owner, entry);
+	drop_rows(owner);
+	free(owner);
+}
+
+static void
+found_one(struct owners *owners, const struct ipc_inventory_found *found, int fd)
+{
+	struct owner *owner = owners_find(owners, found->uid);
+	bool changed;
+
+	if (!owner && found->verbs == 0)
+		return;
+	if (!owner) {
+		owner = calloc(1, sizeof(*owner));
+		if (!owner) {
+			log_warning(
+				"there is no memory for the owner with uid %" PRIu32, found->uid);
+			return;
+		}
+		owner->uid = found->uid;
+		owner->own = found->own;
+		owner->system = found->system;
+		name_owner(owner, found);
+		insert(owners, owner);
+	}
+	changed = owner->verbs != found->verbs || (found->worker && !owner->worker);
+	owner->verbs = found->verbs;
+	owner->worker = found->worker;
+	if (owner->verbs != 0)
+		read_rows(owner, fd);
+	if (changed)
+		owners->changed(owners, owner);
+	if (owner->verbs == 0)
+		drop(owners, owner);
+}
+
+/* --- asking ------------------------------------------------------------------------------- */
+
+static void ask(struct owners *owners);
+static void wake(struct owners *owners);
+
+static void
+retry_due(struct timer *timer)
+{
+	struct owners *owners = container_of(timer, struct owners, retry);
+
+	if (owners->over)
+		wake(owners);
+	else
+		ask(owners);
+}
+
+static void
+wake(struct owners *owners)
+{
+	struct owners_wait *wait;
+
+	/* Those who begin to wait meanwhile wait for a later round, and stand behind. */
+	while ((wait = TAILQ_FIRST(&owners->waits)) &&
+		(owners->over || wait->round <= owners->round)) {
+		owners_wait_stop(owners, wait);
+		wait->fn(wait);
+	}
+}
+
+static void
+ask(struct owners *owners)
+{
+	int r = uplink_ask_next_inventory(owners->uplink, owners->after);
+
+	owners->asking = true;
+	if (r == LINK_E_FULL) {
+		timer_set(owners->loop, &owners->retry, loop_now(owners->loop) + LOOP_MS(RETRY_MS),
+			retry_due);
+	} else if (r != 0) {
+		owners->over = true;
+		wake(owners);
+	}
+}
+
+void
+owners_refresh(struct owners *owners)
+{
+	if (owners->asking) {
+		owners->again = true;
+		return;
+	}
+	owners->again = false;
+	owners->round++;
+	ask(owners);
+}
+
+void
+owners_found(struct owners *owners, int err, const struct ipc_inventory_found *found, int fd)
+{
+	if (err == 0) {
+		owners->after = found->generation;
+		found_one(owners, found, fd);
+		fd_close(&fd);
+		ask(owners);
+		return;
+	}
+	if (err != -ENOENT)
+		owners->over = true;
+	owners->asking = false;
+	if (!owners->known) {
+		owners->known = true;
+		owners->changed(owners, NULL);
+	}
+	wake(owners);
+	if (owners->again && !owners->asking && !owners->over)
+		owners_refresh(owners);
+}
+
+void
+owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn *fn)
+{
+	/* What is on its way may have been said before now. */
+	wait->round = owners->round + 1;
+	wait->fn = fn;
+	wait->waits = true;
+	TAILQ_INSERT_TAIL(&owners->waits, wait, entry);
+	if (owners->over)
+		timer_set(owners->loop, &owners->retry, loop_now(owners->loop), retry_due);
+	else
+		owners_refresh(owners);
+}
+
+void
+owners_wait_stop(struct owners *owners, struct owners_wait *wait)
+{
+	if (wait->waits)
+		TAILQ_REMOVE(&owners->waits, wait, entry);
+	wait->waits = false;
+}
+
+/* --- finding ------------------------------------------------------------------------------ */
+
+struct owner *
+owners_find(const struct owners *owners, uint32_t uid)
+{
+	struct owner *owner;
+
+	TAILQ_FOREACH (owner, &owners->all, entry)
+		if (owner->uid == uid)
+			return owner;
+	return NULL;
+}
+
+struct owner *
+owners_own(const struct owners *owners)
+{
+	struct owner *first = TAILQ_FIRST(&owners->all);
+
+	return first && first->own ? first : NULL;
+}
+
+uint32_t
+owners_verbs(const struct owners *owners)
+{
+	const struct owner *owner;
+	uint32_t verbs = 0;
+
+	TAILQ_FOREACH (owner, &owners->all, entry)
+		verbs |= owner->verbs;
+	return verbs;
+}
+
+struct owner_vm *
+owners_find_uuid(const struct owners *owners, const uint8_t shown[static UUID_SIZE],
+	struct owner **ret_owner)
+{
+	TAILQ_FOREACH (*ret_owner, &owners->all, entry)
+		for (unsigned i = 0; i < (*ret_owner)->n_vms; i++)
+			if (memcmp((*ret_owner)->vms[i].shown, shown, UUID_SIZE) == 0)
+				return &(*ret_owner)->vms[i];
+	return NULL;
+}
+
+struct owner_vm *
+owners_find_name(const struct owners *owners, const char *shown, struct owner **ret_owner)
+{
+	TAILQ_FOREACH (*ret_owner, &owners->all, entry)
+		for (unsigned i = 0; i < (*ret_owner)->n_vms; i++)
+			if (strcmp((*ret_owner)->vms[i].name, shown) == 0)
+				return &(*ret_owner)->vms[i];
+	return NULL;
+}
+
+struct owner_vm *
+owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner)
+{
+	struct owner_vm *found = NULL;
+	struct owner *owner;
+
+	*ret_owner = NULL;
+	TAILQ_FOREACH (owner, &owners->all, entry) {
+		for (unsigned i = 0; i < owner->n_vms; i++) {
+			if (owner->vms[i].id != id)
+				continue;
+			if (*ret_owner)
+				return (*ret_owner)->own ? found : NULL;
+			*ret_owner = owner;
+			found = &owner->vms[i];
+			break;
+		}
+	}
+	return found;
+}
+
+/* --- begin and end ------------------------------------------------------------------------ */
+
+void
+owners_init(struct owners *owners, struct loop *loop, struct uplink *uplink,
+	void (*changed)(struct owners *owners, struct owner *owner))
+{
+	*owners = (struct owners){.uplink = uplink, .loop = loop, .changed = changed};
+	TAILQ_INIT(&owners->all);
+	TAILQ_INIT(&owners->waits);
+}
+
+void
+owners_fini(struct owners *owners)
+{
+	timer_stop(&owners->retry);
+	owners->over = true;
+	wake(owners);
+	while (!TAILQ_EMPTY(&owners->all))
+		drop(owners, TAILQ_FIRST(&owners->all));
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * owners.h: whose virtual machines this view shows, and which: the owners' inventories.
+ *
+ * Runs in the view. The broker says who the owners are and what the view's principal may do with
+ * theirs; what VMs an owner has is her worker's word, of which no byte is trusted: it makes rows of
+ * hers and of nobody else. The principal's own VMs have their plain names and UUIDs, those of others
+ * stand behind "OWNER:", under derived UUIDs, always.
+ *
+ * Owners are asked for one after the other, each time the broker says that there is something newer.
+ */
+#ifndef VIEW_OWNERS_H
+#define VIEW_OWNERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "lib/loop.h"
+#include "lib/uplink.h"
+#include "lib/uuid.h"
+#include "protocol/ipc/inventory.h"
+
+enum { OWNER_PREFIX_SIZE = IPC_NAME_MAX + 1, SHOWN_NAME_MAX = IPC_NAME_MAX + INVENTORY_NAME_MAX };
+
+struct owner_vm {
+	int32_t id; /* -1: it does not run */
+	uint32_t state, reason;
+	bool persistent, autostart, saved, updated;
+	uint8_t uuid[UUID_SIZE];  /* its own */
+	uint8_t shown[UUID_SIZE]; /* under which this view has it */
+	char *name;               /* as shown; of the owner's `names` */
+};
+
+struct owner {
+	TAILQ_ENTRY(owner) entry;
+	uint32_t uid;
+	uint32_t verbs;    /* protocol/verb.h: of the view's principal over the owner's VMs */
+	bool own;          /* they are the principal's */
+	bool system;       /* they are the system account's */
+	bool worker;       /* her worker ran when the broker last said */
+	uint32_t n_untold; /* VMs that the inventory has no room for */
+	char prefix[OWNER_PREFIX_SIZE]; /* "alice:"; "" of the principal's own */
+	char label[OWNER_PREFIX_SIZE];  /* for people: "alice", "system", "uid 1000" */
+	unsigned n_vms;
+	struct owner_vm *vms; /* in the order of their names */
+	char *names;
+};
+
+TAILQ_HEAD(owner_list, owner);
+
+struct owners_wait;
+/** What was asked for is there, or will not be (the broker has gone). */
+typedef void owners_wait_fn(struct owners_wait *wait);
+
+/** Somebody who waits until all is known that the broker knew when the wait began. */
+struct owners_wait {
+	TAILQ_ENTRY(owners_wait) entry;
+	uint64_t round;
+	bool waits;
+	owners_wait_fn *fn;
+};
+
+TAILQ_HEAD(owners_waits, owners_wait);
+
+struct owners {
+	struct uplink *uplink;
+	struct loop *loop;
+	/*
+	 * An owner has come, or has other verbs (none: she is about to go), or her worker has come;
+	 * NULL: all are known now.
+	 */
+	void (*changed)(struct owners *owners, struct owner *owner);
+	struct owner_list all; /* the principal's own first, then by prefix */
+	uint64_t after;        /* generation of the last that was told */
+	uint64_t round;        /* of asking, to the end of what is new; 0: none yet */
+	bool asking, again;
+	bool known; /* all that the broker knew at the beginning */
+	bool over;  /* the broker has gone */
+	struct timer retry;
+	struct owners_waits waits;
+};
+
+void owners_init(struct owners *owners, struct loop *loop, struct uplink *uplink,
+	void (*changed)(struct owners *owners, struct owner *owner));
+void owners_fini(struct owners *owners);
+
+/** The broker says that there is something newer. Also to begin with. */
+void owners_refresh(struct owners *owners);
+/** The broker's answer; fd is owned from here on (-1 with an error). */
+void owners_found(struct owners *owners, int err, const struct ipc_inventory_found *found, int fd);
+/** Wait; fn is called from the loop, or at once when the broker has gone. */
+void owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn *fn);
+/** Wait no longer. */
+void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
+
+/** By uid, or NULL. */
+struct owner *owners_find(const struct owners *owners, uint32_t uid);
+/** The principal's own, or NULL: there is nobody. */
+struct owner *owners_own(const struct owners *owners);
+/** What all owners' verbs make together. */
+uint32_t owners_verbs(const struct owners *owners);
+
+/* The VM with that UUID, name (both as shown) or id, and whose it is; NULL when there is none. */
+
+struct owner_vm *owners_find_uuid(const struct owners *owners,
+	const uint8_t shown[static UUID_SIZE], struct owner **ret_owner);
+struct owner_vm *owners_find_name(
+	const struct owners *owners, const char *shown, struct owner **ret_owner);
+/**
+ * An id that several owners claim is the principal's own, if she is one of them, or else nobody's:
+ * NULL and *ret_owner is one of them. Within an owner the first row counts.
+ */
+struct owner_vm *owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner);
+
+/** Under which UUID a VM of the owner's is shown. */
+void owner_shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
+	uint8_t ret[static UUID_SIZE]);
+
+#endif

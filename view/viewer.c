@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * viewer.c: one connection of the view's principal, and its channels; see viewer.h.
+ */
+#include "view/viewer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/fd.h"
+#include "lib/take.h"
+#include "protocol/verb.h"
+#include "view/forward.h"
+
+enum { RETRY_MS = 50 };
+
+_Static_assert(offsetof(struct viewer, client) == 0, "it is freed as a client");
+
+/* --- what it may do ----------------------------------------------------------------------- */
+
+bool
+viewer_shows(const struct viewer *viewer, const struct owner *owner)
+{
+	return viewer_verbs(viewer, owner) != 0 && (owner->own || !viewer->session);
+}
+
+uint32_t
+viewer_verbs(const struct viewer *viewer, const struct owner *owner)
+{
+	return owner->verbs & (viewer->client.rights.read_only ? VERBS_VIEW : VERBS_ALL);
+}
+
+/* The union of all, which each call is judged by before it is known whose VM it is about. */
+static uint32_t
+all_verbs(const struct viewer *viewer)
+{
+	const struct owners *owners = &viewer->host->owners;
+	uint32_t verbs = owners_verbs(owners) | viewer->own_verbs;
+
+	/* Whoever waits to be told what there is. */
+	return owners->known ? verbs : verbs | VERBS_VIEW;
+}
+
+static void
+settle_verbs(struct viewer *viewer)
+{
+	struct client *client = &viewer->client;
+	struct ipc_ticket_change change = {.conn_id = client->conn.id, .verbs = all_verbs(viewer)};
+
+	if (change.verbs == client->rights.granted)
+		return;
+	(void)snprintf(change.reason, sizeof(change.reason), "%s",
+		client->rights.reason[0] ? client->rights.reason
+					 : "no virtual machine is shown to you any more");
+	client_change(client, &change);
+}
+
+int
+host_change(struct host *host, const struct ipc_ticket_change *change)
+{
+	struct ipc_ticket_change all = *change;
+	struct client *client;
+
+	LIST_FOREACH (client, &host->server.clients, entry) {
+		if (client->conn.id != change->conn_id)
+			continue;
+		viewer_of(client)->own_verbs = change->verbs;
+		all.verbs = all_verbs(viewer_of(client));
+		client_change(client, &all);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* --- channels ----------------------------------------------------------------------------- */
+
+static struct route *
+route_of(struct channel *channel)
+{
+	return container_of(channel, struct route, channel);
+}
+
+static void
+retry_due(struct timer *timer)
+{
+	struct host *host = container_of(timer, struct host, retry);
+	struct client *client;
+	struct route *route;
+
+	LIST_FOREACH (client, &host->server.clients, entry)
+		LIST_FOREACH (route, &viewer_of(client)->routes, entry)
+			channel_ask_again(&route->channel);
+}
+
+static bool
+route_ask(struct channel *channel)
+{
+	struct route *route = route_of(channel);
+	struct host *host = route->viewer->host;
+
+	route->cookie = ++host->last_cookie;
+	if (uplink_ask_channel(host->uplink, route->viewer->client.conn.id, channel->uid,
+		    route->cookie) != LINK_E_FULL)
+		return true;
+	timer_set(host->loop, &host->retry, loop_now(host->loop) + LOOP_MS(RETRY_MS), retry_due);
+	return false;
+}
+
+static bool
+route_may_take(struct channel *channel)
+{
+	const struct route *route = route_of(channel);
+
+	return rpc_buffer_left(&route->viewer->client.wire.out) < CLIENT_OUTPUT_ENOUGH &&
+	       relays_may_take(&route->relays);
+}
+
+static bool
+route_message(struct channel *channel, const struct rpc_frame *frame)
+{
+	if (frame->header.type != RPC_MESSAGE)
+		relays_serve(&route_of(channel)->relays, frame);
+	return true;
+}
+
+static void
+route_settled(struct channel *channel)
+{
+	if (channel->state == CHANNEL_FAILED)
+		relays_fail(&route_of(channel)->relays, &channel->error);
+}
+
+static void
+route_writable(struct channel *channel)
+{
+	relays_writable(&route_of(channel)->relays);
+}
+
+static const struct channel_ops route_ops = {.ask = route_ask,
+	.may_take = route_may_take,
+	.message = route_message,
+	.settled = route_settled,
+	.writable = route_writable};
+
+struct route *
+viewer_route(struct viewer *viewer, const struct owner *owner)
+{
+	struct route *route;
+
+	LIST_FOREACH (route, &viewer->routes, entry)
+		if (route->channel.uid == owner->uid)
+			return route;
+	route = calloc(1, sizeof(*route));
+	if (!route)
+		return NULL;
+	route->viewer = viewer;
+	LIST_INIT(&route->relays);
+	channel_init(&route->channel, viewer->host->loop, &route_ops, owner,
+		viewer->client.rights.read_only);
+	LIST_INSERT_HEAD(&viewer->routes, route, entry);
+	return route;
+}
+
+void
+host_channel(struct host *host, uint64_t cookie, int err, int fd)
+{
+	struct client *client;
+	struct route *route;
+
+	LIST_FOREACH (client, &host->server.clients, entry) {
+		LIST_FOREACH (route, &viewer_of(client)->routes, entry) {
+			if (route->cookie == cookie) {
+				channel_opened(&route->channel, err, fd);
+				return;
+			}
+		}
+	}
+	/* Its connection has ended meanwhile. */
+	fd_close(&fd);
+}
+
+/* --- the server --------------------------------------------------------------------------- */
+
+/* What has no handler here is the workers' to answer, and to refuse. */
+static bool
+serves(const struct rpc_procedure *procedure)
+{
+	return !procedure->is_event;
+}
+
+static int
+handle(struct rpc_call *call, const void *args)
+{
+	if (rpc_procedure_is_implemented(call->procedure))
+		return call->procedure->call(call, args, call->ret);
+	return forward_call(call, args);
+}
+
+static void
+started(struct client *client, const struct ipc_conn_pass *pass)
+{
+	struct viewer *viewer = viewer_of(client);
+
+	viewer->host = client->server->site;
+	viewer->own_verbs = pass->verbs;
+	LIST_INIT(&viewer->routes);
+	settle_verbs(viewer);
+}
+
+static void
+room(struct client *client)
+{
+	struct route *route;
+
+	LIST_FOREACH (route, &viewer_of(client)->routes, entry)
+		channel_resume(&route->channel);
+}
+
+static void
+ended(struct client *client)
+{
+	struct viewer *viewer = viewer_of(client);
+	struct route *route;
+
+	while ((route = LIST_FIRST(&viewer->routes))) {
+		LIST_REMOVE(route, entry);
+		channel_fini(&route->channel);
+		free(route);
+	}
+}
+
+static const struct server_ops server_ops = {.client_size = sizeof(struct viewer),
+	.serves = serves,
+	.handle = handle,
+	.started = started,
+	.room = room,
+	.ended = ended};
+
+static void
+owner_changed(struct owners *owners, struct owner *owner)
+{
+	struct host *host = container_of(owners, struct host, owners);
+	struct client *client;
+
+	(void)owner;
+	LIST_FOREACH (client, &host->server.clients, entry)
+		settle_verbs(viewer_of(client));
+}
+
+void
+host_init(struct host *host, struct loop *loop, struct uplink *uplink,
+	void (*occupied)(struct server *server, bool occupied))
+{
+	server_init(&host->server, loop, uplink, &server_ops, occupied);
+	host->server.site = host;
+	host->loop = loop;
+	host->uplink = uplink;
+	owners_init(&host->owners, loop, uplink, owner_changed);
+}
+
+void
+host_fini(struct host *host)
+{
+	server_fini(&host->server);
+	owners_fini(&host->owners);
+	timer_stop(&host->retry);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * viewer.h: one connection of the view's principal, and its channels to owners' workers.
+ *
+ * Runs in the view. What it may do with an owner's VMs is what the broker says of that owner, less
+ * what the connection gave up when it opened; the broker checks each channel again.
+ */
+#ifndef VIEW_VIEWER_H
+#define VIEW_VIEWER_H
+
+#include "lib/take.h"
+#include "serve/client.h"
+#include "serve/server.h"
+#include "view/channel.h"
+#include "view/owners.h"
+#include "view/relay.h"
+
+struct viewer;
+
+/* A view of the host: of one principal, on one kind of socket. */
+struct host {
+	struct loop *loop;
+	struct uplink *uplink;
+	struct server server;
+	struct owners owners;
+	uint64_t last_cookie;
+	struct timer retry; /* of channels that the broker could not be asked for */
+};
+
+struct route {
+	LIST_ENTRY(route) entry; /* of the viewer's */
+	struct viewer *viewer;
+	struct channel channel;
+	struct relays relays; /* that its worker has an end of */
+	uint64_t cookie;      /* of the ask for it */
+};
+
+LIST_HEAD(routes, route);
+
+struct viewer {
+	struct client client; /* first: it is freed as such */
+	struct host *host;
+	struct routes routes;
+	uint32_t
+		own_verbs; /* over the principal's own VMs, as the broker says of this connection */
+	bool session;      /* qemu:///session was opened: the principal's own VMs are all */
+};
+
+void host_init(struct host *host, struct loop *loop, struct uplink *uplink,
+	void (*occupied)(struct server *server, bool occupied));
+void host_fini(struct host *host);
+/** What the broker says that a connection may do. Returns 0, or -ENOENT when it has gone. */
+int host_change(struct host *host, const struct ipc_ticket_change *change);
+/** The broker's answer to an ask for a channel. */
+void host_channel(struct host *host, uint64_t cookie, int err, int fd);
+
+static inline struct viewer *
+viewer_of(struct client *client)
+{
+	return container_of(client, struct viewer, client);
+}
+
+/** Is this owner's part of what the connection shows? */
+bool viewer_shows(const struct viewer *viewer, const struct owner *owner);
+/** The verbs of the connection over that owner's VMs. */
+uint32_t viewer_verbs(const struct viewer *viewer, const struct owner *owner);
+/** The connection's way to that owner's worker; NULL: no memory. */
+struct route *viewer_route(struct viewer *viewer, const struct owner *owner);
+
+#endif
