@@ -240,6 +240,7 @@ store(struct inventories *inventories, struct owner *owner, size_t size)
 		return r;
 	memcpy(owner->digest, sum, sizeof sum);
 	owner->read = true;
+	log_debug("uid=%" PRIu32 ": its inventory has changed, %zu bytes", owner->uid, size);
 	touch(inventories, owner);
 	views_owner_changed(&inventories->broker->views, owner);
 	return 0;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ close_all(struct estate *estate)
 {
 	timer_stop(&estate->retry);
 	marks_end(&estate->marks);
+	listing_end(&estate->listing);
 	vms_fini(&estate->vms);
 	folder_stop(&estate->folder);
 	domains_fini(&estate->domains);
@@ -96,6 +98,7 @@ adopted(struct vms *vms, int err)
 	estate->state = ESTATE_OPEN;
 	vms_autostart(vms);
 	marks_begin(&estate->marks);
+	listing_begin(&estate->listing);
 	answer_all(estate, RPC_DONE);
 	/* What was needed to read all of it lies scattered in the heap, and is most of that. */
 	(void)malloc_trim(0);
@@ -356,7 +359,8 @@ tell(struct vms *vms, const struct domain *domain, const struct happening *what)
 void
 estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, struct server *server)
 {
-	memset(estate, 0, sizeof(*estate));
+	/* A list is written before it is read. */
+	memset(estate, 0, offsetof(struct estate, listing));
 	estate->loop = loop;
 	estate->uplink = uplink;
 	LIST_INIT(&estate->waiting);
@@ -366,6 +370,7 @@ estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, str
 	jobs_init(&estate->jobs, loop);
 	domains_init(&estate->domains, &estate->home, &estate->env);
 	marks_init(&estate->marks, loop, uplink, &estate->domains);
+	listing_init(&estate->listing, loop, uplink, &estate->domains);
 	estate->server = server;
 	vms_init(&estate->vms, loop, uplink);
 	estate->vms.tell = tell;
@@ -378,10 +383,12 @@ estate_init(struct estate *estate, struct loop *loop, struct uplink *uplink, str
 void
 estate_fini(struct estate *estate)
 {
+	listing_end(&estate->listing);
 	vms_fini(&estate->vms);
 	jobs_cancel_all(&estate->jobs);
 	(void)rpc_error_set(&estate->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 		"operation failed: the worker is about to end");
 	answer_all(estate, RPC_FAILED);
 	close_all(estate);
+	listing_fini(&estate->listing);
 }

@@ -14,6 +14,7 @@
 #include "lib/uplink.h"
 #include "serve/call.h"
 #include "worker/job/job.h"
+#include "worker/listing.h"
 #include "worker/marks.h"
 #include "worker/qemu/capabilities_cache.h"
 #include "worker/qemu/host.h"
@@ -57,6 +58,7 @@ struct estate {
 	struct folder folder;
 	struct marks marks;
 	struct vms vms;
+	struct listing listing; /* last: it is large, and mostly untouched */
 };
 
 /** Where QEMU is: the one emulator that definitions may name. */

@@ -217,6 +217,18 @@ uplink_ticket(struct uplink *uplink, const struct ipc_ticket_change *change)
 	return server_change(&container_of(uplink, struct worker, uplink)->server, change);
 }
 
+static void
+uplink_inventory_place(struct uplink *uplink, int fd)
+{
+	listing_place(&container_of(uplink, struct worker, uplink)->estate.listing, fd);
+}
+
+static void
+uplink_inventory_kept(struct uplink *uplink, int err)
+{
+	listing_kept(&container_of(uplink, struct worker, uplink)->estate.listing, err);
+}
+
 static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.forget = uplink_forget,
 	.idle = uplink_idle,
@@ -226,7 +238,9 @@ static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.lease_found = uplink_lease_found,
 	.net = uplink_net,
 	.lease_gone = uplink_lease_gone,
-	.ticket = uplink_ticket};
+	.ticket = uplink_ticket,
+	.inventory_place = uplink_inventory_place,
+	.inventory_kept = uplink_inventory_kept};
 
 /* --- begin and end ------------------------------------------------------------------------ */
 

@@ -24,6 +24,7 @@ PLACES = (
     (f"{RUN}/autostarted/991", 0, 0o600, stat.S_IFREG),
     (STATE, 0, 0o755, stat.S_IFDIR),
     (f"{STATE}/users", 0, 0o700, stat.S_IFDIR),
+    (f"{STATE}/inventory", 0, 0o700, stat.S_IFDIR),
     (f"{STATE}/users/2001", 0, 0o600, stat.S_IFREG),
     (f"{STATE}/users/991", 0, 0o600, stat.S_IFREG),
     (f"{USERS}/2001", 2001, 0o700, stat.S_IFDIR),

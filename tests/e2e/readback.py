@@ -76,12 +76,13 @@ PROMISES = {
 }
 DEV_NULL, PIPE, SOCKET = "/dev/null", "pipe", "socket"
 EPOLL, SIGNALS, PIDFD = "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon_inode:[pidfd]"
+INVENTORY = "/memfd:inventory (deleted)"
 EVENT = "anon_inode:[eventfd]"
 STARTED = ("box", "net", "resolve", "view", "worker")
 DESCRIPTORS = {
     # besides its clients: its own folders, opened before it takes any
     "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(
-        [EPOLL, SIGNALS, SOCKET, "anon_inode:inotify", "/home/alice/.qemud",
+        [EPOLL, SIGNALS, SOCKET, INVENTORY, "anon_inode:inotify", "/home/alice/.qemud",
          *(f"/home/alice/.qemud/{name}" for name in ("autostart", "cache", "domains", "lock", "log"))])),
     "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),
 }
@@ -153,7 +154,9 @@ for name, process in PROCESSES.items():
 CHILDREN = 3  # alice's and bob's worker, the refuser
 FILES = {
     # lock and folders of its own, a spare for when there is no other, two listeners, a link each
-    "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/autostarted", "/run/qemud/lock", "/var/lib/qemud/users",
+    "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/autostarted", "/run/qemud/lock",
+                     "/var/lib/qemud/inventory", "/var/lib/qemud/users",
+                     INVENTORY, INVENTORY,  # where the two workers write theirs
                      EPOLL, SIGNALS, EVENT, EVENT] + [SOCKET] * (2 + 1 + CHILDREN) + [PIDFD] * CHILDREN),
     # what it may execute, where it may make folders, one link; a child's log and end each
     "qemud-launch": sorted([DEV_NULL, DEV_NULL, DEV_NULL, PIPE, SOCKET, EPOLL, "/run/qemud/users",

@@ -125,6 +125,20 @@ rig_ticket(struct uplink *uplink, const struct ipc_ticket_change *change)
 	return server_change(&rig.server, change);
 }
 
+static void
+rig_inventory_place(struct uplink *uplink, int fd)
+{
+	(void)uplink;
+	listing_place(&rig.estate.listing, fd);
+}
+
+static void
+rig_inventory_kept(struct uplink *uplink, int err)
+{
+	(void)uplink;
+	listing_kept(&rig.estate.listing, err);
+}
+
 static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.forget = rig_forget,
 	.stop = rig_stopped,
@@ -133,7 +147,9 @@ static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.lease_found = rig_lease_found,
 	.net = rig_net,
 	.lease_gone = rig_lease_gone,
-	.ticket = rig_ticket};
+	.ticket = rig_ticket,
+	.inventory_place = rig_inventory_place,
+	.inventory_kept = rig_inventory_kept};
 
 static inline void
 rig_start(void)

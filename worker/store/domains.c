@@ -45,6 +45,7 @@ insert(struct domains *domains, struct domain *domain)
 		&domains->by_uuid[bucket_of(def->uuid, sizeof(def->uuid))], domain, by_uuid);
 	LIST_INSERT_HEAD(&domains->by_name[bucket_of_name(def->name)], domain, by_name);
 	domains->n++;
+	domains_changed(domains);
 }
 
 static void
@@ -64,6 +65,7 @@ remove_and_free(struct domains *domains, struct domain *domain)
 	LIST_REMOVE(domain, by_name);
 	domains->n--;
 	domain_free(domain);
+	domains_changed(domains);
 }
 
 /* A domain that is shut off, with the definitions; NULL without memory. */
@@ -155,6 +157,7 @@ domains_reconfigure(struct domains *domains, struct domain *domain, struct domai
 	LIST_INSERT_HEAD(
 		&domains->by_name[bucket_of_name(domain_def_now(domain)->name)], domain, by_name);
 	(void)domain_def_free(old);
+	domains_changed(domains);
 }
 
 void
@@ -162,6 +165,7 @@ domains_forget(struct domains *domains, struct domain *domain)
 {
 	domains_note_autostart(domains, domain, false);
 	domain->config = domain_def_free(domain->config);
+	domains_changed(domains);
 	domains_settle(domains, domain);
 }
 
@@ -270,6 +274,7 @@ domains_define(struct domains *domains, const char *xml, struct rpc_error *error
 		(void)domain_def_free(domain->config);
 		domain->config = take_ptr(def);
 		domain->was_defined = true;
+		domains_changed(domains);
 	} else {
 		domain = add(domains, def, NULL);
 		if (!domain) {
@@ -476,6 +481,7 @@ domains_settle(struct domains *domains, struct domain *domain)
 	if (domains->keeper)
 		domains->keeper->settled(domains);
 	domain->id = -1;
+	domains_changed(domains);
 	/* Who holds it by the name in there has no other. */
 	if (domain->config)
 		domain->live = domain_def_free(domain->live);
@@ -490,6 +496,7 @@ domains_note_autostart(struct domains *domains, struct domain *domain, bool auto
 		return;
 	domain->autostart = autostart;
 	domains->n_autostart += autostart ? 1 : -1u;
+	domains_changed(domains);
 	if (domains->marked)
 		domains->marked(domains->marked_arg);
 }

@@ -94,9 +94,19 @@ struct domains {
 	unsigned n, n_autostart;
 	void (*marked)(void *arg); /* n_autostart has changed; NULL: nobody wants to know */
 	void *marked_arg;
+	void (*changed)(void *arg); /* what a list of them says; NULL as above */
+	void *changed_arg;
 	struct domain_bucket by_uuid[DOMAINS_BUCKETS], by_name[DOMAINS_BUCKETS];
 	struct domains_keeper *keeper; /* borrowed; NULL: nobody watches */
 };
+
+/** Something that a list of domains says (id, state, name, being there at all) is another now. */
+static inline void
+domains_changed(struct domains *domains)
+{
+	if (domains->changed)
+		domains->changed(domains->changed_arg);
+}
 
 void domains_init(struct domains *domains, const struct home *home, const struct domain_env *env);
 void domains_fini(struct domains *domains);

@@ -113,6 +113,7 @@ vm_set_state(struct vm *vm, enum domain_state state, int32_t reason)
 
 	domain->state = state;
 	domain->reason = reason;
+	domains_changed(vm->vms->domains);
 	if (r < 0)
 		log_warning("dom=%s: the note for the next worker cannot be written: %s",
 			log_quote(domain_def_now(domain)->name), strerror(-r));
@@ -222,6 +223,7 @@ ended(struct deferred *deferred)
 	domain->id = -1;
 	domain->state = DOMAIN_STATE_SHUTOFF;
 	domain->reason = ends[end].reason;
+	domains_changed(vm->vms->domains);
 	inquiries_fail(vm, -EPIPE);
 	if (vm->started) {
 		log_info("dom=%s has ended: %s", log_quote(domain_def_now(domain)->name),
@@ -285,6 +287,7 @@ vm_leased(struct vm *vm, int err, const struct ipc_leased *leased, int fd)
 	vm->seed_sock = fd;
 	if (err == 0) {
 		vm->domain->id = (int32_t)leased->id;
+		domains_changed(vm->vms->domains);
 		vm->pid = leased->pid;
 	}
 	if (!vm->stopping) {
