@@ -524,6 +524,18 @@ check_path(const struct schema_path *path)
 	check_words(path);
 }
 
+/*
+ * Is it an exception of this set? In the long one each value stands in every place: more of them are
+ * kept in another form somewhere, and fewer make no difference anywhere.
+ */
+static bool
+is_due(const struct schema_rule *rule)
+{
+	if (strcmp(rule->kind, "drop") == 0 || strcmp(rule->kind, "form") == 0)
+		return is_long;
+	return !is_long || strcmp(rule->kind, "alike") != 0;
+}
+
 static void
 complete(void)
 {
@@ -536,7 +548,7 @@ complete(void)
 			n_values += schema_paths[i]->values[v].accepted > 0;
 	}
 	for (unsigned i = 0; i < schema_n_rules; i++)
-		if (!schema_rules[i].used) {
+		if (!schema_rules[i].used && is_due(&schema_rules[i])) {
 			printf("# line %u: %s %s is not needed\n", schema_rules[i].line,
 				schema_rules[i].kind, schema_rules[i].path);
 			CHECK(schema_rules[i].used);

@@ -37,6 +37,7 @@ is_elsewhere(const struct domain_device *console, const struct domain_device *po
 	return (a->set && (!b->set || a->bus != b->bus || a->slot != b->slot ||
 				  a->function != b->function ||
 				  (a->multifunction && a->multifunction != b->multifunction))) ||
+	       (c->set && !d->set) ||
 	       (c->iobase_set && (!d->iobase_set || c->iobase != d->iobase)) ||
 	       (c->irq_set && (!d->irq_set || c->irq != d->irq)) ||
 	       (e->set && (!f->set || e->bus != f->bus || e->port != f->port));

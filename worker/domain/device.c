@@ -93,6 +93,7 @@ parse_isa(struct domain_parse *p, xmlNode *address, struct domain_device *device
 	uint32_t iobase = 0, irq = 0;
 	int r;
 
+	isa->set = true;
 	isa->iobase_set = xml_attr(address, "iobase");
 	isa->irq_set = xml_attr(address, "irq");
 	r = xml_attr_number(address, "iobase", 0, 0xffff, 0, p->error, &iobase);
@@ -310,7 +311,7 @@ domain_device_format_address(struct writer *w, const struct domain_device *devic
 {
 	if (device->pci.set)
 		format_pci(w, &device->pci);
-	if (device->isa.iobase_set || device->isa.irq_set)
+	if (device->isa.set)
 		format_isa(w, &device->isa);
 	if (device->usb.port)
 		format_usb(w, &device->usb);

@@ -26,6 +26,7 @@ struct domain_pci_address {
 
 /* Where an ISA device is, as far as that is said. */
 struct domain_isa_address {
+	bool set;
 	bool iobase_set, irq_set;
 	uint16_t iobase;
 	uint8_t irq;

@@ -229,6 +229,7 @@ parse_fwcfg(struct domain_parse *p, xmlNode *sysinfo)
 	xmlNode *node = NULL;
 	int r = 0;
 
+	info->has_fwcfg = true;
 	while (r == 0 && (node = xml_each(sysinfo, "entry", node))) {
 		if (info->n_fwcfgs == DOMAIN_FWCFGS_MAX)
 			return refuse_unsupported(
@@ -308,7 +309,7 @@ domain_sysinfo_format(struct writer *w, const struct domain_def *def)
 
 	if (info->has_smbios)
 		format_smbios(w, info);
-	if (info->n_fwcfgs == 0)
+	if (!info->has_fwcfg)
 		return;
 	writer_start(w, "sysinfo");
 	writer_attr(w, "type", "fwcfg");

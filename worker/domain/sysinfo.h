@@ -45,6 +45,7 @@ struct domain_sysinfo {
 	char *smbios[DOMAIN_SMBIOS_N][DOMAIN_SMBIOS_STRINGS_MAX];
 	char *oem[DOMAIN_OEM_STRINGS_MAX];
 	size_t n_oem;
+	bool has_fwcfg; /* the same of type='fwcfg' */
 	struct domain_fwcfg fwcfgs[DOMAIN_FWCFGS_MAX];
 	size_t n_fwcfgs;
 };

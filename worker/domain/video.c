@@ -376,8 +376,8 @@ format(struct writer *w, const struct domain_def *def, size_t i, unsigned flags)
 		format_size(w, "heads", video->heads);
 		if (i == 0)
 			writer_attr(w, "primary", "yes");
-		format_more(w, video);
 	}
+	format_more(w, video);
 	writer_end(w, "model");
 	domain_device_format(w, &video->device, flags);
 	writer_end(w, "video");
