@@ -108,6 +108,16 @@ read_kvm(const struct key *key, const char *value, void *field)
 	return true;
 }
 
+static bool
+read_limits(const struct key *key, const char *value, void *field)
+{
+	(void)key;
+	if (strcmp(value, "count") != 0 && strcmp(value, "enforce") != 0)
+		return false;
+	*(uint32_t *)field = value[0] == 'c' ? CONFIG_LIMITS_COUNT : CONFIG_LIMITS_ENFORCE;
+	return true;
+}
+
 #define KEY(name_, read_, must_, min_, max_)                                             \
 	{                                                                                \
 		.name = #name_, .must = must_, .read = read_,                            \
@@ -132,6 +142,7 @@ static const struct key keys[] = {
 	NUMBERS(user_connections, 1, 1000000),
 	NUMBERS(user_connections_per_second, 1, 1000000),
 	NUMBERS(idle_seconds, 1, 86400),
+	KEY(limits, read_limits, "count or enforce", 0, 0),
 	KEY(network, read_network, "none or user", 0, 0),
 	NUMBERS(port_min, 1, 65535),
 	KEY(kvm, read_kvm, "none or user", 0, 0),
@@ -156,6 +167,7 @@ config_default(struct config *ret)
 		.user_connections = 1000,
 		.user_connections_per_second = 500,
 		.idle_seconds = 60,
+		.limits = CONFIG_LIMITS_COUNT,
 		.network = CONFIG_NETWORK_USER,
 		.port_min = 1024,
 		.kvm = CONFIG_KVM_USER,

@@ -23,6 +23,9 @@ enum config_network { CONFIG_NETWORK_NONE = 1, CONFIG_NETWORK_USER };
 /* Which machines use the host's KVM. */
 enum config_kvm { CONFIG_KVM_NONE = 1, CONFIG_KVM_USER };
 
+/* What becomes of machines where the kernel cannot hold them to what they were granted. */
+enum config_limits { CONFIG_LIMITS_COUNT = 1, CONFIG_LIMITS_ENFORCE };
+
 struct config {
 	char runtime_dir[CONFIG_PATH_MAX];
 	char state_dir[CONFIG_PATH_MAX];
@@ -38,6 +41,7 @@ struct config {
 	uint32_t idle_seconds;
 	uint32_t network; /* enum config_network */
 	uint32_t port_min;
+	uint32_t limits;    /* enum config_limits */
 	uint32_t kvm;       /* enum config_kvm */
 	uint32_t log_level; /* enum log_level */
 };

@@ -101,10 +101,20 @@ enter(struct leases *leases, struct user *user, uint32_t id, const uint8_t uuid[
 	return lease;
 }
 
+static void
+put_back(struct leases *leases, struct lease *lease)
+{
+	lease->next = leases->free;
+	leases->free = lease;
+}
+
 /* It is over, or came to nothing: the worker is told in either case, which may know its id. */
 static void
-release(struct lease *lease)
+release(struct lease *lease, enum ipc_gone how)
 {
+	struct ipc_lease_gone gone = {.id = lease->id,
+		.how = how == IPC_GONE_ENDED && lease->forced ? IPC_GONE_STOPPED : how,
+		.limit_kib = lease->grant.memory_kib + lease->grant.overhead_kib};
 	struct leases *leases = &broker_of(lease)->leases;
 	struct user *user = lease->user;
 	struct lease **at = &user->leases.first;
@@ -114,9 +124,11 @@ release(struct lease *lease)
 	*at = lease->next;
 	count(leases, lease, false);
 	lease->state = LEASE_FREE;
-	lease->next = leases->free;
-	leases->free = lease;
-	wishes_lease_gone(&user->child, lease->id);
+	/* Until then it stays where the question is. */
+	lease->over = lease->freezing.open;
+	if (!lease->over)
+		put_back(leases, lease);
+	wishes_lease_gone(&user->child, &gone);
 }
 
 static bool
@@ -184,17 +196,26 @@ end_again(struct timer *timer)
 	ask_end(container_of(timer, struct lease, retry));
 }
 
+static const char *
+how_ended(enum ipc_gone how)
+{
+	if (how == IPC_GONE_MEMORY)
+		return ": it needed more memory than it was granted";
+	return how == IPC_GONE_HOST_MEMORY ? ": the host had no more memory" : "";
+}
+
 static void
 leaf_ended(struct question *question, int err, const void *body, int *fds)
 {
 	struct lease *lease = container_of(question, struct lease, question);
 	struct loop *loop = &broker_of(lease)->loop;
 
-	(void)body;
 	(void)fds;
 	if (err == 0) {
-		log_info("lease gone " LEASE_FMT, LEASE_ARGS(lease));
-		release(lease);
+		enum ipc_gone how = ((const struct ipc_leaf_ended *)body)->how;
+
+		log_info("lease gone " LEASE_FMT "%s", LEASE_ARGS(lease), how_ended(how));
+		release(lease, how);
 		return;
 	}
 	if (!lease->told)
@@ -259,6 +280,9 @@ fill_box(struct question *question, union question_body *ret, int *ret_fd)
 static bool
 give(struct lease *lease, int err, int fd)
 {
+	static const char cannot[IPC_REASON_MAX] =
+		"this host's control groups do not limit processor, memory and threads (limits = "
+		"enforce in qemud.conf); root of this host can change it";
 	struct ipc_leased leased = {.id = lease->id, .pid = lease->pid};
 	uint32_t serial = lease->serial;
 	int r;
@@ -266,6 +290,10 @@ give(struct lease *lease, int err, int fd)
 	lease->serial = 0;
 	if (serial == 0)
 		return false;
+	if (err == -EOPNOTSUPP && broker_of(lease)->config.limits == CONFIG_LIMITS_ENFORCE) {
+		(void)wishes_refuse_lease(&lease->user->child, serial, cannot);
+		return false;
+	}
 	r = wishes_answer_lease(&lease->user->child, serial, err, &leased, fd);
 	return r == 0 && err == 0;
 }
@@ -289,7 +317,7 @@ boxed(struct question *question, int err, const void *body, int *fds)
 			 " memory=%" PRIu64 "KiB",
 			LEASE_ARGS(lease), lease->pid, lease->grant.vcpus, lease->grant.memory_kib);
 	} else if (lease->state == LEASE_ASKED) {
-		release(lease);
+		release(lease, IPC_GONE_ENDED);
 	} else {
 		/* There is a process that nobody took, and maybe nobody watches. */
 		kill_lease(lease);
@@ -348,16 +376,91 @@ leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *wan
 	return 0;
 }
 
+struct lease *
+leases_by_id(const struct user *user, uint32_t id)
+{
+	struct lease *lease = user->leases.first;
+
+	while (lease && lease->id != id)
+		lease = lease->next;
+	return lease;
+}
+
 void
 leases_stop(const struct user *user, uint32_t id)
 {
-	for (struct lease *lease = user->leases.first; lease; lease = lease->next) {
-		if (lease->id != id)
-			continue;
-		lease->unwanted = true;
-		if (lease->state == LEASE_HELD)
-			kill_lease(lease);
-	}
+	struct lease *lease = leases_by_id(user, id);
+
+	if (!lease)
+		return;
+	lease->unwanted = true;
+	if (lease->state == LEASE_HELD)
+		kill_lease(lease);
+}
+
+int
+leases_force_stop(const struct user *user, uint32_t id)
+{
+	struct lease *lease = leases_by_id(user, id);
+
+	if (!lease)
+		return -ENOENT;
+	lease->forced = true;
+	leases_stop(user, id);
+	return 0;
+}
+
+/* --- standing still ----------------------------------------------------------------------- */
+
+static int
+fill_freeze(struct question *question, union question_body *ret, int *ret_fd)
+{
+	const struct lease *lease = container_of(question, struct lease, freezing);
+
+	(void)ret_fd;
+	if (lease->over)
+		return -ESRCH;
+	ret->leaf_freeze = (struct ipc_leaf_freeze){
+		.leaf = {.uid = lease->user->uid, .id = lease->id}, .on = lease->freeze};
+	memcpy(ret->leaf_freeze.leaf.uuid, lease->uuid, sizeof ret->leaf_freeze.leaf.uuid);
+	return 0;
+}
+
+static void
+frozen(struct question *question, int err, const void *body, int *fds)
+{
+	struct lease *lease = container_of(question, struct lease, freezing);
+	struct leases *leases = &broker_of(lease)->leases;
+
+	(void)body;
+	(void)fds;
+	/* Without a ledger there is no leaf of what runs. */
+	if (err == -ENOENT)
+		err = lease->over ? -ESRCH : -EOPNOTSUPP;
+	if (err == 0 && !lease->over)
+		log_info("lease %s " LEASE_FMT, lease->freeze ? "frozen" : "thawed",
+			LEASE_ARGS(lease));
+	lease->frozen(lease->frozen_arg, err);
+	if (lease->over)
+		put_back(leases, lease);
+}
+
+int
+leases_freeze(const struct user *user, uint32_t id, bool on, leases_done_fn *done, void *arg)
+{
+	static const struct question_ops ops = {
+		.type = IPC_LEAF_FREEZE, .fill = fill_freeze, .answered = frozen};
+	struct lease *lease = leases_by_id(user, id);
+
+	if (!lease || lease->state != LEASE_HELD)
+		return -ENOENT;
+	if (lease->freezing.open)
+		return -EBUSY;
+	lease->freeze = on;
+	lease->frozen = done;
+	lease->frozen_arg = arg;
+	starter_ask(&broker_of(lease)->starter, &lease->freezing, &ops, LANE_KNOWN);
+	return 0;
 }
 
 void

@@ -45,6 +45,9 @@ struct leases_share {
 	struct pace refusals;
 };
 
+/* What was asked for has been done, or not: err is 0 or a negative errno. Called once, from the loop. */
+typedef void leases_done_fn(void *arg, int err);
+
 struct lease {
 	struct lease *next; /* of its user's, or of the free ones */
 	struct user *user;
@@ -55,12 +58,18 @@ struct lease {
 		grant;   /* zero: of one that was found, and nobody knows what it was granted */
 	uint32_t serial; /* of the worker's ask; 0: nobody waits for the answer any more */
 	bool unwanted;   /* to be ended as soon as it is there */
+	bool forced;     /* the same, and her worker has not asked for it */
 	bool told;       /* that it cannot be ended */
 	struct question question;
 	struct io end_io; /* on pidfd */
 	int pidfd;        /* owned; -1 when there is no process; see LEAF_FOUND */
 	uint32_t pid;     /* 0: not known */
 	struct timer retry;
+	struct question freezing;
+	bool freeze; /* what is asked for */
+	bool over;   /* nothing is left of it, but that question */
+	leases_done_fn *frozen;
+	void *frozen_arg;
 	struct net *nets; /* the first of what runs for its network */
 };
 
@@ -94,6 +103,19 @@ int leases_ask(struct leases *leases, struct user *user, const struct ipc_lease 
 	uint32_t serial, char ret_why[static IPC_REASON_MAX]);
 /** End everything of that virtual machine; nothing happens if it is none of the user's. */
 void leases_stop(const struct user *user, uint32_t id);
+/**
+ * The same for who may do it to her, whatever her worker does: the worker is told that somebody else
+ * did. Returns 0, also when it is ending already, or -ENOENT: there is none.
+ */
+int leases_force_stop(const struct user *user, uint32_t id);
+/**
+ * Have all of it stand still, or go on, whatever her worker does; it can be ended meanwhile. done(arg)
+ * follows: -EOPNOTSUPP: the host has no control groups; -ESRCH: it has ended. Returns 0; -ENOENT: none
+ * of hers with that id runs; -EBUSY: the last such ask is not answered yet.
+ */
+int leases_freeze(const struct user *user, uint32_t id, bool on, leases_done_fn *done, void *arg);
+/** The user's lease of that id, or NULL. */
+struct lease *leases_by_id(const struct user *user, uint32_t id);
 /** The user's lease with the smallest id above that, or NULL. */
 const struct lease *leases_next(const struct user *user, uint32_t after);
 /** The user's worker has ended. What runs goes on; what it waited for is not wanted any more. */

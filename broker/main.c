@@ -130,7 +130,8 @@ make_places(struct broker *broker, char ret_cgroup[static CONFIG_PATH_MAX])
 		places_cgroup(&broker->config, ret_cgroup, error) != 0)
 		die("%s", error);
 	if (*ret_cgroup == '\0')
-		log_info("no control group: what users take is neither counted nor limited");
+		log_info(
+			"no control group: what virtual machines take is counted, and not limited");
 }
 
 static void
@@ -209,6 +210,7 @@ exec_starter(const struct broker *broker, const struct options *options, const c
 		.cgroup = cgroup,
 		.log_level = log_level_name(broker->config.log_level),
 		.kvm = broker->config.kvm == CONFIG_KVM_USER,
+		.enforce = broker->config.limits == CONFIG_LIMITS_ENFORCE,
 	};
 	int fd, r;
 

@@ -49,7 +49,7 @@ starter_exec(const struct starter_command *command, int *ret_fd)
 	char program[PROGRAM_PATH_MAX];
 	/* exec does not write to its arguments; its prototype is older than const. */
 	const char *argv[] = {"qemud-launch", "--users", command->users, "--libexec",
-		command->libexec, "--log", command->log_level, NULL, NULL, NULL, NULL};
+		command->libexec, "--log", command->log_level, NULL, NULL, NULL, NULL, NULL};
 	size_t n = 7;
 	int fds[2];
 	pid_t pid;
@@ -64,6 +64,8 @@ starter_exec(const struct starter_command *command, int *ret_fd)
 	}
 	if (command->kvm)
 		argv[n++] = "--kvm";
+	if (command->enforce)
+		argv[n++] = "--enforce";
 	r = packet_pair(fds);
 	if (r < 0)
 		return r;

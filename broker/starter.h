@@ -28,6 +28,8 @@ union question_body {
 	struct ipc_resolve resolve;
 	struct ipc_box box;
 	struct ipc_leaf leaf;
+	struct ipc_leaf_limit leaf_limit;
+	struct ipc_leaf_freeze leaf_freeze;
 };
 
 struct question_ops {
@@ -80,6 +82,7 @@ struct starter_command {
 	const char *cgroup;    /* "": none */
 	const char *log_level; /* its name */
 	bool kvm;              /* machines may use the host's */
+	bool enforce;          /* none without limits */
 };
 
 /**

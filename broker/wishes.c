@@ -73,13 +73,11 @@ wishes_answer_net(struct child *child, uint32_t serial, int err, int fd)
 }
 
 void
-wishes_lease_gone(struct child *child, uint32_t id)
+wishes_lease_gone(struct child *child, const struct ipc_lease_gone *gone)
 {
-	struct ipc_lease_gone body = {.id = id};
-
 	/* One that has not said HELLO asks for what there is when it has. */
 	if (child->state == CHILD_SERVING || child->state == CHILD_LEAVING)
-		(void)sent(child, IPC_LEASE_GONE, link_notify(&child->link, IPC_LEASE_GONE, &body));
+		(void)sent(child, IPC_LEASE_GONE, link_notify(&child->link, IPC_LEASE_GONE, gone));
 	child_next(child);
 }
 

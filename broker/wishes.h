@@ -43,7 +43,7 @@ int wishes_refuse_lease(
 /** The same for a process of a network, as for a tool. */
 int wishes_answer_net(struct child *child, uint32_t serial, int err, int fd);
 /** A lease of its user's is over: tell the worker, if there is one that listens. */
-void wishes_lease_gone(struct child *child, uint32_t id);
+void wishes_lease_gone(struct child *child, const struct ipc_lease_gone *gone);
 
 /** A worker that serves: its place for its inventory (the caller's). */
 void wishes_place_inventory(struct child *child, int fd);

@@ -170,7 +170,7 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 		uplink->ops->lease_found(
 			uplink, cookie, message->err, message->err ? NULL : message->body);
 	else if (message->type == IPC_LEASE_GONE && uplink->ops->lease_gone)
-		uplink->ops->lease_gone(uplink, ((const struct ipc_lease_gone *)message->body)->id);
+		uplink->ops->lease_gone(uplink, message->body);
 }
 
 /* The answer to this ask will not come. */

@@ -65,7 +65,7 @@ struct uplink_ops {
 	 */
 	int (*ticket)(struct uplink *uplink, const struct ipc_ticket_change *change);
 	/* Nothing of that VM runs any more. */
-	void (*lease_gone)(struct uplink *uplink, uint32_t id);
+	void (*lease_gone)(struct uplink *uplink, const struct ipc_lease_gone *gone);
 	/*
 	 * A worker's: where its inventory is to be written (see IPC_INVENTORY_PLACE); fd is the
 	 * callee's. NULL: it is closed, and nobody asks the next.

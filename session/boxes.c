@@ -58,7 +58,7 @@ forget(struct box *box)
 static void
 tell_gone(struct box *box)
 {
-	struct ipc_lease_gone gone = {.id = box->id};
+	struct ipc_lease_gone gone = {.id = box->id, .how = IPC_GONE_ENDED};
 
 	if (box->kind != BOX_VM ||
 		link_notify(box->boxes->link, IPC_LEASE_GONE, &gone) != LINK_E_FULL)

@@ -196,11 +196,11 @@ uplink_lease_found(
 }
 
 static void
-uplink_lease_gone(struct uplink *uplink, uint32_t id)
+uplink_lease_gone(struct uplink *uplink, const struct ipc_lease_gone *gone)
 {
 	struct worker *worker = container_of(uplink, struct worker, uplink);
 
-	vms_lease_gone(&worker->estate.vms, id);
+	vms_lease_gone(&worker->estate.vms, gone);
 }
 
 static void

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grant.c: what a VM was granted, written on its leaf; see grant.h.
+ * grant.c: what a VM was granted: written on its leaf, and enforced there; see grant.h.
  */
 #include "broker/launch/grant.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
-enum { NOTE_MAX = 96 };
+#include "broker/launch/ledger.h"
+#include "lib/take.h"
+
+enum { NOTE_MAX = 96, VALUE_MAX = 48, EVENTS_MAX = 512, PERIOD_US = 100000 };
 
 static int
 format(const struct ipc_grant *grant, char text[static NOTE_MAX])
@@ -56,4 +62,73 @@ grant_read(int leaf_fd, struct ipc_grant *ret)
 		return -EBADMSG;
 	*ret = grant;
 	return 0;
+}
+
+/* --- limits ------------------------------------------------------------------------------- */
+
+/* Returns 0 or a negative errno; -EOPNOTSUPP: this kernel, or this tree, has no such file. */
+static int
+set(int leaf_fd, const char *name, const char *value)
+{
+	fd_auto int fd = openat(leaf_fd, name, O_WRONLY | O_CLOEXEC);
+	size_t n = strlen(value);
+
+	if (fd < 0)
+		return errno == ENOENT ? -EOPNOTSUPP : -errno;
+	return write(fd, value, n) != (ssize_t)n ? -errno : 0;
+}
+
+int
+grant_enforce(int leaf_fd, const struct ipc_grant *grant)
+{
+	char memory[VALUE_MAX], cpu[VALUE_MAX];
+	const struct {
+		const char *name, *value;
+		bool may_be_missing; /* without an account of swap there is none to limit */
+	} limits[] = {
+		{"memory.oom.group", "1", false},
+		{"memory.swap.max", memory, true},
+		{"memory.max", memory, false},
+		{"cpu.max", cpu, false},
+	};
+	int missing = 0;
+
+	(void)snprintf(memory, sizeof(memory), "%" PRIu64,
+		(grant->memory_kib + grant->overhead_kib) * 1024);
+	(void)snprintf(cpu, sizeof(cpu), "%" PRIu64 " %d", ((uint64_t)grant->vcpus + 1) * PERIOD_US,
+		PERIOD_US);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		int r = set(leaf_fd, limits[i].name, limits[i].value);
+
+		if (r < 0 && r != -EOPNOTSUPP)
+			return r;
+		if (r < 0 && !limits[i].may_be_missing)
+			missing = r;
+	}
+	return missing;
+}
+
+/* A line "NAME NUMBER" of memory.events. */
+static uint64_t
+event(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = text; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+		if (strncmp(at, name, n) == 0 && at[n] == ' ')
+			return strtoull(at + n + 1, NULL, 10);
+	return 0;
+}
+
+enum ipc_gone
+grant_how_ended(int leaf_fd)
+{
+	char text[EVENTS_MAX];
+
+	/* Where there is no such file nobody counts. */
+	if (ledger_read(leaf_fd, "memory.events", text, sizeof(text)) < 0 ||
+		event(text, "oom_kill") == 0)
+		return IPC_GONE_ENDED;
+	/* oom: an allocation failed at a limit of this group's. */
+	return event(text, "oom") > 0 ? IPC_GONE_MEMORY : IPC_GONE_HOST_MEMORY;
 }

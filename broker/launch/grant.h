@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grant.h: what a VM was granted, written on its leaf.
+ * grant.h: what a VM was granted: written on its leaf, and enforced there.
  *
  * Runs in qemud-launch, as root. The note is an extended attribute of the leaf's folder (user.*,
  * which cgroup v2 has since Linux 5.7): it is there before the first process of the VM is, is
@@ -14,6 +14,16 @@
 #include "protocol/ipc/ipc.h"
 
 #define GRANT_ATTRIBUTE "user.qemud.grant"
+
+/**
+ * Have the kernel hold everything in the leaf to it: all of its memory (memory.max, and as much swap at
+ * most), a processor for each virtual one and one for QEMU (cpu.max); and, when the memory does not
+ * suffice, end all of it together (memory.oom.group). Returns 0, -EOPNOTSUPP when a controller is not
+ * there, after what is there has been set, or another negative errno.
+ */
+int grant_enforce(int leaf_fd, const struct ipc_grant *grant);
+/** What the kernel has ended there for want of memory: IPC_GONE_ENDED when it has not. */
+enum ipc_gone grant_how_ended(int leaf_fd);
 
 /** Write it down. Returns 0 or a negative errno. */
 int grant_write(int leaf_fd, const struct ipc_grant *grant);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/launch/grant.h"
 #include "broker/launch/process.h"
 #include "broker/launch/resident.h"
 #include "broker/launch/userdir.h"
@@ -47,11 +46,16 @@ static void
 leave(struct process *child, int code, int status)
 {
 	struct launch *starter = child->arg;
+	struct ipc_leaf vm;
 
 	(void)code;
 	(void)status;
-	/* EBUSY: somebody else is in it, as the user's next worker. */
-	(void)ledger_leave(&starter->ledger, child->uid, child->leaf);
+	/*
+	 * EBUSY: somebody else is in it, as the user's next worker. What there is to know of a VM's end
+	 * is asked for with LEAF_END.
+	 */
+	if (ledger_leaf_read(child->uid, child->leaf, &vm) != LEDGER_VM)
+		(void)ledger_leave(&starter->ledger, child->uid, child->leaf);
 	leaves_look(&starter->leaves);
 }
 
@@ -78,8 +82,8 @@ start_linked(struct launch *starter, struct spawn *spawn, enum program program, 
 	foreign_refuse(broker_fd);
 	child_fd = pair[1];
 	r = ledger_enter(&starter->ledger, spawn->uid, leaf, &cgroup_fd);
-	if (r == 0 && grant && cgroup_fd >= 0)
-		r = grant_write(cgroup_fd, grant);
+	if (r == 0 && grant)
+		r = leaves_grant(&starter->leaves, cgroup_fd, grant);
 	if (r < 0) {
 		log_error("uid=%" PRIu32 " %s: its control group cannot be made: %s", spawn->uid,
 			program_name(program), strerror(-r));
@@ -351,6 +355,31 @@ ask_leaf_end(struct launch *starter, const struct ipc_message *message, int *fds
 	return leaves_end(&starter->leaves, message->serial, message->body);
 }
 
+/* Both are answered at once. */
+static int
+ask_leaf_limit(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	const struct ipc_leaf_limit *ask = message->body;
+	int r = leaves_limit(&starter->leaves, &ask->leaf, &ask->grant);
+
+	(void)fds;
+	if (r == 0)
+		(void)link_answer(&starter->link, IPC_LEAF_LIMITED, message->serial, 0, NULL, NULL);
+	return r;
+}
+
+static int
+ask_leaf_freeze(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	const struct ipc_leaf_freeze *ask = message->body;
+	int r = leaves_freeze(&starter->leaves, &ask->leaf, ask->on);
+
+	(void)fds;
+	if (r == 0)
+		(void)link_answer(&starter->link, IPC_LEAF_FROZEN, message->serial, 0, NULL, NULL);
+	return r;
+}
+
 /* An ask is answered by its function, except when that returns a negative errno. */
 static const struct {
 	enum ipc_type ask, answer;
@@ -362,6 +391,8 @@ static const struct {
 	{IPC_BOX, IPC_BOXED, ask_box},
 	{IPC_LEAF_NEXT, IPC_LEAF_FOUND, ask_leaf_next},
 	{IPC_LEAF_END, IPC_LEAF_ENDED, ask_leaf_end},
+	{IPC_LEAF_LIMIT, IPC_LEAF_LIMITED, ask_leaf_limit},
+	{IPC_LEAF_FREEZE, IPC_LEAF_FROZEN, ask_leaf_freeze},
 };
 
 static void
@@ -402,7 +433,7 @@ launch_serve(struct launch *starter, int fd)
 
 	lookup_init(&starter->lookups, starter->loop, &starter->link,
 		starter->programs.fds[PROGRAM_RESOLVE], starter->null_fd);
-	leaves_init(
-		&starter->leaves, starter->loop, &starter->link, &starter->ledger, &starter->left);
+	leaves_init(&starter->leaves, starter->loop, &starter->link, &starter->ledger,
+		starter->enforce, &starter->left);
 	return link_start(&starter->link, starter->loop, fd, IPC_LINK_STARTER, IPC_SIDE_PEER, &ops);
 }

@@ -38,6 +38,7 @@ struct launch {
 	int null_fd;
 	int self_fd;      /* its own pidfd */
 	uint32_t n_tools; /* boxes of tools so far */
+	bool enforce;     /* no VM without limits */
 	bool kvm;         /* machines may use the host's, as far as their users may */
 };
 

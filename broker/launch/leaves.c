@@ -46,6 +46,20 @@ find(const struct leaves *leaves, const struct ipc_leaf *vm, int *ret_fd)
 	return ledger_find(leaves->ledger, vm->uid, name, ret_fd);
 }
 
+/*
+ * Remove the leaf if nobody is in it; *how becomes how its last ended, where the kernel says more than
+ * that they did. The same as leave().
+ */
+static int
+end(const struct leaves *leaves, const struct ipc_leaf *vm, enum ipc_gone *how)
+{
+	fd_auto int leaf_fd = -1;
+
+	if (find(leaves, vm, &leaf_fd) == 0 && *how == IPC_GONE_ENDED)
+		*how = grant_how_ended(leaf_fd);
+	return leave(leaves, vm);
+}
+
 /* Is somebody in the leaf? Reading this is also what makes the kernel tell the next change. */
 static bool
 is_populated(int events_fd)
@@ -62,9 +76,83 @@ is_populated(int events_fd)
 
 void
 leaves_init(struct leaves *leaves, struct loop *loop, struct link *link,
-	const struct ledger *ledger, struct sweep *left)
+	const struct ledger *ledger, bool enforce, struct sweep *left)
 {
-	*leaves = (struct leaves){.loop = loop, .link = link, .ledger = ledger, .left = left};
+	*leaves = (struct leaves){
+		.loop = loop, .link = link, .ledger = ledger, .enforce = enforce, .left = left};
+}
+
+/* --- what is granted ---------------------------------------------------------------------- */
+
+static int
+enforce(const struct leaves *leaves, int leaf_fd, const struct ipc_grant *grant)
+{
+	int r = grant_enforce(leaf_fd, grant);
+
+	return r == -EOPNOTSUPP && !leaves->enforce ? 0 : r;
+}
+
+int
+leaves_grant(const struct leaves *leaves, int leaf_fd, const struct ipc_grant *grant)
+{
+	int r;
+
+	if (leaf_fd < 0)
+		return leaves->enforce ? -EOPNOTSUPP : 0;
+	r = grant_write(leaf_fd, grant);
+	return r < 0 ? r : enforce(leaves, leaf_fd, grant);
+}
+
+/* The kernel would end what has more already. */
+static bool
+has_more(int leaf_fd, const struct ipc_grant *grant)
+{
+	char text[EVENTS_TEXT_MAX];
+
+	return ledger_read(leaf_fd, "memory.current", text, sizeof(text)) == 0 &&
+	       strtoull(text, NULL, 10) / 1024 >= grant->memory_kib + grant->overhead_kib;
+}
+
+int
+leaves_limit(struct leaves *leaves, const struct ipc_leaf *vm, const struct ipc_grant *grant)
+{
+	fd_auto int leaf_fd = -1;
+	struct ipc_grant before;
+	int r = find(leaves, vm, &leaf_fd);
+
+	if (r == 0)
+		r = grant_read(leaf_fd, &before);
+	if (r < 0)
+		return r;
+	if (has_more(leaf_fd, grant))
+		return -EBUSY;
+	/* Whoever ends now: what is noted is never less than what may be had. */
+	if (grant->memory_kib >= before.memory_kib && grant->vcpus >= before.vcpus)
+		r = grant_write(leaf_fd, grant);
+	if (r == 0)
+		r = enforce(leaves, leaf_fd, grant);
+	if (r == 0)
+		r = grant_write(leaf_fd, grant);
+	if (r < 0) {
+		log_error("uid=%" PRIu32 " vm=%" PRIu32 ": its limits cannot be changed: %s",
+			vm->uid, vm->id, strerror(-r));
+		(void)enforce(leaves, leaf_fd, &before);
+		(void)grant_write(leaf_fd, &before);
+	}
+	return r;
+}
+
+int
+leaves_freeze(struct leaves *leaves, const struct ipc_leaf *vm, bool on)
+{
+	fd_auto int leaf_fd = -1;
+	fd_auto int fd = -1;
+	int r = find(leaves, vm, &leaf_fd);
+
+	if (r < 0)
+		return r;
+	fd = openat(leaf_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, on ? "1" : "0", 1) != 1 ? -errno : 0;
 }
 
 /* --- LEAF_NEXT ---------------------------------------------------------------------------- */
@@ -184,36 +272,37 @@ leaves_next(struct leaves *leaves, uint32_t serial)
 static void
 finish(struct leaf_end *end, int err)
 {
+	struct ipc_leaf_ended body = {.how = end->how};
 	uint32_t serial = end->serial;
 
 	io_stop(&end->changed);
 	timer_stop(&end->late);
 	fd_close(&end->events_fd);
 	end->serial = 0;
-	answer(end->leaves, IPC_LEAF_ENDED, serial, err, NULL, NULL);
+	answer(end->leaves, IPC_LEAF_ENDED, serial, err, &body, NULL);
 }
 
 static void
 changed(struct io *io, uint32_t events)
 {
-	struct leaf_end *end = container_of(io, struct leaf_end, changed);
+	struct leaf_end *at = container_of(io, struct leaf_end, changed);
 
 	(void)events;
-	if (!is_populated(end->events_fd) && leave(end->leaves, &end->vm) == 0)
-		finish(end, 0);
+	if (!is_populated(at->events_fd) && end(at->leaves, &at->vm, &at->how) == 0)
+		finish(at, 0);
 }
 
 static void
 too_late(struct timer *timer)
 {
-	struct leaf_end *end = container_of(timer, struct leaf_end, late);
-	int r = leave(end->leaves, &end->vm);
+	struct leaf_end *at = container_of(timer, struct leaf_end, late);
+	int r = end(at->leaves, &at->vm, &at->how);
 
 	if (r < 0)
 		log_warning("uid=%" PRIu32 " vm=%" PRIu32
 			    ": killed, but still there after %d ms: %s",
-			end->vm.uid, end->vm.id, LEAVES_END_MS, strerror(-r));
-	finish(end, r);
+			at->vm.uid, at->vm.id, LEAVES_END_MS, strerror(-r));
+	finish(at, r);
 }
 
 /* Everything in the leaf, forks that are under way included. Returns 0 or a negative errno. */
@@ -260,29 +349,32 @@ begin(struct leaf_end *end, struct leaves *leaves, int leaf_fd)
 int
 leaves_end(struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
 {
-	struct leaf_end *end = find_unused(leaves);
+	struct leaf_end *at = find_unused(leaves);
+	enum ipc_gone how = IPC_GONE_ENDED;
 	fd_auto int leaf_fd = -1;
 	int r = 0;
 
 	/* Nobody in it, no leaf, no ledger: there is nothing to end. */
-	if (leave(leaves, vm) == 0) {
-		answer(leaves, IPC_LEAF_ENDED, serial, 0, NULL, NULL);
+	if (end(leaves, vm, &how) == 0) {
+		answer(leaves, IPC_LEAF_ENDED, serial, 0, &(struct ipc_leaf_ended){.how = how},
+			NULL);
 		return 0;
 	}
 	/* The broker asks no more than LINK_ASKS_MAX at once. */
-	if (!end)
+	if (!at)
 		return -EBUSY;
 	r = find(leaves, vm, &leaf_fd);
 	if (r == 0)
-		r = begin(end, leaves, leaf_fd);
+		r = begin(at, leaves, leaf_fd);
 	if (r < 0) {
 		log_error("uid=%" PRIu32 " vm=%" PRIu32 ": cannot be ended: %s", vm->uid, vm->id,
 			strerror(-r));
 		return r;
 	}
-	end->leaves = leaves;
-	end->serial = serial;
-	end->vm = *vm;
+	at->leaves = leaves;
+	at->serial = serial;
+	at->vm = *vm;
+	at->how = how;
 	return 0;
 }
 
@@ -290,9 +382,9 @@ void
 leaves_look(struct leaves *leaves)
 {
 	for (size_t i = 0; i < LINK_ASKS_MAX; i++) {
-		struct leaf_end *end = &leaves->ends[i];
+		struct leaf_end *at = &leaves->ends[i];
 
-		if (end->serial != 0 && leave(leaves, &end->vm) == 0)
-			finish(end, 0);
+		if (at->serial != 0 && end(leaves, &at->vm, &at->how) == 0)
+			finish(at, 0);
 	}
 }

@@ -35,18 +35,18 @@ enum { LINK_FD = 3 };
 struct options {
 	const char *users, *libexec, *cgroup;
 	enum log_level level;
-	bool kvm;
+	bool kvm, enforce;
 };
 
 static void
 read_options(int argc, char **argv, struct options *ret)
 {
-	enum { OPT_USERS = 1, OPT_LIBEXEC, OPT_CGROUP, OPT_LOG, OPT_KVM };
+	enum { OPT_USERS = 1, OPT_LIBEXEC, OPT_CGROUP, OPT_LOG, OPT_KVM, OPT_ENFORCE };
 	static const struct option known[] = {{"users", required_argument, NULL, OPT_USERS},
 		{"libexec", required_argument, NULL, OPT_LIBEXEC},
 		{"cgroup", required_argument, NULL, OPT_CGROUP},
 		{"log", required_argument, NULL, OPT_LOG}, {"kvm", no_argument, NULL, OPT_KVM},
-		{0}};
+		{"enforce", no_argument, NULL, OPT_ENFORCE}, {0}};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -67,6 +67,9 @@ read_options(int argc, char **argv, struct options *ret)
 			break;
 		case OPT_KVM:
 			ret->kvm = true;
+			break;
+		case OPT_ENFORCE:
+			ret->enforce = true;
 			break;
 		default:
 			die("it is started by qemud, not by hand");
@@ -115,8 +118,9 @@ open_ledger(const char *dir, struct launch *starter)
 		die("control group %s %s%s", dir,
 			why ? why : "cannot be used: ", why ? "" : strerror(-r));
 	if (limits)
-		log_warning(
-			"control group %s: %s; it counts all and limits what it can", dir, limits);
+		log_warning("control group %s: %s; %s", dir, limits,
+			starter->enforce ? "no virtual machine is started (limits in qemud.conf)"
+					 : "it counts all and limits what it can");
 	if (!dir)
 		log_warning("no control group: VMs end with qemud, for it could not find them "
 			    "again (set cgroup in qemud.conf)");
@@ -141,6 +145,7 @@ open_places(const struct options *options, struct launch *starter)
 			options->libexec);
 	starter->users_path = options->users;
 	starter->kvm = options->kvm;
+	starter->enforce = options->enforce;
 	r = userdir_open(options->users, &starter->users_fd, &why);
 	if (r != 0)
 		die("%s %s%s", options->users,

@@ -191,7 +191,8 @@ ipc_check_lease_gone(const void *body)
 {
 	const struct ipc_lease_gone *gone = body;
 
-	return is_vm_id(gone->id) && gone->zero == 0;
+	return is_vm_id(gone->id) && gone->how >= IPC_GONE_ENDED &&
+	       gone->how <= IPC_GONE_HOST_MEMORY && gone->limit_kib <= 2 * IPC_MEMORY_MAX_KIB;
 }
 
 bool
@@ -306,6 +307,31 @@ ipc_check_leaf(const void *body)
 	const struct ipc_leaf *leaf = body;
 
 	return is_unprivileged(leaf->uid) && is_vm_id(leaf->id);
+}
+
+bool
+ipc_check_leaf_ended(const void *body)
+{
+	const struct ipc_leaf_ended *ended = body;
+
+	return ended->how >= IPC_GONE_ENDED && ended->how <= IPC_GONE_HOST_MEMORY &&
+	       ended->how != IPC_GONE_STOPPED && ended->zero == 0;
+}
+
+bool
+ipc_check_leaf_limit(const void *body)
+{
+	const struct ipc_leaf_limit *limit = body;
+
+	return ipc_check_leaf(&limit->leaf) && is_grant(&limit->grant);
+}
+
+bool
+ipc_check_leaf_freeze(const void *body)
+{
+	const struct ipc_leaf_freeze *freeze = body;
+
+	return ipc_check_leaf(&freeze->leaf) && freeze->on <= 1 && freeze->zero == 0;
 }
 
 bool

@@ -88,7 +88,7 @@ enum ipc_type {
 	 * leaving; else the starter's.
 	 */
 	IPC_LEASED = 15,
-	/* broker -> child: nothing of that VM runs any more. */
+	/* broker -> child: nothing of that VM runs any more, and why, as far as the kernel knows. */
 	IPC_LEASE_GONE = 16,
 	/*
 	 * child -> broker: end everything of that VM, at once; LEASE_GONE follows. A lease that it
@@ -195,6 +195,15 @@ enum ipc_type {
 	 * or its principal, has as many as there may be; -EAGAIN: the host has no room now.
 	 */
 	IPC_CHANNEL_OPEN = 51,
+
+	/* broker -> starter: that is what the VM is granted from now on. */
+	IPC_LEAF_LIMIT = 64,
+	/* starter -> broker: it is written down, and holds. -ENOENT: there is no such leaf. */
+	IPC_LEAF_LIMITED = 65,
+	/* broker -> starter: nothing in that VM's leaf gets the processor any more, or it does again. */
+	IPC_LEAF_FREEZE = 66,
+	/* starter -> broker: so it is asked for. -ENOENT: there is no such leaf. */
+	IPC_LEAF_FROZEN = 67,
 
 	/*
 	 * broker -> worker, 1 descriptor, once, when it has said HELLO: a memfd of INVENTORY_MAX bytes
@@ -333,9 +342,18 @@ struct ipc_leased {
 	uint32_t pid; /* of the seed, and of the QEMU that it becomes, as the host sees it */
 };
 
+/* How the last of a VM ended. */
+enum ipc_gone {
+	IPC_GONE_ENDED = 1,  /* by itself, or because somebody ended it */
+	IPC_GONE_STOPPED,    /* the broker did, and not because its user's worker asked */
+	IPC_GONE_MEMORY,     /* the kernel did: it had all that it was granted, and needed more */
+	IPC_GONE_HOST_MEMORY /* the kernel did: the host, or a group above it, had no more */
+};
+
 struct ipc_lease_gone {
 	uint32_t id;
-	uint32_t zero;
+	uint32_t how;       /* enum ipc_gone */
+	uint64_t limit_kib; /* of memory, as it was granted; 0: not known */
 };
 
 struct ipc_lease_stop {
@@ -419,6 +437,22 @@ struct ipc_leaf {
 	uint32_t uid;
 	uint32_t id;
 	uint8_t uuid[IPC_UUID_SIZE];
+};
+
+struct ipc_leaf_ended {
+	uint32_t how; /* enum ipc_gone, but for STOPPED */
+	uint32_t zero;
+};
+
+struct ipc_leaf_limit {
+	struct ipc_leaf leaf;
+	struct ipc_grant grant;
+};
+
+struct ipc_leaf_freeze {
+	struct ipc_leaf leaf;
+	uint32_t on; /* 0 or 1 */
+	uint32_t zero;
 };
 
 struct ipc_leaf_found {

@@ -94,7 +94,14 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(LEAF_FOUND, sizeof(struct ipc_leaf_found), 1, STARTER, PEER, SERVING, false,
 		ipc_check_leaf_found),
 	RULE(LEAF_END, sizeof(struct ipc_leaf), 0, STARTER, BROKER, SERVING, false, ipc_check_leaf),
-	RULE(LEAF_ENDED, 0, 0, STARTER, PEER, SERVING, false, NULL),
+	RULE(LEAF_ENDED, sizeof(struct ipc_leaf_ended), 0, STARTER, PEER, SERVING, false,
+		ipc_check_leaf_ended),
+	RULE(LEAF_LIMIT, sizeof(struct ipc_leaf_limit), 0, STARTER, BROKER, SERVING, false,
+		ipc_check_leaf_limit),
+	RULE(LEAF_LIMITED, 0, 0, STARTER, PEER, SERVING, false, NULL),
+	RULE(LEAF_FREEZE, sizeof(struct ipc_leaf_freeze), 0, STARTER, BROKER, SERVING, false,
+		ipc_check_leaf_freeze),
+	RULE(LEAF_FROZEN, 0, 0, STARTER, PEER, SERVING, false, NULL),
 };
 /* clang-format on */
 

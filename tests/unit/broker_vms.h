@@ -141,12 +141,22 @@ next_lease(const struct kid *kid, uint32_t after)
 }
 
 static inline void
-expect_gone(const struct kid *kid, uint32_t id)
+expect_gone_how(const struct kid *kid, uint32_t id, enum ipc_gone how)
 {
 	AUTO(packet_fini) struct packet packet;
+	struct ipc_grant grant = grant_of(0);
+	struct ipc_lease_gone gone;
 
 	expect(kid->link, IPC_LEASE_GONE, &packet);
-	CHECK(((const struct ipc_lease_gone *)body_of(&packet))->id == id);
+	memcpy(&gone, body_of(&packet), sizeof gone);
+	CHECK(gone.id == id && gone.how == how);
+	CHECK(gone.limit_kib == 0 || gone.limit_kib == grant.memory_kib + grant.overhead_kib);
+}
+
+static inline void
+expect_gone(const struct kid *kid, uint32_t id)
+{
+	expect_gone_how(kid, id, IPC_GONE_ENDED);
 }
 
 /* --- the starter's part ------------------------------------------------------------------- */
@@ -162,15 +172,23 @@ expect_leaf_end(uint32_t uid, uint32_t id, uint8_t n, struct packet *ask)
 }
 
 static inline void
+leaf_ended_how(const struct packet *ask, enum ipc_gone how)
+{
+	struct ipc_leaf_ended body = {.how = how};
+
+	answer(starter_fd, ask, &body, sizeof body, NULL, 0);
+}
+
+static inline void
 end_leaf(uint32_t uid, uint32_t id, uint8_t n, int err)
 {
 	AUTO(packet_fini) struct packet ask;
 
 	expect_leaf_end(uid, id, n, &ask);
 	if (err < 0)
-		answer_error(starter_fd, &ask, err, 0);
+		answer_error(starter_fd, &ask, err, sizeof(struct ipc_leaf_ended));
 	else
-		answer(starter_fd, &ask, NULL, 0, NULL, 0);
+		leaf_ended_how(&ask, IPC_GONE_ENDED);
 	turn();
 }
 

@@ -132,6 +132,10 @@ is_in_enum(enum ipc_type type)
 	case IPC_INVENTORY_FOUND:
 	case IPC_CHANNEL:
 	case IPC_CHANNEL_OPEN:
+	case IPC_LEAF_LIMIT:
+	case IPC_LEAF_LIMITED:
+	case IPC_LEAF_FREEZE:
+	case IPC_LEAF_FROZEN:
 		return true;
 	}
 	return false;

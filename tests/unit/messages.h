@@ -43,7 +43,7 @@ static const struct ipc_idle_answer good_idle_answer = {.granted = 0};
 static const struct ipc_tool good_tool = {.kind = IPC_TOOL_PROBE};
 static const struct ipc_lease good_lease = {.uuid = {1}, .memory_kib = 524288, .vcpus = 2};
 static const struct ipc_leased good_leased = {.id = 1, .pid = 77};
-static const struct ipc_lease_gone good_lease_gone = {.id = 1};
+static const struct ipc_lease_gone good_lease_gone = {.id = 1, .how = IPC_GONE_ENDED};
 static const struct ipc_lease_stop good_lease_stop = {.id = 1};
 static const struct ipc_lease_next good_lease_next = {.after = 0};
 static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
@@ -65,6 +65,11 @@ static const struct ipc_box good_box = {.uid = 1000,
 	.uuid = {1},
 	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
 static const struct ipc_leaf good_leaf = {.uid = 1000, .id = 1, .uuid = {1}};
+static const struct ipc_leaf_ended good_leaf_ended = {.how = IPC_GONE_ENDED};
+static const struct ipc_leaf_limit good_leaf_limit = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
+	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
+static const struct ipc_leaf_freeze good_leaf_freeze = {
+	.leaf = {.uid = 1000, .id = 1, .uuid = {1}}, .on = 1};
 static const struct ipc_leaf_found good_leaf_found = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
 	.pid = 77,
 	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
@@ -98,7 +103,7 @@ static const struct expected messages[] = {
 	{13, ANSWER, "TOOL_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
 	{14, ASK, "LEASE", 32, 0, CHILD, PEER, S | L, false, &good_lease},
 	{15, ANSWER, "LEASED", 8, 1, CHILD, BROKER, S | L, false, &good_leased},
-	{16, NOTICE, "LEASE_GONE", 8, 0, CHILD, BROKER, S | L, false, &good_lease_gone},
+	{16, NOTICE, "LEASE_GONE", 16, 0, CHILD, BROKER, S | L, false, &good_lease_gone},
 	{18, NOTICE, "LEASE_STOP", 8, 0, CHILD, PEER, S | L, false, &good_lease_stop},
 	{20, ASK, "LEASE_NEXT", 8, 0, CHILD, PEER, S | L, false, &good_lease_next},
 	{21, ANSWER, "LEASE_FOUND", 24, 0, CHILD, BROKER, S | L, false, &good_lease_found},
@@ -119,7 +124,7 @@ static const struct expected messages[] = {
 	{40, ASK, "LEAF_NEXT", 0, 0, STARTER, BROKER, S, false, NULL},
 	{41, ANSWER, "LEAF_FOUND", 56, 1, STARTER, PEER, S, false, &good_leaf_found},
 	{42, ASK, "LEAF_END", 24, 0, STARTER, BROKER, S, false, &good_leaf},
-	{43, ANSWER, "LEAF_ENDED", 0, 0, STARTER, PEER, S, false, NULL},
+	{43, ANSWER, "LEAF_ENDED", 8, 0, STARTER, PEER, S, false, &good_leaf_ended},
 	{44, ASK, "INVENTORY", 8, 0, CHILD, PEER, S | L, false, &good_inventory},
 	{45, ANSWER, "INVENTORY_KEPT", 0, 0, CHILD, BROKER, S | L, false, NULL},
 	{46, NOTICE, "INVENTORY_CHANGED", 0, 0, CHILD, BROKER, S, false, NULL},
@@ -127,6 +132,10 @@ static const struct expected messages[] = {
 	{49, ANSWER, "INVENTORY_FOUND", 88, 1, CHILD, BROKER, S | L, false, &good_inventory_found},
 	{50, ASK, "CHANNEL", 16, 0, CHILD, PEER, S | L, false, &good_channel},
 	{51, ANSWER, "CHANNEL_OPEN", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{64, ASK, "LEAF_LIMIT", 48, 0, STARTER, BROKER, S, false, &good_leaf_limit},
+	{65, ANSWER, "LEAF_LIMITED", 0, 0, STARTER, PEER, S, false, NULL},
+	{66, ASK, "LEAF_FREEZE", 32, 0, STARTER, BROKER, S, false, &good_leaf_freeze},
+	{67, ANSWER, "LEAF_FROZEN", 0, 0, STARTER, PEER, S, false, NULL},
 	{90, NOTICE, "INVENTORY_PLACE", 0, 1, CHILD, BROKER, S, true, NULL},
 };
 /* clang-format on */

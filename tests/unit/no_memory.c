@@ -186,7 +186,7 @@ static void
 broker_plays(const struct ipc_header *header, const void *body)
 {
 	struct ipc_leased leased = {.pid = (uint32_t)getpid()};
-	struct ipc_lease_gone gone = {.id = play.lease};
+	struct ipc_lease_gone gone = {.id = play.lease, .how = IPC_GONE_ENDED};
 	int pair[2];
 
 	if (header->type == IPC_LEASE_NEXT) {

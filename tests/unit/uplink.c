@@ -112,11 +112,12 @@ lease_found(struct uplink *up, uint64_t cookie, int err, const struct ipc_lease_
 }
 
 static void
-lease_gone(struct uplink *up, uint32_t id)
+lease_gone(struct uplink *up, const struct ipc_lease_gone *gone)
 {
 	(void)up;
+	CHECK(gone->how == IPC_GONE_MEMORY && gone->limit_kib == 4096);
 	n_gone++;
-	last_gone = id;
+	last_gone = gone->id;
 }
 
 static int
@@ -519,7 +520,8 @@ static void
 test_lease_ends(void)
 {
 	static const struct ipc_lease_stop want = {.id = 9};
-	static const struct ipc_lease_gone gone_body = {.id = 9};
+	static const struct ipc_lease_gone gone_body = {
+		.id = 9, .how = IPC_GONE_MEMORY, .limit_kib = 4096};
 	static const struct uplink_ops few = {.pass = passed, .forget = forget, .stop = stopped};
 	uint64_t body;
 

@@ -376,6 +376,52 @@ test_crash(void)
 	stage_close();
 }
 
+/* The broker knows why, when nobody here does. */
+static void
+test_told_why(void)
+{
+	static const struct {
+		enum ipc_gone how;
+		int32_t reason;
+		const char *event, *words;
+	} cases[] = {
+		{IPC_GONE_MEMORY, DOMAIN_SHUTOFF_CRASHED, "stopped 2", "memory.max 345678 KiB"},
+		{IPC_GONE_HOST_MEMORY, DOMAIN_SHUTOFF_CRASHED, "stopped 2",
+			"because the host had no more"},
+		{IPC_GONE_STOPPED, DOMAIN_SHUTOFF_DESTROYED, "stopped 1",
+			"ended by somebody who administers this host"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		free_auto char *log = NULL;
+		size_t size = 0;
+		fd_auto int fd = -1;
+
+		stage_run("");
+		qemu_ends();
+		broker_says_gone_how(ID, cases[i].how);
+		for (int n = 0; n < 4; n++)
+			rig_turn(0);
+		CHECK_STR(told(), cases[i].event);
+		check_nothing_left(cases[i].reason);
+		fd = openat(rig.estate.home.folder_fd[HOME_LOG], "vm.log", O_RDONLY | O_CLOEXEC);
+		CHECK(fd >= 0 && fd_read_all(fd, 1 << 20, &log, &size) == 0);
+		CHECK(log && strstr(log, cases[i].words));
+		stage_close();
+	}
+	/* Who has ended it here knows better. */
+	stage_run("");
+	(void)ask(stage.client, RPC_PROC_DOMAIN_DESTROY, 0);
+	rig_turn(10);
+	qemu_ends();
+	broker_says_gone_how(ID, IPC_GONE_MEMORY);
+	for (int n = 0; n < 4; n++)
+		rig_turn(0);
+	CHECK_STR(told(), "stopped 1");
+	check_nothing_left(DOMAIN_SHUTOFF_DESTROYED);
+	stage_close();
+}
+
 /* What is asked for in the turn in which it ends. */
 static void
 test_asked_too_late(void)
@@ -479,6 +525,7 @@ main(void)
 	TEST("a guest that shuts down is shown so, once, and then as shut off", test_shutdown);
 	TEST("its last words count, though its end is read first", test_last_words);
 	TEST("a QEMU that ends by itself has crashed", test_crash);
+	TEST("why the kernel or somebody else has ended it is shown, and logged", test_told_why);
 	TEST("who asks while it ends is answered", test_asked_too_late);
 	TEST("the end of what is not there is nothing", test_unknown_ids);
 	TEST("without a definition it runs on, and is gone when it ends", test_undefined);

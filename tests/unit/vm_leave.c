@@ -36,13 +36,15 @@ test_worker_leaves(void)
 	}
 }
 
+static const struct ipc_lease_gone gone = {.id = ID, .how = IPC_GONE_ENDED};
+
 /* In the turn in which it ends, and in the one in which its start fails. */
 static void
 test_leaves_at_the_end(void)
 {
 	for (int turns = 0; turns < 3; turns++) {
 		stage_run("");
-		vms_lease_gone(&rig.estate.vms, ID);
+		vms_lease_gone(&rig.estate.vms, &gone);
 		for (int i = 0; i < turns; i++)
 			rig_turn(0);
 		stage_close();
@@ -109,7 +111,7 @@ test_leaves_at_its_end(void)
 	for (int turns = 0; turns < 3; turns++) {
 		stage_adopt("");
 		lists_it();
-		vms_lease_gone(&rig.estate.vms, ID);
+		vms_lease_gone(&rig.estate.vms, &gone);
 		for (int i = 0; i < turns; i++)
 			rig_turn(0);
 		vms_fini(&rig.estate.vms);

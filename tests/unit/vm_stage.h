@@ -107,11 +107,17 @@ broker_refuses_because(const char *why)
 }
 
 static inline void
-broker_says_gone(uint32_t id)
+broker_says_gone_how(uint32_t id, enum ipc_gone how)
 {
-	struct ipc_lease_gone gone = {.id = id};
+	struct ipc_lease_gone gone = {.id = id, .how = how, .limit_kib = 345678};
 
 	broker_sends(IPC_LEASE_GONE, 0, 0, &gone, sizeof(gone), -1);
+}
+
+static inline void
+broker_says_gone(uint32_t id)
+{
+	broker_says_gone_how(id, IPC_GONE_ENDED);
 }
 
 /* Nothing runs any more: what had to be told is told. */

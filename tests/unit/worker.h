@@ -112,10 +112,10 @@ rig_net(struct uplink *uplink, uint64_t cookie, int err, int fd)
 }
 
 static void
-rig_lease_gone(struct uplink *uplink, uint32_t id)
+rig_lease_gone(struct uplink *uplink, const struct ipc_lease_gone *gone)
 {
 	(void)uplink;
-	vms_lease_gone(&rig.estate.vms, id);
+	vms_lease_gone(&rig.estate.vms, gone);
 }
 
 static int

@@ -38,6 +38,7 @@ static const struct {
 	[VM_END_CRASHED] = {DOMAIN_SHUTOFF_CRASHED, EVENT_STOPPED_FAILED, "crashed"},
 	[VM_END_PANICKED] = {DOMAIN_SHUTOFF_CRASHED, EVENT_STOPPED_CRASHED, "panicked"},
 	[VM_END_FAILED] = {DOMAIN_SHUTOFF_FAILED, EVENT_STOPPED_FAILED, "failed"},
+	[VM_END_OUT_OF_MEMORY] = {DOMAIN_SHUTOFF_CRASHED, EVENT_STOPPED_CRASHED, "crashed"},
 };
 
 static void release(struct vm *vm);
@@ -238,9 +239,29 @@ ended(struct deferred *deferred)
 	release(vm);
 }
 
-void
-vm_gone(struct vm *vm)
+/* What the broker knows of an end that nobody here has asked for. */
+static void
+take_end(struct vm *vm, enum ipc_gone how, uint64_t limit_kib)
 {
+	if (how == IPC_GONE_ENDED || vm->end != 0)
+		return;
+	vm->end = how == IPC_GONE_STOPPED ? VM_END_DESTROYED : VM_END_OUT_OF_MEMORY;
+	if (how == IPC_GONE_MEMORY)
+		vm_log_note(&vm->log,
+			"out of memory: ended by the kernel at the limit of its control group, "
+			"memory.max %" PRIu64 " KiB: the guest's memory, and what QEMU may have",
+			limit_kib);
+	else if (how == IPC_GONE_HOST_MEMORY)
+		vm_log_note(&vm->log,
+			"out of memory: ended by the kernel because the host had no more");
+	else
+		vm_log_note(&vm->log, "ended by somebody who administers this host");
+}
+
+void
+vm_gone(struct vm *vm, enum ipc_gone how, uint64_t limit_kib)
+{
+	take_end(vm, how, limit_kib);
 	vm->lease = VM_LEASE_NONE;
 	vm->stopping = true;
 	loop_defer(vm->vms->loop, &vm->ending, ended);

@@ -46,7 +46,8 @@ enum vm_end {
 	VM_END_DESTROYED,
 	VM_END_CRASHED,
 	VM_END_PANICKED,
-	VM_END_FAILED
+	VM_END_FAILED,
+	VM_END_OUT_OF_MEMORY
 };
 
 /* Somebody who waits until it has ended. */
@@ -115,10 +116,10 @@ void vm_abandon(struct vm *vm);
 /** The broker's answer to the lease that was asked for (lib/uplink.h). Takes fd over. */
 void vm_leased(struct vm *vm, int err, const struct ipc_leased *leased, int fd);
 /**
- * Nothing of it runs any more: at the end of this turn of the loop, when its last words have been
+ * Nothing of it runs any more (how that came, and the limit of its memory: see IPC_LEASE_GONE): at the end of this turn of the loop, when its last words have been
  * read, its ops fail, its domain is shut off, everybody is told, and the vm is freed.
  */
-void vm_gone(struct vm *vm);
+void vm_gone(struct vm *vm, enum ipc_gone how, uint64_t limit_kib);
 /** End all of it now; the same follows. The first reason counts. It may be called from a step. */
 void vm_stop(struct vm *vm, enum vm_end end);
 /**

@@ -86,12 +86,12 @@ find_lease(struct vms *vms, uint32_t id)
 }
 
 void
-vms_lease_gone(struct vms *vms, uint32_t id)
+vms_lease_gone(struct vms *vms, const struct ipc_lease_gone *gone)
 {
-	struct vm *vm = find_lease(vms, id);
+	struct vm *vm = find_lease(vms, gone->id);
 
 	if (vm)
-		vm_gone(vm);
+		vm_gone(vm, (enum ipc_gone)gone->how, gone->limit_kib);
 }
 
 void

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Property: where the host has the controllers cpu, memory and pids, the kernel holds each VM to what it
+# was granted: what needs more memory than that ends, alone and as a whole, and is shown as crashed with
+# the limit; processors are as many as it has; users have equal shares; the note outlives the broker.
+# Run by tests/kernels: many machines have no such controllers.
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import host
+import tap
+import vm
+
+PLACE = os.environ["TEST_CGROUP"]
+CONTROLLERS = {"cpu", "memory", "pids"}
+GRANT = "user.qemud.grant"
+HOG = """
+import os, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
+hog = []
+while True:
+    hog.append(bytearray(os.urandom(1 << 16) * 256))
+"""
+SPIN = """
+import os, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
+for _ in range(3):
+    os.fork()
+while True:
+    pass
+"""
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def words(path):
+    return set(read(path).split())
+
+
+def leaf(user, number):
+    ids = [name for name in os.listdir(f"{PLACE}/u{host.UID[user]}") if name.endswith(vm.uuid(number))]
+    return f"{PLACE}/u{host.UID[user]}/{ids[0]}"
+
+
+def counts(path):
+    return {key: int(value) for key, value in (line.split() for line in read(path).splitlines())}
+
+
+def wait_for(what, find):
+    deadline = time.monotonic() + 60
+    while not find():
+        tap.true(time.monotonic() < deadline, what)
+        time.sleep(0.1)
+
+
+if PLACE == "none" or not CONTROLLERS <= words(f"{PLACE}/cgroup.controllers"):
+    tap.skip_all("no cgroup v2 here that has cpu, memory and pids")
+
+broker = host.start_broker(idle_seconds=600, limits="enforce")
+
+
+@tap.test("a VM that must be limited is started where that can be done")
+def _():
+    vm.define("alice", "one", 1)
+    vm.define("alice", "two", 2)
+    vm.define("bob", "his", 3)
+    for user, name in (("alice", "one"), ("alice", "two"), ("bob", "his")):
+        host.virsh(user, "start", name)
+        tap.equal(vm.state(user, name), "running (booted)", f"state of {name}")
+
+
+@tap.test("its leaf's limits are what was granted, and that is written on it")
+def _():
+    place = leaf("alice", 1)
+    note = os.getxattr(place, GRANT).decode()
+    grant = dict(item.split("=") for item in note.split())
+    total = (int(grant["memory_kib"]) + int(grant["overhead_kib"])) * 1024
+    tap.equal(read(f"{place}/memory.max"), f"{total}\n", "memory.max")
+    if os.path.exists(f"{place}/memory.swap.max"):
+        tap.equal(read(f"{place}/memory.swap.max"), f"{total}\n", "memory.swap.max")
+    tap.equal(read(f"{place}/memory.oom.group"), "1\n", "memory.oom.group")
+    tap.equal(read(f"{place}/cpu.max"), f"{(int(grant['vcpus']) + 1) * 100000} 100000\n", "cpu.max")
+    tap.equal(read(f"{place}/pids.max"), "4096\n", "pids.max")
+    with host.identity("alice"):
+        tap.equal(os.getxattr(place, GRANT).decode(), note, "its owner reads it")
+        try:
+            os.setxattr(place, GRANT, b"vcpus=1 memory_kib=1 overhead_kib=1")
+            tap.true(False, "its owner cannot write it")
+        except PermissionError:
+            pass
+
+
+@tap.test("users have equal shares of the processors, whatever the number of their VMs")
+def _():
+    tap.equal({user: read(f"{PLACE}/u{host.UID[user]}/cpu.weight") for user in ("alice", "bob")},
+              {"alice": "100\n", "bob": "100\n"}, "cpu.weight")
+    tap.true("cpu" in words(f"{PLACE}/cgroup.subtree_control"), "of the folders of users")
+
+
+@tap.test("no more processors than it has, and one for QEMU")
+def _():
+    place = leaf("alice", 1)
+    # Less than it was granted: the machine may have no more processors than that.
+    with open(f"{place}/cpu.max", "w", encoding="ascii") as file:
+        file.write("50000 100000")
+    before = counts(f"{place}/cpu.stat")["nr_throttled"]
+    with subprocess.Popen([sys.executable, "-c", SPIN, place], start_new_session=True) as spin:
+        wait_for("it is held back", lambda: counts(f"{place}/cpu.stat")["nr_throttled"] > before)
+        os.killpg(spin.pid, signal.SIGKILL)
+    tap.equal(vm.state("alice", "one"), "running (booted)", "its state")
+
+
+@tap.test("what needs more memory than it was granted ends alone, and is shown as crashed, with the limit")
+def _():
+    place = leaf("alice", 1)
+    total = int(read(f"{place}/memory.max")) // 1024
+    hog = subprocess.run([sys.executable, "-c", HOG, place], check=False)
+    tap.equal(hog.returncode, -9, "what asked for too much")
+    wait_for("it is shown as crashed", lambda: vm.state("alice", "one") == "shut off (crashed)")
+    log = read(f"/home/alice/.qemud/log/one.log")
+    tap.true(f"out of memory: ended by the kernel at the limit of its control group, memory.max {total} KiB"
+             in log, f"its log says why: {log[-400:]}")
+    broker.log.wait(r"lease gone .*: it needed more memory than it was granted")
+    tap.equal([vm.state("alice", "two"), vm.state("bob", "his")], ["running (booted)"] * 2, "all others")
+    host.virsh("alice", "start", "one")
+
+
+@tap.test("the next broker finds what was granted, and does not count it twice")
+def _():
+    global broker
+    notes = {number: os.getxattr(leaf(user, number), GRANT)
+             for user, number in (("alice", 1), ("alice", 2), ("bob", 3))}
+    broker.kill()
+    broker.leave()
+    broker = host.Broker(idle_seconds=600, limits="enforce")
+    found = broker.log.find(r"lease found .* vcpus=[1-9].* memory=[1-9]")
+    tap.equal(len(found), 3, f"leases found: {found}")
+    tap.equal({number: os.getxattr(leaf(user, number), GRANT)
+               for user, number in (("alice", 1), ("alice", 2), ("bob", 3))}, notes, "notes")
+    for user, name in (("alice", "one"), ("alice", "two"), ("bob", "his")):
+        host.virsh(user, "destroy", name)
+
+
+host.finish()
