@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "broker/notify.h"
 #include "broker/route.h"
@@ -83,6 +84,8 @@ broker_init(struct broker *broker)
 		.connections = config->user_connections,
 		.connections_per_second = config->user_connections_per_second,
 	};
+	broker->memory_kib =
+		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 	broker->worker_files = config->user_connections * 2 + WORKER_OWN_FDS;
 	broker->view_files = config->user_connections * 4 + VIEW_OWN_FDS;
 	child_init(&broker->refuser, broker, NULL);

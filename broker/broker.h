@@ -48,6 +48,7 @@ struct broker {
 	struct budget_limits limits;
 	uint32_t max_conns;    /* served at once: max_connections, or what descriptors allow */
 	uint32_t worker_files; /* RLIMIT_NOFILE of a worker */
+	uint64_t memory_kib;   /* of the host, as it was at the start */
 	uint32_t view_files;   /* of a view */
 
 	struct conns conns;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "broker/broker.h"
+#include "broker/limits.h"
 #include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/users.h"
@@ -373,6 +374,7 @@ fill_worker(struct question *question, union question_body *ret, int *ret_fd)
 		.log_level = broker->config.log_level,
 		.port_min = broker->config.port_min,
 		.wake = child->user->autostart.starting,
+		.share = limits_share(broker, child->user),
 	};
 	return *ret_fd < 0 ? *ret_fd : 0;
 }

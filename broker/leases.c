@@ -271,7 +271,8 @@ fill_box(struct question *question, union question_body *ret, int *ret_fd)
 		.kind = IPC_BOX_VM,
 		.n_files = LEASES_FILES,
 		.id = lease->id,
-		.grant = lease->grant};
+		.grant = lease->grant,
+		.share = limits_share(broker_of(lease), lease->user)};
 	memcpy(ret->box.uuid, lease->uuid, sizeof ret->box.uuid);
 	return *ret_fd < 0 ? *ret_fd : 0;
 }

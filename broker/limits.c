@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 #include "broker/broker.h"
+#include "broker/reach.h"
 #include "broker/users.h"
+#include "policy/limits.h"
 
 static void
 tighten(struct quota_limits *limits, enum quota_key key, uint64_t max, const char *rule)
@@ -22,16 +24,85 @@ tighten(struct quota_limits *limits, enum quota_key key, uint64_t max, const cha
 	(void)snprintf(limit->rule, sizeof limit->rule, "%s", rule);
 }
 
+static const struct {
+	enum quota_key key;
+	enum policy_key of;
+	bool host;
+} said[] = {
+	{QUOTA_VM_VCPUS, POLICY_VM_VCPUS, false},
+	{QUOTA_VM_MEMORY, POLICY_VM_MEMORY, false},
+	{QUOTA_VMS, POLICY_VMS, false},
+	{QUOTA_VCPUS, POLICY_VCPUS, false},
+	{QUOTA_MEMORY, POLICY_MEMORY, false},
+	{QUOTA_HOST_VMS, POLICY_VMS, true},
+	{QUOTA_HOST_VCPUS, POLICY_VCPUS, true},
+	{QUOTA_HOST_MEMORY, POLICY_MEMORY, true},
+};
+
+static uint64_t
+value_of(const struct policy_limit *limit, uint64_t host_kib)
+{
+	/* In this order a large percentage of a large memory stays what it is. */
+	return limit->is_percent
+		       ? host_kib / 100 * limit->value + host_kib % 100 * limit->value / 100
+		       : limit->value;
+}
+
+void
+limits_read(const struct policy *policy, const struct policy_who *who, uint64_t host_kib,
+	struct quota_limits *ret)
+{
+	struct policy_limits own, host;
+	char where[POLICY_WHERE_MAX];
+
+	quota_no_limits(ret);
+	policy_limits(policy, who, &own);
+	policy_host_limits(policy, &host);
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+		const struct policy_limit *limit = &(said[i].host ? &host : &own)->of[said[i].of];
+
+		if (limit->rule)
+			tighten(ret, said[i].key, value_of(limit, host_kib),
+				policy_rule_where(policy, limit->rule, where, sizeof where));
+	}
+}
+
+static struct policy_who
+who_is(const struct broker *broker, const struct user *user)
+{
+	return (struct policy_who){.uid = user->uid,
+		.account = user->has_account ? &user->account : NULL,
+		.is_system = reach_is_system(broker, user->uid)};
+}
+
 void
 limits_of(const struct broker *broker, const struct user *user, struct quota_limits *ret)
 {
+	struct policy_who who = who_is(broker, user);
 	uint64_t max = broker->config.max_vms;
 	uint64_t others = broker->leases.used.of[QUOTA_HOST_VMS] - user->leases.used.of[QUOTA_VMS];
 	uint64_t left = max > others ? max - others : 0;
 
-	quota_no_limits(ret);
+	limits_read(policy_builtin(), &who, broker->memory_kib, ret);
 	tighten(ret, QUOTA_HOST_VMS, max, "max_vms in qemud.conf");
 	/* As many as are left for all others, so that no few users can have all. */
 	tighten(ret, QUOTA_VMS, (left + 1) / 2,
 		"half of what other users leave of max_vms in qemud.conf");
+}
+
+struct ipc_share
+limits_share(const struct broker *broker, const struct user *user)
+{
+	struct policy_who who = who_is(broker, user);
+	struct ipc_share share = {.tasks = 0};
+	struct policy_limits own;
+	uint64_t tasks;
+
+	policy_limits(policy_builtin(), &who, &own);
+	tasks = own.of[POLICY_PIDS].value;
+	if (own.of[POLICY_PIDS].rule && tasks < POLICY_UNLIMITED)
+		share.tasks = tasks > INT32_MAX ? INT32_MAX : (uint32_t)tasks;
+	if (own.of[POLICY_CPU_WEIGHT].rule)
+		share.cpu_weight = (uint32_t)own.of[POLICY_CPU_WEIGHT].value;
+	return share;
 }

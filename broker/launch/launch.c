@@ -138,6 +138,17 @@ read_account(int fd, uint32_t uid, const char *op, struct account *ret)
 	return -EINVAL;
 }
 
+/* What is started is held to what it was granted in any case: this may fail. */
+static void
+share(const struct launch *starter, uint32_t uid, const struct ipc_share *share)
+{
+	int r = ledger_share(&starter->ledger, uid, share);
+
+	if (r < 0)
+		log_warning("uid=%" PRIu32 ": the share of all that runs for it cannot be set: %s",
+			uid, strerror(-r));
+}
+
 static int
 ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 {
@@ -188,6 +199,7 @@ ask_worker(struct launch *starter, const struct ipc_message *message, int *fds)
 	(void)snprintf(home, sizeof(home), "HOME=%s", account.home);
 	(void)snprintf(user, sizeof(user), "USER=%s", account.name);
 	(void)snprintf(logname, sizeof(logname), "LOGNAME=%s", account.name);
+	share(starter, account.uid, &ask->share);
 	spawn.uid = account.uid;
 	spawn.gid = account.gid;
 	spawn.groups = account.groups;
@@ -324,6 +336,7 @@ ask_box(struct launch *starter, const struct ipc_message *message, int *fds)
 		r = name_leaf(starter, ask, leaf);
 	if (r < 0)
 		return r;
+	share(starter, account.uid, &ask->share);
 	spawn.uid = account.uid;
 	spawn.gid = account.gid;
 	spawn.groups = account.groups;

@@ -158,6 +158,38 @@ user_name(char name[static USER_NAME_MAX], uint32_t uid)
 	(void)snprintf(name, USER_NAME_MAX, "u%" PRIu32, uid);
 }
 
+/* A number to one of the files of a user's folder, if the tree has it. */
+static int
+set(int user_fd, const char *name, uint32_t number)
+{
+	fd_auto int fd = -1;
+	char text[USER_NAME_MAX];
+	int n = snprintf(text, sizeof(text), "%" PRIu32, number);
+
+	if (number == 0)
+		return 0;
+	fd = openat(user_fd, name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return write(fd, text, (size_t)n) != n ? -errno : 0;
+}
+
+int
+ledger_share(const struct ledger *ledger, uint32_t uid, const struct ipc_share *share)
+{
+	fd_auto int user_fd = -1;
+	char name[USER_NAME_MAX];
+	int r;
+
+	if (ledger->dir_fd < 0)
+		return 0;
+	user_name(name, uid);
+	r = make_folder(ledger->dir_fd, name, &user_fd);
+	if (r == 0)
+		r = set(user_fd, "pids.max", share->tasks);
+	return r < 0 ? r : set(user_fd, "cpu.weight", share->cpu_weight);
+}
+
 int
 ledger_enter(const struct ledger *ledger, uint32_t uid, const char *leaf, int *ret_fd)
 {

@@ -48,6 +48,12 @@ enum ledger_kind {
 int ledger_open(struct ledger *ret, const char *dir, const char **ret_why, const char **ret_limits);
 
 /**
+ * Have the kernel hold all that runs for that user to its share, from now on; where a controller is
+ * missing it is not said, nor held. Returns 0 or a negative errno.
+ */
+int ledger_share(const struct ledger *ledger, uint32_t uid, const struct ipc_share *share);
+
+/**
  * Make the leaf of that user, of LEDGER_TASKS_MAX at most, and open it for CLONE_INTO_CGROUP; -1
  * where there is no ledger. The descriptor is the caller's. Returns 0 or a negative errno.
  */

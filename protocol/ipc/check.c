@@ -243,6 +243,12 @@ ipc_check_ticket_change(const void *body)
 	       is_reason(change->reason, change->verbs);
 }
 
+static bool
+is_share(const struct ipc_share *share)
+{
+	return share->tasks <= INT32_MAX && share->cpu_weight <= IPC_CPU_WEIGHT_MAX;
+}
+
 bool
 ipc_check_worker(const void *body)
 {
@@ -250,7 +256,7 @@ ipc_check_worker(const void *body)
 
 	return is_unprivileged(worker->uid) && worker->n_files != 0 &&
 	       is_log_level(worker->log_level) && worker->port_min >= 1 &&
-	       worker->port_min <= UINT16_MAX && worker->wake <= 1;
+	       worker->port_min <= UINT16_MAX && worker->wake <= 1 && is_share(&worker->share);
 }
 
 bool
@@ -291,7 +297,8 @@ ipc_check_box(const void *body)
 {
 	const struct ipc_box *box = body;
 
-	if (!is_unprivileged(box->uid) || box->n_files == 0 || box->kind == 0)
+	if (!is_unprivileged(box->uid) || box->n_files == 0 || box->kind == 0 ||
+		!is_share(&box->share))
 		return false;
 	if (box->kind == IPC_BOX_VM ? !is_grant(&box->grant)
 				    : !is_zero(&box->grant, sizeof box->grant))

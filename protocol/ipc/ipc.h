@@ -330,7 +330,7 @@ struct ipc_grant {
 };
 
 /* The most that a guest can have: what its definition is checked against (worker/domain). */
-enum { IPC_VCPUS_MAX = 255, IPC_CODE_MAX_MIB = 2048 };
+enum { IPC_VCPUS_MAX = 255, IPC_CODE_MAX_MIB = 2048, IPC_CPU_WEIGHT_MAX = 10000 };
 #define IPC_MEMORY_MAX_KIB (UINT64_C(1) << 34)
 
 struct ipc_lease_refused {
@@ -389,6 +389,12 @@ struct ipc_ticket_change {
 	char reason[IPC_REASON_MAX]; /* as in CONN_PASS; never empty when verbs is 0 */
 };
 
+/* Of all that runs for a user; 0: nothing is said, and it stays as it is. */
+struct ipc_share {
+	uint32_t tasks;      /* processes and threads; at most INT32_MAX */
+	uint32_t cpu_weight; /* 1 to 10000: cgroup v2's cpu.weight */
+};
+
 struct ipc_worker {
 	uint32_t uid;
 	uint32_t n_files;      /* RLIMIT_NOFILE of the worker */
@@ -396,6 +402,7 @@ struct ipc_worker {
 	uint32_t log_level;    /* enum log_level */
 	uint32_t port_min;     /* the lowest port of the host that a VM may be reached by */
 	uint32_t wake;         /* 1: open what the user has without waiting for a client; or 0 */
+	struct ipc_share share;
 };
 
 /* What qemud-view is started as. */
@@ -430,6 +437,7 @@ struct ipc_box {
 	uint32_t id;      /* of a VM, 0 for a tool */
 	uint8_t uuid[IPC_UUID_SIZE]; /* the same */
 	struct ipc_grant grant;      /* of a VM, zero for all others */
+	struct ipc_share share;
 };
 
 /* The leaf of a VM; see broker/launch/ledger.h for its name. */

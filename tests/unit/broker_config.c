@@ -42,7 +42,7 @@ test_every_key(void)
 				 "user_connections_per_second = 2\n"
 				 "idle_seconds = 3\n"
 				 "network = none\n"
-				 "port_min = 2048\nkvm = none\n"
+				 "port_min = 2048\nkvm = none\nlimits = enforce\n"
 				 "log_level = debug\n") == 0);
 	CHECK_STR(config.runtime_dir, "/run/q");
 	CHECK_STR(config.state_dir, "/srv/state");
@@ -53,7 +53,7 @@ test_every_key(void)
 	CHECK(config.max_views == 5);
 	CHECK(config.user_connections == 1 && config.user_connections_per_second == 2);
 	CHECK(config.network == CONFIG_NETWORK_NONE && config.port_min == 2048 &&
-		config.kvm == CONFIG_KVM_NONE);
+		config.kvm == CONFIG_KVM_NONE && config.limits == CONFIG_LIMITS_ENFORCE);
 	CHECK(config.idle_seconds == 3 && config.log_level == LEVEL_DEBUG);
 }
 
@@ -92,6 +92,7 @@ test_mistakes(void)
 		{"user_connections = 0\n", "from 1 to 1000000"},
 		{"network = bridge\n", "none or user"},
 		{"kvm = yes\n", "none or user"},
+		{"limits = on\n", "count or enforce"},
 		{"port_min = 65536\n", "from 1 to 65535"},
 		{"idle_seconds = 18446744073709551617\n", "from 1 to 86400"},
 		{"runtime_dir = run\n", "runtime_dir must be an absolute path"},

@@ -102,10 +102,8 @@ notes_are_read_to_the_letter(void)
 		"vcpus=2 memory_kib=17179869185 overhead_kib=222208",
 		"vcpus=2 memory_kib=1048576 overhead_kib=17179869185",
 		"vcpus=4294967298 memory_kib=1048576 overhead_kib=222208",
-		"vcpus=2 memory_kib=18446744073710600192 overhead_kib=222208",
-		"vcpus=2 memory_kib=1048576 overhead_kib=222208 "
-		"                                                                          "};
-	char folder[CGROUP_PATH_MAX];
+		"vcpus=2 memory_kib=18446744073710600192 overhead_kib=222208"};
+	char folder[CGROUP_PATH_MAX], longer[128];
 	struct ipc_grant read = {.vcpus = 9};
 	fd_auto int fd = -1;
 
@@ -118,6 +116,10 @@ notes_are_read_to_the_letter(void)
 		CHECK(grant_read(fd, &read) == -EBADMSG || !printf("# \"%s\"\n", bad[i]));
 		CHECK(read.vcpus == 9);
 	}
+	(void)snprintf(
+		longer, sizeof(longer), "%-127s", "vcpus=2 memory_kib=1048576 overhead_kib=222208");
+	CHECK(fsetxattr(fd, GRANT_ATTRIBUTE, longer, strlen(longer), 0) == 0);
+	CHECK(grant_read(fd, &read) == -EBADMSG);
 	CHECK(grant_write(fd, &granted) == 0 && grant_read(fd, &read) == 0);
 	CHECK(memcmp(&read, &granted, sizeof(read)) == 0);
 	CHECK(rmdir(folder) == 0);
