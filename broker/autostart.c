@@ -23,8 +23,8 @@
 #include "lib/log.h"
 #include "lib/take.h"
 #include "policy/nobody.h"
-#include "policy/policy.h"
 #include "policy/ticket.h"
+#include "protocol/verb.h"
 
 enum { LOOKS_AT_ONCE = 32, NAME_SIZE = 16 };
 
@@ -136,10 +136,8 @@ autostart_looked_up(struct user *user)
 							  : strerror(-user->lookup_err));
 		return;
 	}
-	ticket_decide(policy_builtin(),
-		&(struct policy_who){.uid = user->uid, .account = &user->account}, NULL,
-		IPC_SOCKET_RW, &ticket);
-	if (ticket.refusal != IPC_REFUSAL_NONE)
+	authority_decide(&user->child.broker->authority, user, IPC_SOCKET_RW, &ticket);
+	if (!(ticket.verbs & VERB_POWER))
 		put_off(user, ticket.reason);
 	else
 		child_next(&user->child);
@@ -175,8 +173,8 @@ consider(struct autostart *autostart, uint32_t uid)
 	uint64_t now_ns = loop_now(&broker->loop);
 	struct user *user;
 
-	if (uid == 0 || nobody_uid_why(uid) || has_run(broker, uid) ||
-		!registry_autostart(broker->places.registry_fd, uid))
+	if (uid == 0 || (nobody_uid_why(uid) && !authority_names(&broker->authority, uid)) ||
+		has_run(broker, uid) || !registry_autostart(broker->places.registry_fd, uid))
 		return true;
 	if (users_n_free(&broker->users) <= broker->users.size / AUTOSTART_SPARE)
 		return false;

@@ -2,7 +2,7 @@
 /*
  * broker.c: the broker as a whole: what it holds, its start, its end.
  *
- * Runs as root. The start goes on while the loop runs: accounts and what runs already -> refuser
+ * Runs as root. The start goes on while the loop runs: accounts, policy and what runs -> refuser
  * -> ready. Whatever fails on that way ends the broker with a line that says what to do; after
  * `ready` only the end of the starter does.
  */
@@ -91,7 +91,9 @@ broker_init(struct broker *broker)
 	child_init(&broker->refuser, broker, NULL);
 	tools_init(&broker->tools, broker);
 	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
-	r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
+	r = authority_init(&broker->authority, broker);
+	if (r == 0)
+		r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
 	if (r == 0)
 		r = users_init(&broker->users, broker, n_users + 1);
 	if (r == 0)
@@ -114,6 +116,7 @@ broker_fini(struct broker *broker)
 {
 	starter_stop(&broker->starter);
 	autostart_fini(&broker->autostart);
+	authority_fini(&broker->authority);
 	tools_fini(&broker->tools);
 	nets_fini(&broker->nets);
 	leases_fini(&broker->leases);
@@ -178,7 +181,7 @@ start_refuser(struct broker *broker)
 	const struct user *root = users_find(&broker->users, 0);
 
 	if (broker->view.name[0] != '\0' && root->lookup_again_ns != 0 && broker->leases.known &&
-		!broker->ready)
+		broker->authority.known && !broker->ready)
 		child_start(&broker->refuser);
 }
 
@@ -233,6 +236,19 @@ broker_system_known(struct broker *broker)
 }
 
 void
+broker_policy_known(struct broker *broker)
+{
+	start_refuser(broker);
+}
+
+void
+broker_policy_failed(struct broker *broker)
+{
+	log_error("it does not start with this policy: mend it first");
+	fail(broker);
+}
+
+void
 broker_leases_known(struct broker *broker)
 {
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
@@ -272,8 +288,8 @@ start_late(struct timer *timer)
 {
 	struct broker *broker = container_of(timer, struct broker, deadline);
 
-	log_error(
-		"not ready after %d seconds: accounts or qemud-view do not answer", BROKER_START_S);
+	log_error("not ready after %d seconds: the name service or qemud-view does not answer",
+		BROKER_START_S);
 	fail(broker);
 }
 
@@ -288,6 +304,7 @@ broker_start(struct broker *broker, int starter_fd)
 		loop_now(&broker->loop) + LOOP_S(BROKER_START_S), start_late);
 	route_look_up(broker, users_find(&broker->users, 0));
 	look_up_view(broker);
+	authority_start(&broker->authority);
 	leases_find(&broker->leases);
 	return 0;
 }
@@ -338,6 +355,7 @@ broker_stop(struct broker *broker)
 		return;
 	broker->stopping = true;
 	autostart_stop(&broker->autostart);
+	authority_stop(&broker->authority);
 	notify_send(broker->notify_fd, "STOPPING=1");
 	for (int i = 0; i < 2; i++)
 		listener_stop(&broker->listeners[i]);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/authority.h"
 #include "broker/autostart.h"
 #include "broker/budget.h"
 #include "broker/census.h"
@@ -51,6 +52,7 @@ struct broker {
 	uint64_t memory_kib;   /* of the host, as it was at the start */
 	uint32_t view_files;   /* of a view */
 
+	struct authority authority;
 	struct conns conns;
 	struct users users;
 	struct starter starter;
@@ -78,8 +80,8 @@ struct broker {
  */
 int broker_init(struct broker *broker);
 /**
- * Serve the link to qemud-launch (taken over), and begin: ask for the accounts and for what runs
- * already, start the refuser; then, from the loop, accept, and tell that it is ready. Returns 0 or
+ * Serve the link to qemud-launch (taken over), and begin: ask for the accounts, for the names in the
+ * policy, which is loaded (authority_load()), and for what runs already, start the refuser; then, from the loop, accept, and tell that it is ready. Returns 0 or
  * a negative errno.
  */
 int broker_start(struct broker *broker, int starter_fd);
@@ -100,6 +102,8 @@ int broker_account_fd(const struct account *account);
 
 /* What its parts report. */
 void broker_system_known(struct broker *broker);   /* root's look-up was answered */
+void broker_policy_known(struct broker *broker);   /* all names in it are */
+void broker_policy_failed(struct broker *broker);  /* there is a mistake in it */
 void broker_leases_known(struct broker *broker);   /* all that runs already */
 void broker_leases_failed(struct broker *broker);  /* it cannot be known, or held */
 void broker_refuser_serves(struct broker *broker); /* it has said HELLO */

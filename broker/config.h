@@ -30,6 +30,7 @@ struct config {
 	char runtime_dir[CONFIG_PATH_MAX];
 	char state_dir[CONFIG_PATH_MAX];
 	char cgroup[CONFIG_PATH_MAX]; /* "auto", "none" or an absolute path */
+	char policy[CONFIG_PATH_MAX]; /* the folder of policy.conf and policy.d */
 	char system_account[ACCOUNT_NAME_MAX];
 	char view_account[ACCOUNT_NAME_MAX];
 	uint32_t max_users;
@@ -39,7 +40,8 @@ struct config {
 	uint32_t user_connections;
 	uint32_t user_connections_per_second;
 	uint32_t idle_seconds;
-	uint32_t network; /* enum config_network */
+	uint32_t account_seconds; /* an answer about an account or a name is good for that long */
+	uint32_t network;         /* enum config_network */
 	uint32_t port_min;
 	uint32_t limits;    /* enum config_limits */
 	uint32_t kvm;       /* enum config_kvm */

@@ -225,7 +225,7 @@ static void
 signalled(void *arg, int signo)
 {
 	if (signo == SIGHUP)
-		log_info("SIGHUP: nothing is read again; restart qemud for a changed qemud.conf");
+		authority_reload(&((struct broker *)arg)->authority);
 	else
 		broker_stop(arg);
 }
@@ -244,6 +244,14 @@ enter_box(void)
 
 	if (r < 0)
 		die("%s: %s", step, strerror(-r));
+}
+
+/* Read as it is read again later: by a process without root's power. */
+static void
+load_policy(struct broker *broker)
+{
+	if (authority_load(&broker->authority) != 0)
+		die("it does not start with this policy: mend it first");
 }
 
 static int
@@ -281,5 +289,6 @@ main(int argc, char **argv)
 	starter_fd = exec_starter(&broker, &options, cgroup);
 	make_loop(&broker);
 	enter_box();
+	load_policy(&broker);
 	return serve(&broker, starter_fd);
 }

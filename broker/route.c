@@ -135,7 +135,6 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 	struct ipc_conn_pass *pass = &conn->pass;
 	const struct account *account = account_of(user);
 	bool is_root = user->uid == 0;
-	struct policy_who who = {.uid = user->uid, .account = is_root ? NULL : account};
 	struct ticket ticket;
 	struct user *owner;
 
@@ -146,15 +145,17 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			user->uid, strerror(-user->lookup_err));
 		return;
 	}
-	ticket_decide(policy_builtin(), &who, is_root ? account : NULL,
-		(enum ipc_socket)pass->socket, &ticket);
-	if (ticket.refusal != IPC_REFUSAL_NONE) {
-		route_refuse(broker, conn, ticket.refusal, "%s", ticket.reason);
+	authority_decide(&broker->authority, user, (enum ipc_socket)pass->socket, &ticket);
+	if (ticket.verbs == 0) {
+		route_refuse(broker, conn,
+			ticket.refusal != IPC_REFUSAL_NONE ? ticket.refusal : IPC_REFUSAL_POLICY,
+			"%s", ticket.reason);
 		return;
 	}
 	users_set_stranger(&broker->users, user, false);
 	conn_charge(conn, &user->budget);
 	pass->verbs = ticket.verbs;
+	(void)snprintf(pass->reason, sizeof pass->reason, "%s", ticket.reason);
 	(void)snprintf(pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
 	if (reach_goes_beyond(broker, user->uid, (enum ipc_socket)pass->socket)) {
 		give_view(broker, conn, user);
@@ -204,6 +205,8 @@ keep_account(struct broker *broker, struct user *user, const struct account *acc
 
 	if (user->has_account && same_account(&user->account, account))
 		return;
+	if (user->has_account || user->uid == 0)
+		authority_review(&broker->authority);
 	user->has_account = true;
 	user->account = *account;
 	if (!registry_has(registry_fd, account->uid))
@@ -216,8 +219,10 @@ keep_account(struct broker *broker, struct user *user, const struct account *acc
 static void
 drop_account(struct broker *broker, struct user *user)
 {
-	if (user->has_account)
+	if (user->has_account) {
 		log_info("uid=%" PRIu32 " has no account any more", user->uid);
+		authority_review(&broker->authority);
+	}
 	user->has_account = false;
 	if (user->uid != 0)
 		users_set_stranger(&broker->users, user, true);
@@ -276,7 +281,8 @@ lookup_answered(struct question *question, int err, const void *body, int *fds)
 			strerror(-err));
 	user->lookup_err = err;
 	user->lookup_again_ns =
-		loop_now(&broker->loop) + LOOP_S(err == 0 ? ROUTE_ACCOUNT_S : ROUTE_NO_ACCOUNT_S);
+		loop_now(&broker->loop) +
+		LOOP_S(err == 0 ? broker->config.account_seconds : ROUTE_NO_ACCOUNT_S);
 	timer_stop(&user->timer);
 	while (user->pending.first)
 		settle(broker, user->pending.first, user);
@@ -339,7 +345,7 @@ find_user(struct broker *broker, uint32_t uid)
 {
 	struct user *user = users_find(&broker->users, uid);
 
-	if (!user && !nobody_uid_why(uid) && registry_has(broker->places.registry_fd, uid))
+	if (!user && registry_has(broker->places.registry_fd, uid))
 		user = users_add(&broker->users, uid, false);
 	return user;
 }
@@ -383,7 +389,7 @@ route(struct broker *broker, struct conn *conn, struct user *user)
 	uint32_t uid = conn->pass.uid;
 	struct ticket ticket;
 
-	if (nobody_uid_why(uid)) {
+	if (nobody_uid_why(uid) && !authority_names(&broker->authority, uid)) {
 		ticket_decide(policy_builtin(), &(struct policy_who){.uid = uid}, NULL,
 			(enum ipc_socket)conn->pass.socket, &ticket);
 		route_refuse(broker, conn, ticket.refusal, "%s", ticket.reason);

@@ -19,8 +19,8 @@ struct broker;
 enum {
 	ROUTE_PENDING_MAX = 64, /* connections of one uid that wait for its account */
 	ROUTE_PENDING_S = 10,   /* as long they wait */
-	ROUTE_ACCOUNT_S = 300,  /* an answer about an account is good for that long */
-	ROUTE_NO_ACCOUNT_S = 5  /* and this long when there is none, or it could not be told */
+	ROUTE_NO_ACCOUNT_S =
+		5 /* an answer is good that long when there is none, or none could be had */
 };
 
 /** A listener has accepted fd (taken over). */

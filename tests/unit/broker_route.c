@@ -243,7 +243,8 @@ test_refresh(void)
 	expect_nothing(starter_fd);
 	fd_close(&client);
 	/* Five minutes later: served from the old answer, while the new one is asked for. */
-	CHECK(user_of(ALICE)->lookup_again_ns <= loop_now(&broker.loop) + LOOP_S(ROUTE_ACCOUNT_S));
+	CHECK(user_of(ALICE)->lookup_again_ns <=
+		loop_now(&broker.loop) + LOOP_S(broker.config.account_seconds));
 	user_of(ALICE)->lookup_again_ns = 1;
 	client = connect_as(ALICE);
 	(void)serve(&alice);

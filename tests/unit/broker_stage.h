@@ -445,6 +445,7 @@ stage_open(void)
 	broker.config.user_connections_per_second = 100000;
 	memcpy(stage_dir + sizeof stage_dir - 7, "XXXXXX", 6);
 	CHECK(mkdtemp(stage_dir));
+	(void)snprintf(broker.config.policy, sizeof broker.config.policy, "%s/.policy", stage_dir);
 	broker.places.registry_fd = open(stage_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(mkdirat(broker.places.registry_fd, STAGE_STARTED, 0700) == 0);
 	broker.places.started_fd = openat(
@@ -459,7 +460,8 @@ stage_open(void)
 	if (stage_before)
 		stage_before();
 	CHECK(packet_pair(fds) == 0 && loop_init(&broker.loop) == 0);
-	CHECK(broker_init(&broker) == 0 && broker_start(&broker, fds[0]) == 0);
+	CHECK(broker_init(&broker) == 0 && authority_load(&broker.authority) == 0);
+	CHECK(broker_start(&broker, fds[0]) == 0);
 	starter_fd = fds[1];
 }
 
