@@ -14,19 +14,19 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
-#include "broker/notify.h"
+#include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/rulefiles.h"
 #include "broker/tickets.h"
-#include "lib/err.h"
 #include "lib/log.h"
 #include "lib/take.h"
 #include "policy/decide.h"
+#include "policy/explain.h"
 #include "policy/reason.h"
 #include "protocol/verb.h"
 
-static const struct policy *
-policy_of(const struct authority *authority)
+const struct policy *
+authority_policy(const struct authority *authority)
 {
 	return authority->now->n_files > 0 ? authority->now : policy_builtin();
 }
@@ -42,69 +42,127 @@ system_account(const struct authority *authority)
 	return root->has_account ? &root->account : NULL;
 }
 
-static struct policy_who
-who_is(const struct authority *authority, const struct user *user)
+static bool
+is_system(const struct authority *authority, uint32_t uid)
 {
 	const struct account *system = system_account(authority);
 
+	return system && system->uid == uid;
+}
+
+struct policy_who
+authority_who(const struct authority *authority, const struct user *user)
+{
 	return (struct policy_who){.uid = user->uid,
 		.account = user->uid != 0 && user->has_account ? &user->account : NULL,
-		.is_system = system && user->uid == system->uid};
+		.is_system = is_system(authority, user->uid)};
+}
+
+/* Why not more; that the read-only socket gives no more is not policy's doing. */
+static void
+say_why(const struct policy *policy, const struct policy_who *who, enum ipc_socket socket,
+	const struct policy_who *owner, uint32_t verbs, char reason[static IPC_REASON_MAX])
+{
+	const char *name = who->uid == 0 ? "root" : who->account ? who->account->name : "this uid";
+
+	if (verbs == 0)
+		(void)policy_refusal(policy, who, socket, owner, VERB_VIEW, reason);
+	else if (verbs != (socket == IPC_SOCKET_RW ? VERBS_ALL : VERBS_VIEW))
+		(void)policy_reason(policy, who, name, owner, verbs, reason, IPC_REASON_MAX);
 }
 
 static void
 decide(const struct authority *authority, const struct policy *policy, const struct user *user,
 	enum ipc_socket socket, struct ticket *ret)
 {
-	const struct account *system = system_account(authority), *account;
-	struct policy_who who = who_is(authority, user), owner;
-	bool is_root = user->uid == 0;
+	const struct account *system = system_account(authority);
+	struct policy_who who = authority_who(authority, user), owner = who;
 
 	ticket_decide(policy, &who, system, socket, ret);
-	account = is_root ? system : who.account;
-	if (!account && ret->refusal == IPC_REFUSAL_NONE)
-		(void)snprintf(ret->reason, sizeof(ret->reason),
-			"uid %" PRIu32 " has no account on this host, and so nothing of her own",
-			user->uid);
-	/* That the read-only socket gives no more is not policy's doing. */
-	if (!account || ret->verbs == (socket == IPC_SOCKET_RW ? VERBS_ALL : VERBS_VIEW) ||
-		(ret->refusal != IPC_REFUSAL_NONE && ret->refusal != IPC_REFUSAL_POLICY))
+	if (ret->refusal != IPC_REFUSAL_NONE)
 		return;
-	owner = (struct policy_who){.uid = account->uid,
-		.account = account,
-		.is_system = system && system->uid == account->uid};
-	(void)policy_reason(policy, &who, is_root ? "root" : account->name, &owner, ret->verbs,
-		ret->reason, sizeof(ret->reason));
+	if (user->uid == 0)
+		owner = (struct policy_who){
+			.uid = system->uid, .account = system, .is_system = true};
+	say_why(policy, &who, socket, &owner, ret->verbs, ret->reason);
 }
 
 void
 authority_decide(const struct authority *authority, const struct user *user, enum ipc_socket socket,
 	struct ticket *ret)
 {
-	decide(authority, policy_of(authority), user, socket, ret);
+	decide(authority, authority_policy(authority), user, socket, ret);
+}
+
+/* Do the groups of owners decide anything? */
+static bool
+asks_for_groups(const struct policy *policy)
+{
+	for (unsigned i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].target.kind == POLICY_GROUP)
+			return true;
+	return false;
+}
+
+uint32_t
+authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
+	uint32_t owner_uid, char reason[static IPC_REASON_MAX])
+{
+	const struct broker *broker = authority->broker;
+	const struct policy *policy = authority_policy(authority);
+	const struct user *user = users_find(&broker->users, uid);
+	const struct user *owner_user = users_find(&broker->users, owner_uid);
+	struct policy_who who, owner = {.uid = owner_uid};
+	struct account kept;
+	uint32_t verbs;
+
+	reason[0] = '\0';
+	if (!user)
+		return 0;
+	who = authority_who(authority, user);
+	owner.is_system = is_system(authority, owner_uid);
+	if (owner_user && owner_user->has_account)
+		owner.account = &owner_user->account;
+	else if (asks_for_groups(policy) &&
+		 registry_account(broker->places.registry_fd, owner_uid, &kept) == 0)
+		owner.account = &kept;
+	verbs = policy_decide(policy, &who, socket, &owner);
+	say_why(policy, &who, socket, &owner, verbs, reason);
+	return verbs;
 }
 
 bool
 authority_names(const struct authority *authority, uint32_t uid)
 {
-	return policy_names_uid(policy_of(authority), uid);
+	return policy_names_uid(authority_policy(authority), uid);
 }
 
 /* --- who is connected --------------------------------------------------------------------- */
+
+/* The account of a principal, or an owner, cannot be looked up: what there is stays until it can. */
+static bool
+is_unknown(const struct user *user)
+{
+	return !user || (!user->has_account && user->lookup_err != -ENOENT);
+}
 
 static void
 review_one(struct authority *authority, struct conn *conn)
 {
 	struct broker *broker = authority->broker;
 	const struct user *user = users_find(&broker->users, conn->pass.uid);
+	enum ipc_socket socket = (enum ipc_socket)conn->pass.socket;
 	struct ticket ticket;
 
-	/* Who could not be looked up keeps what she has until it is known that she lost it. */
-	if (conn->pass.refusal != IPC_REFUSAL_NONE || !user ||
-		(!user->has_account && user->lookup_err != -ENOENT))
+	if (conn->pass.refusal != IPC_REFUSAL_NONE || is_unknown(user))
 		return;
-	authority_decide(authority, user, (enum ipc_socket)conn->pass.socket, &ticket);
-	tickets_change(broker, conn, ticket.verbs, ticket.reason);
+	authority_decide(authority, user, socket, &ticket);
+	if (conn->owner_uid != 0)
+		ticket.verbs = authority_over(
+			authority, user->uid, socket, conn->owner_uid, ticket.reason);
+	else if (conn->child->view)
+		ticket.verbs |= ticket.others;
+	tickets_change(broker, conn, ticket.verbs, ticket.verbs == VERBS_ALL ? "" : ticket.reason);
 }
 
 static void
@@ -129,6 +187,7 @@ review_some(struct deferred *deferred)
 void
 authority_review(struct authority *authority)
 {
+	inventories_retell(&authority->broker->inventories);
 	authority->next_conn = 0;
 	loop_defer(&authority->broker->loop, &authority->review, review_some);
 }
@@ -136,8 +195,9 @@ authority_review(struct authority *authority)
 /* --- telling ------------------------------------------------------------------------------ */
 
 static void
-tell_complaints(const struct policy *policy)
+tell_complaints(const struct authority *authority, const struct policy *policy)
 {
+	const char *dir = authority->broker->config.policy;
 	char text[POLICY_WHERE_MAX + POLICY_COMPLAINT_MAX + 16];
 	unsigned n = policy->n_errors + policy->n_warnings;
 
@@ -146,9 +206,9 @@ tell_complaints(const struct policy *policy)
 
 		(void)policy_complaint_text(policy, complaint, text, sizeof(text));
 		if (complaint->is_warning)
-			log_warning("%s", text);
+			log_warning("%s/%s", dir, text);
 		else
-			log_error("%s", text);
+			log_error("%s/%s", dir, text);
 	}
 	if (n > policy->n_complaints)
 		log_error("policy: there are %u more mistakes", n - policy->n_complaints);
@@ -234,7 +294,7 @@ load(struct authority *authority, struct policy *policy, bool *ret_has_main)
 		return 1;
 	}
 	if (policy->n_errors > 0) {
-		tell_complaints(policy);
+		tell_complaints(authority, policy);
 		return 1;
 	}
 	return 0;
@@ -250,15 +310,15 @@ static void
 hold(struct authority *authority)
 {
 	struct policy *before = authority->now;
-	const struct policy *was = policy_of(authority);
+	const struct policy *was = authority_policy(authority);
 
 	authority->now = authority->next;
 	authority->next = before;
 	authority->has_main = authority->next_has_main;
-	tell_complaints(authority->now);
+	tell_complaints(authority, authority->now);
 	log_info("policy: read again: %u rules in %u files hold from now on",
 		authority->now->n_rules, authority->now->n_files);
-	tell_changes(authority, was, policy_of(authority));
+	tell_changes(authority, was, authority_policy(authority));
 	authority_review(authority);
 }
 
@@ -279,7 +339,7 @@ reloaded(struct authority *authority)
 			names->n_failed, next->names[names->failed].text);
 		reload_failed();
 	} else if (policy_check_names(next) != 0) {
-		tell_complaints(next);
+		tell_complaints(authority, next);
 		reload_failed();
 	} else {
 		hold(authority);
@@ -296,11 +356,11 @@ started(struct authority *authority)
 		log_error("policy: the name %s could not be looked up",
 			now->names[authority->names.failed].text);
 	if (authority->names.n_failed > 0 || policy_check_names(now) != 0) {
-		tell_complaints(now);
+		tell_complaints(authority, now);
 		broker_policy_failed(broker);
 		return;
 	}
-	tell_complaints(now);
+	tell_complaints(authority, now);
 	authority->known = true;
 	if (now->n_files > 0)
 		log_info("policy: %u rules in %u files", now->n_rules, now->n_files);

@@ -64,9 +64,19 @@ void authority_reload(struct authority *authority);
 /** The broker ends: look nothing up any more. */
 void authority_stop(struct authority *authority);
 
-/** What that user may do, whose account was looked up. */
+/** What decides now. */
+const struct policy *authority_policy(const struct authority *authority);
+/** That user, as policy sees her: whoever is connected, or owns what runs. */
+struct policy_who authority_who(const struct authority *authority, const struct user *user);
+/** What that user may do, whose account was looked up; reason also says why not more. */
 void authority_decide(const struct authority *authority, const struct user *user,
 	enum ipc_socket socket, struct ticket *ret);
+/**
+ * The verbs of a principal, connected to that socket, over what that owner owns; why not more is in
+ * reason, empty where that is not policy's doing.
+ */
+uint32_t authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
+	uint32_t owner_uid, char reason[static IPC_REASON_MAX]);
 /** Does a line allow this uid something by name, so that it is not nobody? */
 bool authority_names(const struct authority *authority, uint32_t uid);
 /** Something changed that decides what connections may do: see to those that are open. */

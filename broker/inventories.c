@@ -259,6 +259,17 @@ copy(struct inventories *inventories, const struct inventory_share *share)
 	return (size_t)n == share->size ? 0 : -EIO;
 }
 
+void
+inventories_retell(struct inventories *inventories)
+{
+	for (uint32_t i = 0; i < inventories->n; i++) {
+		if (inventories->table[i].generation == 0)
+			continue;
+		touch(inventories, &inventories->table[i]);
+		views_owner_changed(&inventories->broker->views, &inventories->table[i]);
+	}
+}
+
 static int
 keep(struct inventories *inventories, struct user *user)
 {

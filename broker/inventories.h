@@ -74,6 +74,9 @@ const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
  */
 void inventories_expect(struct inventories *inventories, const struct account *account);
 
+/** Who may see whom may be another: whoever looks is told of all owners again. */
+void inventories_retell(struct inventories *inventories);
+
 /** The first owner that has changed after that generation, behind `from` if that is it; or NULL. */
 struct owner *inventories_after(
 	const struct inventories *inventories, uint64_t generation, struct owner *from);

@@ -22,6 +22,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
+#include "policy/networks.h"
 
 /* What one user may start: as many as the virtual machines that she may, two for each. */
 static const struct bucket_size pace = {.interval_ns = LOOP_MS(60), .burst = 64};
@@ -234,6 +235,23 @@ find_lease(const struct user *user, uint32_t id)
 	return NULL;
 }
 
+/* What policy says of the user network; a refusal is told with its line. */
+static bool
+may_have(const struct broker *broker, const struct user *user)
+{
+	const struct policy *policy = authority_policy(&broker->authority);
+	struct policy_who who = authority_who(&broker->authority, user);
+	const struct policy_rule *rule;
+	char where[POLICY_WHERE_MAX] = "no line gives it";
+
+	if (policy_network(policy, &who, NULL, &rule))
+		return true;
+	if (rule)
+		(void)policy_rule_where(policy, rule, where, sizeof where);
+	log_debug("policy: uid=%" PRIu32 " may not have the user network: %s", user->uid, where);
+	return false;
+}
+
 int
 nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint32_t serial)
 {
@@ -250,6 +268,8 @@ nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint3
 		return -EDQUOT;
 	if (!bucket_take(&user->nets.pace, loop_now(&nets->broker->loop), pace))
 		return -EAGAIN;
+	if (!may_have(nets->broker, user))
+		return -EPERM;
 	/* As many as are left for all others: nobody can have them all. */
 	net = user->nets.n < nets->size - nets->n ? enter(nets, lease) : NULL;
 	if (!net)

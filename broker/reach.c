@@ -2,12 +2,12 @@
 /*
  * reach.c: whose VMs a connection reaches; see reach.h.
  *
- * Runs in the broker, as root. Decides by uids that the kernel told, and by no byte of anybody.
+ * Runs in the broker, as root. Decides by uids that the kernel told, by accounts as they were looked
+ * up, and by no byte of anybody.
  */
 #include "broker/reach.h"
 
 #include "broker/broker.h"
-#include "protocol/verb.h"
 
 bool
 reach_is_system(const struct broker *broker, uint32_t owner_uid)
@@ -27,14 +27,13 @@ reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid)
 uint32_t
 reach_over(const struct broker *broker, uint32_t uid, enum ipc_socket socket, uint32_t owner_uid)
 {
-	if (uid != 0 && !reach_is_own(broker, uid, owner_uid))
-		return VERBS_NONE;
-	return socket == IPC_SOCKET_RW ? VERBS_ALL : VERBS_VIEW;
+	char reason[IPC_REASON_MAX];
+
+	return authority_over(&broker->authority, uid, socket, owner_uid, reason);
 }
 
 bool
-reach_goes_beyond(const struct broker *broker, uint32_t uid, enum ipc_socket socket)
+reach_goes_beyond(const struct broker *broker, const struct ticket *ticket)
 {
-	(void)socket;
-	return broker->views.on && uid == 0;
+	return broker->views.on && ticket->others != 0;
 }

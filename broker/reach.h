@@ -12,13 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/ticket.h"
 #include "protocol/ipc/ipc.h"
 
 struct broker;
 
 /**
  * The verbs (protocol/verb.h) of a principal, connected to that socket, over the VMs of that owner;
- * 0: none are shown. Until there is a policy file: everybody manages her own, root everybody's.
+ * 0: none are shown.
  */
 uint32_t reach_over(
 	const struct broker *broker, uint32_t uid, enum ipc_socket socket, uint32_t owner_uid);
@@ -26,7 +27,7 @@ uint32_t reach_over(
 bool reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid);
 /** Are they the system account's? */
 bool reach_is_system(const struct broker *broker, uint32_t owner_uid);
-/** Does a view serve that principal's connections to that socket? */
-bool reach_goes_beyond(const struct broker *broker, uint32_t uid, enum ipc_socket socket);
+/** Does a view serve a connection with that ticket? */
+bool reach_goes_beyond(const struct broker *broker, const struct ticket *ticket);
 
 #endif

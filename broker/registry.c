@@ -154,6 +154,24 @@ registry_name(int dir_fd, uint32_t uid, char ret[static ACCOUNT_NAME_MAX])
 			memcpy(ret, kv.value, strlen(kv.value) + 1);
 }
 
+int
+registry_account(int dir_fd, uint32_t uid, struct account *ret)
+{
+	static const char behind[] = "\nfirst_seen = ";
+	free_auto char *text = NULL;
+	const char *end, *why;
+	char name[NAME_SIZE];
+	size_t size = 0;
+
+	file_name(name, uid);
+	if (read_file(dir_fd, name, &text, &size) != 0 || !text)
+		return -ENOENT;
+	end = memmem(text, size, behind, sizeof(behind) - 1);
+	if (!end || account_read(text, (size_t)(end - text) + 1, ret, &why) != 0 || ret->uid != uid)
+		return -ENOENT;
+	return 0;
+}
+
 /* --- all of them -------------------------------------------------------------------------- */
 
 static void

@@ -27,6 +27,8 @@ int registry_mark(int dir_fd, const struct account *account, uint64_t now_s, boo
 /** Does something of that uid's start with the host? Not if its file cannot be read. */
 bool registry_autostart(int dir_fd, uint32_t uid);
 
+/** The account as it was kept last. Returns 0, or -ENOENT when there is none that can be read. */
+int registry_account(int dir_fd, uint32_t uid, struct account *ret);
 /** The name of that uid's account; "" if its file cannot be read. */
 void registry_name(int dir_fd, uint32_t uid, char ret[static ACCOUNT_NAME_MAX]);
 

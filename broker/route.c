@@ -25,6 +25,7 @@
 #include "policy/nobody.h"
 #include "policy/policy.h"
 #include "policy/ticket.h"
+#include "protocol/verb.h"
 
 #define CONFIG_WORDS "its administrator can raise it in qemud.conf"
 
@@ -146,6 +147,8 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 		return;
 	}
 	authority_decide(&broker->authority, user, (enum ipc_socket)pass->socket, &ticket);
+	if (reach_goes_beyond(broker, &ticket))
+		ticket.verbs |= ticket.others;
 	if (ticket.verbs == 0) {
 		route_refuse(broker, conn,
 			ticket.refusal != IPC_REFUSAL_NONE ? ticket.refusal : IPC_REFUSAL_POLICY,
@@ -155,9 +158,14 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 	users_set_stranger(&broker->users, user, false);
 	conn_charge(conn, &user->budget);
 	pass->verbs = ticket.verbs;
-	(void)snprintf(pass->reason, sizeof pass->reason, "%s", ticket.reason);
-	(void)snprintf(pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
-	if (reach_goes_beyond(broker, user->uid, (enum ipc_socket)pass->socket)) {
+	if (ticket.verbs != VERBS_ALL)
+		(void)snprintf(pass->reason, sizeof pass->reason, "%s", ticket.reason);
+	if (is_root || account)
+		(void)snprintf(
+			pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
+	else
+		(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
+	if (reach_goes_beyond(broker, &ticket)) {
 		give_view(broker, conn, user);
 		return;
 	}

@@ -179,7 +179,7 @@ list_folder(const struct reading *reading, int dir_fd, struct names *ret)
 		if (ret->n == RULEFILES_MAX - 1)
 			return bad(reading, MORE_FOLDER, "there are more than %d files",
 				RULEFILES_MAX - 1);
-		(void)snprintf(ret->list[ret->n++], RULEFILES_NAME_MAX, "%s", name);
+		memcpy(ret->list[ret->n++], name, strlen(name) + 1);
 	}
 	if (errno != 0)
 		return bad_errno(reading, MORE_FOLDER, errno);

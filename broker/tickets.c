@@ -8,12 +8,14 @@
 #include "broker/tickets.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "broker/broker.h"
 #include "broker/route.h"
 #include "lib/err.h"
+#include "lib/log.h"
 
 static bool
 is_of(const struct conn *conn, const struct child *child)
@@ -71,6 +73,8 @@ tell(struct child *child, struct conn *conn)
 	if (share->n == TICKETS_OPEN_MAX ||
 		link_ask(&child->link, IPC_TICKET_CHANGE, &body, NULL, conn->pass.conn_id) != 0)
 		return false;
+	log_debug("ticket conn=%" PRIu64 " uid=%" PRIu32 " verbs=%" PRIu32, conn->pass.conn_id,
+		conn->pass.uid, conn->pass.verbs);
 	share->open[at].conn_id = conn->pass.conn_id;
 	share->open[at].deadline_ns = loop_now(&child->broker->loop) + LOOP_S(seconds);
 	share->n++;
@@ -105,6 +109,7 @@ tickets_acknowledged(struct child *child, const struct ipc_message *message, uin
 	/* That it has gone has crossed the change, or is still to be told. */
 	if (message->err < 0 && message->err != -ENOENT)
 		return "it is not its to refuse";
+	log_debug("ticket conn=%" PRIu64 " holds", conn_id);
 	share->first = (share->first + 1) % TICKETS_OPEN_MAX;
 	share->n--;
 	return NULL;

@@ -98,7 +98,8 @@ add_taken(struct line *line, const struct match *match, const struct policy_who 
 		unsigned verb = verbs_upwards[i];
 		const struct policy_rule *rule = find(match, owner, POLICY_DENY, verb);
 
-		if ((verbs & verb) || !rule || rule == last)
+		/* What takes another verb takes manage too. */
+		if ((verbs & verb) || !rule || rule == last || (last && verb == VERB_MANAGE))
 			continue;
 		add(line, last ? " and " : ", by ");
 		add_where(line, match->policy, rule);

@@ -104,7 +104,7 @@ enum ipc_type {
 	 * broker -> child, 1 descriptor: the socket of that process, which runs in the VM's leaf, and
 	 * ends with the VM and not with the worker. Of a relay it is the first connection of its
 	 * control (worker/net/control.h), of a passt a seed's (worker/box/plan.h). -EACCES: there are
-	 * none on this host (network in qemud.conf); -ENOENT: no such VM of that user's runs; -EDQUOT:
+	 * none on this host (network in qemud.conf); -EPERM: policy gives the user none; -ENOENT: no such VM of that user's runs; -EDQUOT:
 	 * the VM has as many as it may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving;
 	 * -EOPNOTSUPP: passt could not have the
 	 * namespaces here that it works in; else the starter's.

@@ -190,6 +190,9 @@ refusal(int err)
 	if (err == -EACCES)
 		return "networks of kind user are switched off on this host (network in "
 		       "qemud.conf)";
+	if (err == -EPERM)
+		return "policy gives this account no network of kind user; root of this host can "
+		       "change that (network, in policy.conf)";
 	if (err == -EOPNOTSUPP)
 		return "this host gives users no namespaces, and passt works in one of its own";
 	return NULL;
