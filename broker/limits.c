@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "broker/broker.h"
-#include "broker/reach.h"
 #include "broker/users.h"
 #include "policy/limits.h"
 
@@ -67,23 +66,15 @@ limits_read(const struct policy *policy, const struct policy_who *who, uint64_t 
 	}
 }
 
-static struct policy_who
-who_is(const struct broker *broker, const struct user *user)
-{
-	return (struct policy_who){.uid = user->uid,
-		.account = user->has_account ? &user->account : NULL,
-		.is_system = reach_is_system(broker, user->uid)};
-}
-
 void
 limits_of(const struct broker *broker, const struct user *user, struct quota_limits *ret)
 {
-	struct policy_who who = who_is(broker, user);
+	struct policy_who who = authority_who(&broker->authority, user);
 	uint64_t max = broker->config.max_vms;
 	uint64_t others = broker->leases.used.of[QUOTA_HOST_VMS] - user->leases.used.of[QUOTA_VMS];
 	uint64_t left = max > others ? max - others : 0;
 
-	limits_read(policy_builtin(), &who, broker->memory_kib, ret);
+	limits_read(authority_policy(&broker->authority), &who, broker->memory_kib, ret);
 	tighten(ret, QUOTA_HOST_VMS, max, "max_vms in qemud.conf");
 	/* As many as are left for all others, so that no few users can have all. */
 	tighten(ret, QUOTA_VMS, (left + 1) / 2,
@@ -93,12 +84,12 @@ limits_of(const struct broker *broker, const struct user *user, struct quota_lim
 struct ipc_share
 limits_share(const struct broker *broker, const struct user *user)
 {
-	struct policy_who who = who_is(broker, user);
+	struct policy_who who = authority_who(&broker->authority, user);
 	struct ipc_share share = {.tasks = 0};
 	struct policy_limits own;
 	uint64_t tasks;
 
-	policy_limits(policy_builtin(), &who, &own);
+	policy_limits(authority_policy(&broker->authority), &who, &own);
 	tasks = own.of[POLICY_PIDS].value;
 	if (own.of[POLICY_PIDS].rule && tasks < POLICY_UNLIMITED)
 		share.tasks = tasks > INT32_MAX ? INT32_MAX : (uint32_t)tasks;
