@@ -2,8 +2,9 @@
 /*
  * forward.c: calls that an owner's worker answers; see forward.h.
  *
- * The reply to a call that may have changed something waits until the broker has told of it: so
- * whoever then asks this view for what she has just made finds it.
+ * After a call that may have changed something the worker is asked what there is now, before the
+ * call is answered: so whoever then asks this view for what she has just made finds it, however
+ * long the inventory takes.
  */
 #include "view/forward.h"
 
@@ -11,7 +12,6 @@
 #include <string.h>
 
 #include "lib/take.h"
-#include "lib/utf8.h"
 #include "lib/uuid.h"
 #include "protocol/rpc/frame.h"
 #include "protocol/verb.h"
@@ -19,13 +19,15 @@
 #include "view/viewer.h"
 #include "view/worker_error.h"
 
+enum { LIST_S = 5 };
+
 /* A call that is on its way. In the call's arena. */
 struct forward {
 	struct channel_call sent;
 	struct rpc_call *call;
 	struct owners *owners;
-	struct route *route; /* until it is answered */
-	struct owners_wait wait;
+	struct route *route;      /* until it is answered */
+	struct channel_call list; /* what there is after it */
 	enum rpc_handled handled;
 };
 
@@ -83,21 +85,6 @@ name_one(struct rpc_domain *dom, void *arg)
 	return 0;
 }
 
-static bool
-is_name(const char *name)
-{
-	size_t size = strlen(name);
-
-	for (size_t at = 0, n; at < size; at += n) {
-		uint32_t c;
-
-		n = utf8_next(name + at, size - at, &c);
-		if (n == 0 || utf8_is_control(c) || c == '/' || c == ':')
-			return false;
-	}
-	return size > 0 && size <= INVENTORY_NAME_MAX;
-}
-
 struct shown {
 	struct rpc_call *call;
 	const struct owner *owner;
@@ -113,7 +100,7 @@ show_one(struct rpc_domain *dom, void *arg)
 	uint8_t uuid[UUID_SIZE];
 	char *name;
 
-	if (!is_name(dom->name))
+	if (!owner_may_name(dom->name))
 		return rpc_error_set(&shown->call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
 			"internal error: the worker of %s named a virtual machine as none is named",
 			owner->label);
@@ -129,12 +116,38 @@ show_one(struct rpc_domain *dom, void *arg)
 
 /* --- the answer --------------------------------------------------------------------------- */
 
-static void
-finish(struct owners_wait *wait)
-{
-	struct forward *forward = container_of(wait, struct forward, wait);
+static const struct rpc_connect_list_all_domains_args list_args = {.need_results = 1};
 
+static void
+listed(struct channel_call *list, const struct rpc_frame *reply, int *fds,
+	const struct rpc_error *error)
+{
+	struct forward *forward = container_of(list, struct forward, list);
+	struct owner *owner = owners_find(forward->owners, forward->route->channel.uid);
+	struct rpc_connect_list_all_domains_ret ret;
+
+	(void)fds;
+	(void)error;
+	if (owner && reply && reply->header.status == RPC_OK &&
+		rpc_decode(list->procedure->ret, reply->payload, reply->size, &forward->call->arena,
+			&ret) == 0)
+		owners_told(forward->owners, owner, ret.domains, ret.n_domains);
 	call_answer(forward->call, forward->handled);
+}
+
+/* Answer the call, after its worker has said what there is now. */
+static void
+finish_after_list(struct forward *forward)
+{
+	struct rpc_error error;
+
+	forward->list = (struct channel_call){.procedure = rpc_procedure_find(RPC_PROGRAM_REMOTE,
+						      RPC_PROC_CONNECT_LIST_ALL_DOMAINS),
+		.args = &list_args,
+		.seconds = LIST_S,
+		.answer = listed};
+	if (channel_call(&forward->route->channel, &forward->list, &error) != RPC_LATER)
+		call_answer(forward->call, forward->handled);
 }
 
 static int
@@ -180,9 +193,9 @@ answered(struct channel_call *sent, const struct rpc_frame *reply, int *fds,
 		forward->handled = RPC_FAILED;
 	}
 	if (reply && (call->procedure->verb & (VERB_POWER | VERB_MANAGE)))
-		owners_wait(forward->owners, &forward->wait, finish);
+		finish_after_list(forward);
 	else
-		finish(&forward->wait);
+		call_answer(call, forward->handled);
 }
 
 /* --- the call ----------------------------------------------------------------------------- */

@@ -15,8 +15,13 @@
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/take.h"
+#include "lib/utf8.h"
 
 enum { RETRY_MS = 50 };
+
+enum { STATE_RUNNING = 1, STATE_SHUTOFF = 5 }; /* virDomainState */
+
+static void quiet_over(struct timer *timer);
 
 /* --- the rows of one owner ---------------------------------------------------------------- */
 
@@ -93,6 +98,84 @@ take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t
 	return 0;
 }
 
+bool
+owner_may_name(const char *name)
+{
+	size_t size = strlen(name);
+
+	for (size_t at = 0, n; at < size; at += n) {
+		uint32_t c;
+
+		n = utf8_next(name + at, size - at, &c);
+		if (n == 0 || utf8_is_control(c) || c == '/' || c == ':')
+			return false;
+	}
+	return size > 0 && size <= INVENTORY_NAME_MAX && name[0] != '.';
+}
+
+/* --- what a worker says by itself --------------------------------------------------------- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct owner_vm *one = a, *other = b;
+
+	return strcmp(one->name, other->name);
+}
+
+static struct owner_vm
+told_vm(const struct owner *owner, const struct rpc_domain *dom)
+{
+	struct owner_vm vm = {.persistent = true, .state = STATE_SHUTOFF};
+
+	for (unsigned i = 0; i < owner->n_vms; i++)
+		if (memcmp(owner->vms[i].uuid, dom->uuid, UUID_SIZE) == 0) {
+			vm = owner->vms[i];
+			break;
+		}
+	if (dom->id > 0 && vm.state == STATE_SHUTOFF)
+		vm.state = STATE_RUNNING;
+	if (dom->id <= 0)
+		vm.state = STATE_SHUTOFF;
+	vm.id = dom->id > 0 ? dom->id : -1;
+	memcpy(vm.uuid, dom->uuid, UUID_SIZE);
+	owner_shown_uuid(owner, dom->uuid, vm.shown);
+	return vm;
+}
+
+void
+owners_told(
+	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n)
+{
+	free_auto struct owner_vm *vms = calloc((size_t)n + 1, sizeof(*vms));
+	free_auto char *names = NULL;
+	size_t bytes = 1;
+	unsigned n_vms = 0;
+	char *name;
+
+	for (uint32_t i = 0; i < n; i++)
+		bytes += strlen(owner->prefix) + strlen(domains[i].name) + 1;
+	name = names = malloc(bytes);
+	if (!vms || !names)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!owner_may_name(domains[i].name))
+			continue;
+		vms[n_vms] = told_vm(owner, &domains[i]);
+		vms[n_vms++].name = name;
+		name += sprintf(name, "%s%s", owner->prefix, domains[i].name) + 1;
+	}
+	qsort(vms, n_vms, sizeof(*vms), by_name);
+	drop_rows(owner);
+	owner->vms = take_ptr(vms);
+	owner->names = take_ptr(names);
+	owner->n_vms = n_vms;
+	timer_set(owners->loop, &owner->quiet, loop_now(owners->loop) + LOOP_MS(OWNERS_QUIET_MS),
+		quiet_over);
+}
+
+/* --- inventories -------------------------------------------------------------------------- */
+
 /* What cannot be read changes nothing, and is said. */
 static void
 read_rows(struct owner *owner, int fd)
@@ -110,6 +193,16 @@ read_rows(struct owner *owner, int fd)
 		return;
 	log_warning("the inventory of %s cannot be read: %s", owner->label,
 		error ? error : "there is no memory for it");
+}
+
+static void
+quiet_over(struct timer *timer)
+{
+	struct owner *owner = container_of(timer, struct owner, quiet);
+
+	if (owner->held_fd >= 0)
+		read_rows(owner, owner->held_fd);
+	fd_close(&owner->held_fd);
 }
 
 /* --- owners come and go ------------------------------------------------------------------- */
@@ -150,12 +243,14 @@ static void
 drop(struct owners *owners, struct owner *owner)
 {
 	TAILQ_REMOVE(&owners->all, owner, entry);
+	timer_stop(&owner->quiet);
+	fd_close(&owner->held_fd);
 	drop_rows(owner);
 	free(owner);
 }
 
 static void
-found_one(struct owners *owners, const struct ipc_inventory_found *found, int fd)
+found_one(struct owners *owners, const struct ipc_inventory_found *found, int *fd)
 {
 	struct owner *owner = owners_find(owners, found->uid);
 	bool changed;
@@ -169,6 +264,7 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int fd
 				"there is no memory for the owner with uid %" PRIu32, found->uid);
 			return;
 		}
+		owner->held_fd = -1;
 		owner->uid = found->uid;
 		owner->own = found->own;
 		owner->system = found->system;
@@ -178,8 +274,12 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int fd
 	changed = owner->verbs != found->verbs || (found->worker && !owner->worker);
 	owner->verbs = found->verbs;
 	owner->worker = found->worker;
-	if (owner->verbs != 0)
-		read_rows(owner, fd);
+	if (owner->verbs != 0 && timer_is_set(&owner->quiet)) {
+		fd_close(&owner->held_fd);
+		owner->held_fd = take_fd(fd);
+	} else if (owner->verbs != 0) {
+		read_rows(owner, *fd);
+	}
 	if (changed)
 		owners->changed(owners, owner);
 	if (owner->verbs == 0)
@@ -247,7 +347,7 @@ owners_found(struct owners *owners, int err, const struct ipc_inventory_found *f
 {
 	if (err == 0) {
 		owners->after = found->generation;
-		found_one(owners, found, fd);
+		found_one(owners, found, &fd);
 		fd_close(&fd);
 		ask(owners);
 		return;

@@ -20,6 +20,10 @@
 #include "lib/uplink.h"
 #include "lib/uuid.h"
 #include "protocol/ipc/inventory.h"
+#include "protocol/rpc/types.h"
+
+/* How long an inventory may be on its way: what worker and broker each wait for more, and some. */
+enum { OWNERS_QUIET_MS = 600 };
 
 enum { OWNER_PREFIX_SIZE = IPC_NAME_MAX + 1, SHOWN_NAME_MAX = IPC_NAME_MAX + INVENTORY_NAME_MAX };
 
@@ -45,6 +49,12 @@ struct owner {
 	unsigned n_vms;
 	struct owner_vm *vms; /* in the order of their names */
 	char *names;
+	/*
+	 * Her worker has told by itself what there is: an inventory that comes until then may be older,
+	 * and waits.
+	 */
+	struct timer quiet;
+	int held_fd; /* that inventory; -1: none */
 };
 
 TAILQ_HEAD(owner_list, owner);
@@ -94,6 +104,13 @@ void owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn
 /** Wait no longer. */
 void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
 
+/**
+ * Her worker says what there is, with name, UUID and id, sooner than its inventory comes. What no VM
+ * can be called is left out.
+ */
+void owners_told(
+	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n);
+
 /** By uid, or NULL. */
 struct owner *owners_find(const struct owners *owners, uint32_t uid);
 /** The principal's own, or NULL: there is nobody. */
@@ -113,6 +130,8 @@ struct owner_vm *owners_find_name(
  */
 struct owner_vm *owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner);
 
+/** May a worker call a VM so? No part of the name passes for the owner, or does things to a terminal. */
+bool owner_may_name(const char *name);
 /** Under which UUID a VM of the owner's is shown. */
 void owner_shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
 	uint8_t ret[static UUID_SIZE]);

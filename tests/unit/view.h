@@ -130,6 +130,31 @@ mode_of(uint32_t uid)
 	return WORKER_ANSWERS;
 }
 
+/* What there is, as the owner's inventory has it. */
+static inline void
+play_list(struct played *worker, const struct rpc_frame *call)
+{
+	struct rpc_connect_list_all_domains_ret ret = {.n_domains = 0};
+	struct inventory_reader reader;
+	struct inventory_vm vm;
+
+	ret.domains = rpc_arena_array(&rig.arena, 16, sizeof(*ret.domains));
+	for (unsigned i = 0; i < OWNERS; i++) {
+		if (rig.told[i].found.uid != worker->uid)
+			continue;
+		inventory_read(&reader, rig.told[i].text, strlen(rig.told[i].text));
+		while (inventory_next(&reader, &vm) == INVENTORY_VM) {
+			struct rpc_domain *dom = &ret.domains[ret.n_domains++];
+
+			dom->name = rpc_arena_strdup(&rig.arena, vm.name);
+			dom->id = vm.id > 0 ? (int32_t)vm.id : -1;
+			memcpy(dom->uuid, vm.uuid, UUID_SIZE);
+		}
+	}
+	ret.ret = ret.n_domains;
+	play_reply(worker, call, &ret);
+}
+
 static inline void
 play_call(struct played *worker, const struct rpc_frame *call)
 {
@@ -148,6 +173,10 @@ play_call(struct played *worker, const struct rpc_frame *call)
 		rig.opened_flags = (uint8_t)((const struct rpc_connect_open_args *)args)->flags;
 		worker->opened = true;
 		play_reply(worker, call, NULL);
+		return;
+	}
+	if (row->number == RPC_PROC_CONNECT_LIST_ALL_DOMAINS && mode == WORKER_ANSWERS) {
+		play_list(worker, call);
 		return;
 	}
 	rig.n_calls++;

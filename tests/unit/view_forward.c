@@ -180,6 +180,18 @@ test_made(void)
 	CHECK(create(sock, &dom, &made) == 0);
 	dom = find(sock, "bob:box");
 	CHECK(dom.id == 99);
+	/* An inventory from before, which is still on its way, does not make it undone. */
+	tell(1, 1001, "bob", VERBS_ALL, "8\t3\t1\t-\t" UUID_A "\tbox\n+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	dom = find(sock, "bob:box");
+	CHECK(dom.id == 99);
+	for (unsigned i = 0; i < TURNS && dom.id == 99; i++) {
+		rig_turn(10);
+		dom = find(sock, "bob:box");
+	}
+	CHECK(dom.id == 8);
 	fd_close(&sock);
 	rig_stop();
 }
