@@ -12,7 +12,7 @@
 #   make bench         the benchmarks, against libvirtd where it is installed
 #   make format        clang-format over the tree
 #   make install       DESTDIR= PREFIX= SYSCONFDIR=; never over a configuration that is there
-#   make accounts      the two accounts and their folder, on this host; as root
+#   make accounts      the three accounts and their folders, on this host; as root
 #
 # A folder is a trust domain and a list of objects; a program is a list of folders.
 
@@ -79,7 +79,7 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu worker/vm
 # The main file of each program; everything else of its folder also goes into tests.
 MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
-	    worker/net/main.c view/main.c session/main.c
+	    worker/net/main.c view/main.c session/main.c broker/audit/main.c
 
 objects	  = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 GEN_RPC	 := $(addprefix $(B)/gen/protocol/rpc/,types.h handlers.h tables.c)
@@ -88,6 +88,8 @@ GEN_LAND := $(B)/gen/policy/landlock.c
 
 OBJ_LIB	    := $(call objects,lib)
 OBJ_IPC	    := $(call objects,protocol/ipc)
+# The lines of the audit log: who writes them, and who reads them.
+OBJ_LINES   := $(call objects,protocol/audit)
 OBJ_RPC	    := $(call objects,protocol/rpc) $(B)/gen/protocol/rpc/tables.o
 OBJ_SERVE   := $(call objects,serve)
 OBJ_POLICY  := $(call objects,policy)
@@ -95,6 +97,7 @@ OBJ_CONFINE := $(call objects,confine) $(B)/gen/policy/filters.o $(B)/gen/policy
 OBJ_BROKER  := $(call objects,broker)
 OBJ_LAUNCH  := $(call objects,broker/launch)
 OBJ_RESOLVE := $(call objects,broker/resolve)
+OBJ_AUDIT   := $(call objects,broker/audit)
 # The plan of a box is written by the worker and read by qemud-box; so are the words of qemud-net.
 OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o $(B)/worker/box/prefix.o \
 	       $(B)/worker/net/control.o $(B)/worker/net/counters.o
@@ -107,9 +110,9 @@ OBJ_VIEW_RPC := $(call objects,view/rpc)
 OBJ_SESSION := $(call objects,session) $(B)/worker/store/home.o
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_SERVE) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
 	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW) \
-	       $(OBJ_SESSION)
+	       $(OBJ_SESSION) $(OBJ_LINES) $(OBJ_AUDIT)
 
-PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view qemud-session
+PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view qemud-session qemud-audit
 
 # --- programs: what root links besides libc is libcap-ng and libseccomp -------------------------
 
@@ -130,6 +133,9 @@ $(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_VIEW_RPC) $(OBJ_SERVE) $(OBJ
 $(B)/qemud-view: LIBS := -lseccomp
 $(B)/qemud-session: $(B)/session/main.o $(OBJ_SESSION) $(OBJ_IPC) $(OBJ_LIB)
 
+$(B)/qemud-audit: $(B)/broker/audit/main.o $(OBJ_AUDIT) $(OBJ_LINES) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-audit: LIBS := -lseccomp
+
 # Mode 0711: whoever runs it without being its owner is not dumpable from exec on.
 $(PROGRAMS:%=$(B)/%):
 	$(call say,LINK)
@@ -145,7 +151,7 @@ $(B)/%.o: %.c | $(GEN_RPC)
 
 # What knows where the others are is made again when that is said otherwise: `make install PREFIX=`.
 PLACES	:= $(LIBEXECDIR) $(SYSCONFDIR) $(VERSION)
-$(B)/broker/main.o $(B)/broker/config.o $(B)/worker/vm/start.o $(B)/worker/session.o: $(B)/gen/places
+$(B)/broker/main.o $(B)/broker/broker.o $(B)/broker/config.o $(B)/worker/vm/start.o $(B)/worker/session.o: $(B)/gen/places
 $(B)/gen/places: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PLACES)' | cmp -s - $@ || echo '$(PLACES)' >$@
@@ -207,6 +213,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
 	reallocarray strdup strndup asprintf __asprintf_chk vasprintf __vasprintf_chk \
 	open_memstream opendir fdopendir loop_once)
+
+# A disk that is full.
+$(B)/tests/unit/audit_journal: LDFLAGS += -Wl,--wrap=write
 
 # Files that are looked at.
 $(B)/tests/unit/vm_stats: LDFLAGS += -Wl,--wrap=open
@@ -287,8 +296,11 @@ accounts:
 		--home-dir /var/lib/qemud/system --shell /usr/sbin/nologin qemud-vm
 	getent passwd qemud-view >/dev/null || useradd --system --user-group --no-create-home \
 		--home-dir / --shell /usr/sbin/nologin qemud-view
+	getent passwd qemud-audit >/dev/null || useradd --system --user-group --no-create-home \
+		--home-dir / --shell /usr/sbin/nologin qemud-audit
 	install -d -m 0755 /var/lib/qemud
 	install -d -m 0700 -o qemud-vm -g qemud-vm /var/lib/qemud/system
+	install -d -m 0750 -o qemud-audit -g qemud-audit /var/log/qemud
 
 clean:
 	rm -rf build

@@ -107,6 +107,8 @@ broker_init(struct broker *broker)
 	if (r == 0)
 		r = views_init(&broker->views, broker, config->max_views, broker->inventories.size);
 	if (r == 0)
+		r = audit_init(&broker->audit, broker);
+	if (r == 0)
 		(void)users_add(&broker->users, 0, false);
 	return r;
 }
@@ -115,6 +117,7 @@ void
 broker_fini(struct broker *broker)
 {
 	starter_stop(&broker->starter);
+	audit_fini(&broker->audit);
 	autostart_fini(&broker->autostart);
 	authority_fini(&broker->authority);
 	tools_fini(&broker->tools);
@@ -306,6 +309,9 @@ broker_start(struct broker *broker, int starter_fd)
 	look_up_view(broker);
 	authority_start(&broker->authority);
 	leases_find(&broker->leases);
+	audit_record(&broker->audit, &(struct audit_event){.kind = AUDIT_BROKER_START},
+		"version " QEMUD_VERSION);
+	audit_start(&broker->audit);
 	return 0;
 }
 
@@ -339,7 +345,11 @@ stop_late(struct timer *timer)
 {
 	struct broker *broker = container_of(timer, struct broker, deadline);
 
-	log_warning("%" PRIu32 " processes have not ended in time: killed", broker->n_children);
+	if (broker->n_children > 0)
+		log_warning(
+			"%" PRIu32 " processes have not ended in time: killed", broker->n_children);
+	else
+		log_warning("audit: what waits to be written is not, in time: it is lost");
 	for (struct user *user = NULL; (user = users_next(&broker->users, user));)
 		child_kill(&user->child);
 	for (struct view *view = NULL; (view = views_next(&broker->views, view));)
@@ -367,7 +377,7 @@ broker_stop(struct broker *broker)
 		child_stop(&view->child);
 	child_stop(&broker->refuser);
 	if (broker->n_children == 0)
-		loop_quit(&broker->loop, EXIT_SUCCESS);
+		audit_stop(&broker->audit);
 }
 
 void
@@ -375,5 +385,11 @@ broker_child_ended(struct broker *broker)
 {
 	broker->n_children--;
 	if (broker->stopping && broker->n_children == 0)
-		loop_quit(&broker->loop, EXIT_SUCCESS);
+		audit_stop(&broker->audit);
+}
+
+void
+broker_audit_ended(struct broker *broker)
+{
+	loop_quit(&broker->loop, EXIT_SUCCESS);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/audit.h"
 #include "broker/authority.h"
 #include "broker/autostart.h"
 #include "broker/budget.h"
@@ -62,6 +63,7 @@ struct broker {
 	struct autostart autostart;
 	struct inventories inventories;
 	struct views views;
+	struct audit audit;
 	struct listener listeners[2];
 
 	struct child refuser;
@@ -109,5 +111,6 @@ void broker_leases_failed(struct broker *broker);  /* it cannot be known, or hel
 void broker_refuser_serves(struct broker *broker); /* it has said HELLO */
 void broker_refuser_failed(struct broker *broker); /* it could not be started */
 void broker_child_ended(struct broker *broker);
+void broker_audit_ended(struct broker *broker); /* after audit_stop() */
 
 #endif

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <time.h>
@@ -84,6 +85,21 @@ bool
 child_is_absent(const struct child *child)
 {
 	return child->state == CHILD_ABSENT && child->waiting.n == 0;
+}
+
+static void
+note(const struct child *child, enum audit_kind kind, enum audit_verdict verdict, const char *why)
+{
+	audit_record(&child->broker->audit,
+		&(struct audit_event){
+			.kind = kind,
+			.verdict = verdict,
+			.uid = uid_of(child),
+			.pid = child->pid,
+			.label = child->user ? child->user->account.name : child->broker->view.name,
+			.target = name(child),
+		},
+		"%s", why);
 }
 
 /* --- connections that it will not serve --------------------------------------------------- */
@@ -164,6 +180,7 @@ static void
 finish(struct child *child)
 {
 	log_info("%s ended uid=%" PRIu32 " pid=%" PRIu32, name(child), uid_of(child), child->pid);
+	note(child, AUDIT_PROCESS_END, AUDIT_FACT, "");
 	link_stop(&child->link);
 	if (child->user) {
 		tools_end(&child->broker->tools, child->user);
@@ -192,11 +209,21 @@ finish(struct child *child)
 	child_next(child);
 }
 
+static void
+note_violation(const struct child *child, uint16_t type, const char *rule)
+{
+	char why[IPC_REASON_MAX];
+
+	(void)snprintf(why, sizeof why, "%s: %s; it is killed", ipc_type_name(type), rule);
+	note(child, AUDIT_PROCESS_VIOLATION, AUDIT_FACT, why);
+}
+
 void
 child_violation(struct child *child, uint16_t type, const char *rule)
 {
 	log_warning("violation by %s uid=%" PRIu32 " pid=%" PRIu32 ": %s: %s", name(child),
 		uid_of(child), child->pid, ipc_type_name(type), rule);
+	note_violation(child, type, rule);
 	link_stop(&child->link);
 	if (child->state == CHILD_ENDED)
 		finish(child);
@@ -433,6 +460,7 @@ start_answered(struct question *question, int err, const void *body, int *fds)
 		count_vain(child, &child->alone);
 		log_error("%s of uid=%" PRIu32 " cannot be started: %s", name(child), uid_of(child),
 			strerror(-err));
+		note(child, AUDIT_PROCESS_START, AUDIT_FAILED, strerror(-err));
 		give_up_all(child, strerror(-err));
 		if (child->user)
 			autostart_worker_gone(child->user);
@@ -442,6 +470,7 @@ start_answered(struct question *question, int err, const void *body, int *fds)
 		return;
 	}
 	log_info("%s started uid=%" PRIu32 " pid=%" PRIu32, name(child), uid_of(child), child->pid);
+	note(child, AUDIT_PROCESS_START, AUDIT_FACT, "");
 	child->state = CHILD_STARTING;
 	child->state_deadline_ns = now(child) + LOOP_S(CHILD_HELLO_S);
 	child->has_taken = false;
@@ -477,6 +506,7 @@ kill_late(struct child *child, const char *what)
 {
 	log_warning("%s uid=%" PRIu32 " pid=%" PRIu32 " is killed: it did not %s in time",
 		name(child), uid_of(child), child->pid, what);
+	note(child, AUDIT_PROCESS_VIOLATION, AUDIT_FACT, "it did nothing in time, and is killed");
 	link_stop(&child->link);
 	kill_process(child);
 }

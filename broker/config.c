@@ -118,6 +118,25 @@ read_limits(const struct key *key, const char *value, void *field)
 	return true;
 }
 
+static bool
+read_audit_full(const struct key *key, const char *value, void *field)
+{
+	(void)key;
+	if (strcmp(value, "continue") != 0 && strcmp(value, "refuse") != 0)
+		return false;
+	*(uint32_t *)field = value[0] == 'c' ? CONFIG_AUDIT_CONTINUE : CONFIG_AUDIT_REFUSE;
+	return true;
+}
+
+static bool
+read_audit(const struct key *key, const char *value, void *field)
+{
+	if (strcmp(value, "off") != 0)
+		return read_audit_full(key, value, field);
+	*(uint32_t *)field = CONFIG_AUDIT_OFF;
+	return true;
+}
+
 #define KEY(name_, read_, must_, min_, max_)                                             \
 	{                                                                                \
 		.name = #name_, .must = must_, .read = read_,                            \
@@ -132,10 +151,12 @@ read_limits(const struct key *key, const char *value, void *field)
 static const struct key keys[] = {
 	PATHS(runtime_dir),
 	PATHS(state_dir),
+	PATHS(log_dir),
 	KEY(cgroup, read_cgroup, "auto, none or " PATH, 0, 0),
 	PATHS(policy),
 	ACCOUNTS(system_account),
 	ACCOUNTS(view_account),
+	ACCOUNTS(audit_account),
 	NUMBERS(max_users, 16, 65536),
 	NUMBERS(max_connections, 16, 1000000),
 	NUMBERS(max_vms, 1, 65536),
@@ -148,6 +169,10 @@ static const struct key keys[] = {
 	KEY(network, read_network, "none or user", 0, 0),
 	NUMBERS(port_min, 1, 65535),
 	KEY(kvm, read_kvm, "none or user", 0, 0),
+	KEY(audit, read_audit, "off, continue or refuse", 0, 0),
+	KEY(audit_full, read_audit_full, "continue or refuse", 0, 0),
+	NUMBERS(audit_file_mib, 1, 65536),
+	NUMBERS(audit_files, 0, 100000),
 	KEY(log_level, read_log_level, "error, warning, info or debug", 0, 0),
 };
 
@@ -159,10 +184,12 @@ config_default(struct config *ret)
 	*ret = (struct config){
 		.runtime_dir = "/run/qemud",
 		.state_dir = "/var/lib/qemud",
+		.log_dir = "/var/log/qemud",
 		.cgroup = "auto",
 		.policy = QEMUD_SYSCONFDIR "/qemud",
 		.system_account = "qemud-vm",
 		.view_account = "qemud-view",
+		.audit_account = "qemud-audit",
 		.max_users = 1024,
 		.max_connections = 16384,
 		.max_vms = 1024,
@@ -175,6 +202,10 @@ config_default(struct config *ret)
 		.network = CONFIG_NETWORK_USER,
 		.port_min = 1024,
 		.kvm = CONFIG_KVM_USER,
+		.audit = CONFIG_AUDIT_CONTINUE,
+		.audit_full = CONFIG_AUDIT_CONTINUE,
+		.audit_file_mib = 64,
+		.audit_files = 16,
 		.log_level = LEVEL_INFO,
 	};
 }

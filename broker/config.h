@@ -26,13 +26,18 @@ enum config_kvm { CONFIG_KVM_NONE = 1, CONFIG_KVM_USER };
 /* What becomes of machines where the kernel cannot hold them to what they were granted. */
 enum config_limits { CONFIG_LIMITS_COUNT = 1, CONFIG_LIMITS_ENFORCE };
 
+/* Whether there is an audit log; and if so, what becomes of starts while it cannot be kept. */
+enum config_audit { CONFIG_AUDIT_OFF = 1, CONFIG_AUDIT_CONTINUE, CONFIG_AUDIT_REFUSE };
+
 struct config {
 	char runtime_dir[CONFIG_PATH_MAX];
 	char state_dir[CONFIG_PATH_MAX];
+	char log_dir[CONFIG_PATH_MAX];
 	char cgroup[CONFIG_PATH_MAX]; /* "auto", "none" or an absolute path */
 	char policy[CONFIG_PATH_MAX]; /* the folder of policy.conf and policy.d */
 	char system_account[ACCOUNT_NAME_MAX];
 	char view_account[ACCOUNT_NAME_MAX];
+	char audit_account[ACCOUNT_NAME_MAX];
 	uint32_t max_users;
 	uint32_t max_connections;
 	uint32_t max_vms;
@@ -43,8 +48,12 @@ struct config {
 	uint32_t account_seconds; /* an answer about an account or a name is good for that long */
 	uint32_t network;         /* enum config_network */
 	uint32_t port_min;
-	uint32_t limits;    /* enum config_limits */
-	uint32_t kvm;       /* enum config_kvm */
+	uint32_t limits;     /* enum config_limits */
+	uint32_t kvm;        /* enum config_kvm */
+	uint32_t audit;      /* enum config_audit: without qemud-audit */
+	uint32_t audit_full; /* enum config_audit, never OFF: with a full disk */
+	uint32_t audit_file_mib;
+	uint32_t audit_files;
 	uint32_t log_level; /* enum log_level */
 };
 

@@ -41,6 +41,19 @@ broker_of(const struct lease *lease)
 	return lease->user->child.broker;
 }
 
+static void
+note(const struct lease *lease, enum audit_kind kind, enum audit_verdict verdict, const char *why)
+{
+	struct audit_event event = audit_by(lease->user, kind, verdict);
+
+	event.target = lease->user->account.name;
+	event.vm = lease->id;
+	event.uuid = lease->uuid;
+	event.memory_kib = lease->grant.memory_kib;
+	event.vcpus = lease->grant.vcpus;
+	audit_record(&broker_of(lease)->audit, &event, "%s", why);
+}
+
 int
 leases_init(struct leases *leases, struct broker *broker, uint32_t size)
 {
@@ -215,6 +228,8 @@ leaf_ended(struct question *question, int err, const void *body, int *fds)
 		enum ipc_gone how = ((const struct ipc_leaf_ended *)body)->how;
 
 		log_info("lease gone " LEASE_FMT "%s", LEASE_ARGS(lease), how_ended(how));
+		note(lease, AUDIT_VM_END, AUDIT_ALLOWED,
+			how_ended(how) + (*how_ended(how) ? 2 : 0));
 		release(lease, how);
 		return;
 	}
@@ -313,10 +328,13 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	if (err < 0 && !lease->unwanted)
 		log_error("lease " LEASE_FMT " cannot be granted: %s", LEASE_ARGS(lease),
 			strerror(-err));
+	if (err < 0)
+		note(lease, AUDIT_VM_START, AUDIT_FAILED, strerror(-err));
 	if (give(lease, err, err < 0 ? -1 : fds[0])) {
 		log_info("lease granted " LEASE_FMT " pid=%" PRIu32 " vcpus=%" PRIu32
 			 " memory=%" PRIu64 "KiB",
 			LEASE_ARGS(lease), lease->pid, lease->grant.vcpus, lease->grant.memory_kib);
+		note(lease, AUDIT_VM_START, AUDIT_ALLOWED, "");
 	} else if (lease->state == LEASE_ASKED) {
 		release(lease, IPC_GONE_ENDED);
 	} else {
@@ -395,6 +413,7 @@ leases_stop(const struct user *user, uint32_t id)
 	if (!lease)
 		return;
 	lease->unwanted = true;
+	note(lease, AUDIT_VM_STOP, AUDIT_FACT, lease->forced ? "without its worker" : "");
 	if (lease->state == LEASE_HELD)
 		kill_lease(lease);
 }
@@ -515,6 +534,8 @@ take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
 		log_info("lease found " LEASE_FMT " pid=%" PRIu32 " vcpus=%" PRIu32
 			 " memory=%" PRIu64 "KiB",
 			LEASE_ARGS(lease), lease->pid, lease->grant.vcpus, lease->grant.memory_kib);
+	note(lease, AUDIT_VM_FOUND, r < 0 ? AUDIT_FAILED : AUDIT_ALLOWED,
+		r < 0 ? strerror(-r) : "");
 	return r == 0;
 }
 

@@ -45,6 +45,17 @@ broker_of(const struct net *net)
 	return net->user->child.broker;
 }
 
+static void
+note(const struct net *net, enum audit_verdict verdict, const char *why)
+{
+	struct audit_event event = audit_by(net->user, AUDIT_NET_START, verdict);
+
+	event.target = kinds[net->kind].name;
+	event.pid = net->pid;
+	event.vm = net->id;
+	audit_record(&broker_of(net)->audit, &event, "%s", why);
+}
+
 int
 nets_init(struct nets *nets, struct broker *broker, uint32_t size)
 {
@@ -204,9 +215,12 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	if (err < 0 && serial != 0)
 		log_error("%s of uid=%" PRIu32 " id=%" PRIu32 " cannot be started: %s",
 			kinds[net->kind].name, net->user->uid, net->id, strerror(-err));
+	if (err < 0 && serial != 0)
+		note(net, AUDIT_FAILED, strerror(-err));
 	if (serial != 0 && wishes_answer_net(child, serial, err, err ? -1 : fds[0]) == 0 &&
 		err == 0) {
 		log_info(NET_FMT " started", NET_ARGS(net));
+		note(net, AUDIT_ALLOWED, "");
 		return;
 	}
 	/* Nobody took it, or there is nothing to take. */

@@ -72,6 +72,14 @@ describe_life(int sock, char *buf, size_t size)
 }
 
 const char *
+peer_groups(int sock, char buf[static PEER_TEXT_MAX])
+{
+	buf[0] = '\0';
+	(void)describe_groups(sock, buf, PEER_TEXT_MAX);
+	return buf;
+}
+
+const char *
 peer_describe(int sock, char buf[static PEER_TEXT_MAX])
 {
 	size_t len;

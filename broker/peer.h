@@ -21,6 +21,12 @@ enum { PEER_TEXT_MAX = 256 };
 int peer_read(int sock, struct peer *ret);
 
 /**
+ * Its supplementary groups (SO_PEERGROUPS, Linux 4.13), " groups=1,2", for the audit and for no
+ * decision: whoever makes a user namespace connects with none. Returns buf.
+ */
+const char *peer_groups(int sock, char buf[static PEER_TEXT_MAX]);
+
+/**
  * What else the kernel knows of the peer, for a log line and no decision: its supplementary groups
  * (SO_PEERGROUPS, Linux 4.13) and whether it still lives (SO_PEERPIDFD, Linux 6.5). Empty where
  * the kernel tells nothing. Returns buf.

@@ -27,7 +27,42 @@
 #include "policy/ticket.h"
 #include "protocol/verb.h"
 
+/* What refused it, where the reason names no line. */
+static const char *const rules[] = {
+	[IPC_REFUSAL_NOBODY] = "nobody",
+	[IPC_REFUSAL_POLICY] = "policy",
+	[IPC_REFUSAL_CONNECTIONS] = "user_connections",
+	[IPC_REFUSAL_RATE] = "user_connections_per_second",
+	[IPC_REFUSAL_HOST] = "host",
+	[IPC_REFUSAL_WORKER] = "worker",
+};
+
 #define CONFIG_WORDS "its administrator can raise it in qemud.conf"
+
+/* --- for the audit ------------------------------------------------------------------------ */
+
+static void
+note(struct broker *broker, const struct conn *conn, enum audit_verdict verdict, const char *target,
+	const char *outcome)
+{
+	const struct ipc_conn_pass *pass = &conn->pass;
+	char groups[PEER_TEXT_MAX] = "";
+
+	audit_record(&broker->audit,
+		&(struct audit_event){
+			.kind = AUDIT_CONNECTION,
+			.verdict = verdict,
+			.uid = pass->uid,
+			.pid = pass->pid,
+			.conn_id = pass->conn_id,
+			.label = pass->label,
+			.target = target,
+			.rule = verdict == AUDIT_ALLOWED ? NULL : rules[pass->refusal],
+			.payer = audit_payer(&broker->audit, pass->uid),
+		},
+		"%s%s: %s", pass->socket == IPC_SOCKET_RO ? "ro" : "rw",
+		verdict == AUDIT_ALLOWED ? peer_groups(conn->fd, groups) : "", outcome);
+}
 
 /* --- refusing ----------------------------------------------------------------------------- */
 
@@ -48,6 +83,7 @@ route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refus
 			(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
 		log_debug("refused conn=%" PRIu64 " uid=%" PRIu32 ": %s", pass->conn_id, pass->uid,
 			pass->reason);
+		note(broker, conn, AUDIT_REFUSED, NULL, pass->reason);
 		if (child_give(&broker->refuser, conn) == 0)
 			return;
 	}
@@ -170,13 +206,15 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 		return;
 	}
 	owner = owner_of(broker, &ticket, user);
-	if (!owner)
+	if (!owner) {
 		route_refuse(broker, conn, IPC_REFUSAL_HOST,
 			"this host serves as many users as it may (max_users %" PRIu32
 			"); " CONFIG_WORDS,
 			broker->config.max_users);
-	else
+	} else {
+		note(broker, conn, AUDIT_ALLOWED, owner->account.name, "passed to its worker");
 		(void)child_give(&owner->child, conn);
+	}
 }
 
 /* --- the account -------------------------------------------------------------------------- */
@@ -371,6 +409,17 @@ enter(struct broker *broker, int fd, const struct peer *peer, enum ipc_socket so
 	if (conn)
 		return conn;
 	foreign_close(&fd);
+	audit_record(&broker->audit,
+		&(struct audit_event){
+			.kind = AUDIT_CONNECTION,
+			.verdict = AUDIT_REFUSED,
+			.uid = peer->uid,
+			.pid = peer->pid,
+			.label = "",
+			.rule = verdict == BUDGET_CLOSE ? "user_connections" : "max_connections",
+			.payer = audit_payer(&broker->audit, peer->uid),
+		},
+		"closed at once: far over the limit");
 	if (pace_tell(&broker->flood, loop_now(&broker->loop), &n))
 		log_warning("closed %" PRIu64 " connections at once, the last of uid=%" PRIu32
 			    " pid=%" PRIu32 ": %s",

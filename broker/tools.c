@@ -33,6 +33,16 @@ broker_of(const struct tool *tool)
 }
 
 static void
+note(const struct tool *tool, enum audit_verdict verdict, const char *why)
+{
+	struct audit_event event = audit_by(tool->user, AUDIT_TOOL_START, verdict);
+
+	event.target = tool->user->account.name;
+	event.pid = tool->pid;
+	audit_record(&broker_of(tool)->audit, &event, "%s", why);
+}
+
+static void
 kill_tool(struct tool *tool)
 {
 	/* ESRCH: it has ended already, which the loop is about to tell. */
@@ -101,6 +111,7 @@ adopt(struct tool *tool, int pidfd)
 		return r;
 	}
 	log_info("tool started uid=%" PRIu32 " pid=%" PRIu32, tool->user->uid, tool->pid);
+	note(tool, AUDIT_ALLOWED, "");
 	timer_set(loop, &tool->deadline, loop_now(loop) + LOOP_S(life_s[tool->kind]), too_late);
 	return 0;
 }
@@ -122,6 +133,7 @@ boxed(struct question *question, int err, const void *body, int *fds)
 		if (serial != 0)
 			log_error("tool of uid=%" PRIu32 " cannot be started: %s", tool->user->uid,
 				strerror(-err));
+		note(tool, AUDIT_FAILED, strerror(-err));
 		release(tool);
 	}
 	behind = err == 0 && wishes_is_behind(child);

@@ -55,6 +55,7 @@ struct user {
 	struct autostart_share autostart;
 	struct marks_share marks;
 	struct inventory_share inventory;
+	struct bucket audit; /* what she makes happen that is recorded */
 };
 
 struct users {

@@ -125,6 +125,23 @@ wishes_answer_channel(struct child *child, uint32_t serial, int err, int fd)
 	return sent(child, IPC_CHANNEL, r);
 }
 
+/* What was refused at once; what was granted, or failed, tells who did it. */
+static void
+note_refusal(struct child *child, enum audit_kind kind, uint32_t vm, const struct ipc_lease *lease,
+	const char *why)
+{
+	struct audit_event event = audit_by(child->user, kind, AUDIT_REFUSED);
+
+	event.target = child->user->account.name;
+	event.vm = vm;
+	if (lease) {
+		event.uuid = lease->uuid;
+		event.memory_kib = lease->memory_kib;
+		event.vcpus = lease->vcpus;
+	}
+	audit_record(&child->broker->audit, &event, "%s", why);
+}
+
 static void
 on_tool(struct child *child, const struct ipc_message *message)
 {
@@ -134,8 +151,10 @@ on_tool(struct child *child, const struct ipc_message *message)
 	if (child->state == CHILD_SERVING)
 		r = tools_ask(&child->broker->tools, child->user, (enum ipc_tool_kind)ask->kind,
 			message->serial);
-	if (r < 0)
-		(void)wishes_answer_tool(child, message->serial, r, -1);
+	if (r == 0)
+		return;
+	note_refusal(child, AUDIT_TOOL_START, 0, NULL, strerror(-r));
+	(void)wishes_answer_tool(child, message->serial, r, -1);
 }
 
 static void
@@ -145,11 +164,20 @@ on_lease(struct child *child, const struct ipc_message *message)
 	int r = -ESHUTDOWN;
 
 	if (child->state == CHILD_SERVING)
+		r = audit_refusal(&child->broker->audit);
+	if (r == -ENOSPC || r == -ENOLINK) {
+		(void)snprintf(why, sizeof why, "%s", audit_refusal_words(r));
+		r = -EDQUOT;
+	} else if (r == 0) {
 		r = leases_ask(
 			&child->broker->leases, child->user, message->body, message->serial, why);
+	}
+	if (r == 0)
+		return;
+	note_refusal(child, AUDIT_VM_START, 0, message->body, r == -EDQUOT ? why : strerror(-r));
 	if (r == -EDQUOT)
 		(void)wishes_refuse_lease(child, message->serial, why);
-	else if (r < 0)
+	else
 		(void)wishes_answer_lease(child, message->serial, r, NULL, -1);
 }
 
@@ -159,9 +187,14 @@ on_net(struct child *child, const struct ipc_message *message)
 	int r = -ESHUTDOWN;
 
 	if (child->state == CHILD_SERVING)
+		r = audit_refusal(&child->broker->audit);
+	if (r == 0)
 		r = nets_ask(&child->broker->nets, child->user, message->body, message->serial);
-	if (r < 0)
-		(void)wishes_answer_net(child, message->serial, r, -1);
+	if (r == 0)
+		return;
+	note_refusal(child, AUDIT_NET_START, ((const struct ipc_net *)message->body)->id, NULL,
+		strerror(-r));
+	(void)wishes_answer_net(child, message->serial, r, -1);
 }
 
 static void
@@ -188,6 +221,21 @@ on_lease_next(struct child *child, const struct ipc_message *message)
 }
 
 static void
+note_autostart(struct user *user, enum ipc_autostart_state state)
+{
+	static const char *const words[] = {
+		[IPC_AUTOSTART_NONE] = "no machine starts with the host",
+		[IPC_AUTOSTART_SOME] = "machines start with the host",
+		[IPC_AUTOSTART_UNKNOWN] = "its home cannot be read",
+	};
+	struct audit_event event = audit_by(user, AUDIT_AUTOSTART, AUDIT_FACT);
+
+	event.target = user->account.name;
+	audit_record(&user->child.broker->audit, &event, "%s", words[state]);
+	autostart_hear(user, state);
+}
+
+static void
 on_autostart(struct child *child, const struct ipc_message *message)
 {
 	const struct ipc_autostart *autostart = message->body;
@@ -195,7 +243,7 @@ on_autostart(struct child *child, const struct ipc_message *message)
 	if (!marks_hear(child->user, (enum ipc_autostart_state)autostart->state))
 		child_violation(child, IPC_AUTOSTART, "it is what it said before");
 	else
-		autostart_hear(child->user, (enum ipc_autostart_state)autostart->state);
+		note_autostart(child->user, (enum ipc_autostart_state)autostart->state);
 }
 
 static void

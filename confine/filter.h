@@ -39,7 +39,7 @@ struct filter {
 };
 
 extern const struct filter filter_broker, filter_worker, filter_refuser, filter_view, filter_qemu,
-	filter_qemu_img, filter_net, filter_passt;
+	filter_qemu_img, filter_net, filter_passt, filter_audit;
 
 /**
  * Set no_new_privs, load the filter for this thread and its future. Returns 0 or a negative errno.

@@ -128,7 +128,7 @@ link_start(struct link *link, struct loop *loop, int fd, enum ipc_link kind, enu
 	*link = (struct link){.fd = fd,
 		.kind = kind,
 		.self = self,
-		.state = kind == IPC_LINK_STARTER ? IPC_STATE_SERVING : IPC_STATE_NEW,
+		.state = kind == IPC_LINK_CHILD ? IPC_STATE_NEW : IPC_STATE_SERVING,
 		.ops = ops};
 	r = io_start(loop, &link->io, fd, EPOLLIN, IO_FIRST, link_ready);
 	if (r < 0)

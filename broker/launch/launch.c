@@ -24,11 +24,17 @@
 /* A namespace of each kind, but not of users: that one would give the bounding set back. */
 enum { ALL_NAMESPACES = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWNS };
 
-enum { NUMBER_MAX = 16, PROGRAM_NAME_MAX = 16, ENTRY_MAX = ACCOUNT_HOME_MAX + 16 };
+enum {
+	NUMBER_MAX = 16,
+	PROGRAM_NAME_MAX = 16,
+	ENTRY_MAX = ACCOUNT_HOME_MAX + 16,
+	AUDIT_FILES = 64
+};
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
 	    arg_refuse[] = "--refuse", arg_host[] = "--host", arg_port_min[] = "--port-min",
-	    arg_kvm[] = "--kvm", arg_wake[] = "--wake";
+	    arg_kvm[] = "--kvm", arg_wake[] = "--wake", arg_dir[] = "--dir",
+	    arg_file_mib[] = "--file-mib", arg_files[] = "--files";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -239,6 +245,37 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 		starter, &spawn, PROGRAM_VIEW, "view", NULL, IPC_VIEW_STARTED, message->serial);
 }
 
+/* Its log is a folder of the host's, which it alone may write to. */
+static int
+ask_audit(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	static char home[] = "HOME=/", user[] = "USER=qemud-audit",
+		    logname[] = "LOGNAME=qemud-audit";
+	static char *const environment[] = {home, user, logname, entry_path, entry_lang, NULL};
+	const struct ipc_audit *ask = message->body;
+	char program[] = "qemud-audit", dir[IPC_PATH_MAX], mib[NUMBER_MAX], files[NUMBER_MAX];
+	char *argv[] = {program, arg_dir, dir, arg_file_mib, mib, arg_files, files, arg_log,
+		level_name(ask->log_level), NULL};
+	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, AUDIT_FILES}};
+	struct spawn spawn = {
+		.argv = argv,
+		.envp = environment,
+		.uid = ask->uid,
+		.gid = ask->gid,
+		.namespaces = ALL_NAMESPACES & ~(uint64_t)CLONE_NEWNS,
+		.starter_fd = -1,
+		.limits = limits,
+		.n_limits = sizeof(limits) / sizeof(*limits),
+	};
+
+	(void)fds;
+	(void)snprintf(dir, sizeof(dir), "%s", ask->dir);
+	(void)snprintf(mib, sizeof(mib), "%" PRIu32, ask->file_mib);
+	(void)snprintf(files, sizeof(files), "%" PRIu32, ask->n_files);
+	return start_linked(
+		starter, &spawn, PROGRAM_AUDIT, "audit", NULL, IPC_AUDIT_STARTED, message->serial);
+}
+
 /* The leaf of a VM that runs, with room in it. The broker counts; this also after it has changed. */
 static int
 look_into_leaf(const struct launch *starter, uint32_t uid, const char *leaf)
@@ -406,6 +443,7 @@ static const struct {
 	{IPC_LEAF_END, IPC_LEAF_ENDED, ask_leaf_end},
 	{IPC_LEAF_LIMIT, IPC_LEAF_LIMITED, ask_leaf_limit},
 	{IPC_LEAF_FREEZE, IPC_LEAF_FROZEN, ask_leaf_freeze},
+	{IPC_AUDIT, IPC_AUDIT_STARTED, ask_audit},
 };
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * launch.h: the broker's asks (WORKER, VIEW, RESOLVE, BOX; see leaves.h for the others) and what
+ * launch.h: the broker's asks (WORKER, VIEW, RESOLVE, BOX, AUDIT; see leaves.h for the others) and what
  * becomes of them.
  *
  * Runs in qemud-launch, as root. Every ask is answered, now or when a look-up has ended; what

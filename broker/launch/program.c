@@ -16,6 +16,7 @@ static const char *const names[PROGRAM_N] = {
 	[PROGRAM_RESOLVE] = "qemud-resolve",
 	[PROGRAM_BOX] = "qemud-box",
 	[PROGRAM_NET] = "qemud-net",
+	[PROGRAM_AUDIT] = "qemud-audit",
 };
 
 const char *

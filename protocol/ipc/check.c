@@ -11,6 +11,7 @@
 
 #include "lib/log.h"
 #include "protocol/ipc/account.h"
+#include "protocol/ipc/audit.h"
 #include "protocol/ipc/inventory.h"
 #include "protocol/verb.h"
 
@@ -383,6 +384,29 @@ ipc_check_channel(const void *body)
 	const struct ipc_channel *channel = body;
 
 	return channel->conn_id != 0 && is_unprivileged(channel->uid) && channel->zero == 0;
+}
+
+bool
+ipc_check_audit(const void *body)
+{
+	const struct ipc_audit *audit = body;
+
+	return is_unprivileged(audit->uid) && is_unprivileged(audit->gid) &&
+	       is_log_level(audit->log_level) && audit->file_mib != 0 && audit->zero == 0 &&
+	       is_string(audit->dir, sizeof audit->dir) && audit->dir[0] == '/';
+}
+
+bool
+ipc_check_audit_record(const void *body)
+{
+	const struct ipc_audit_record *record = body;
+
+	return record->kind != 0 && record->kind < AUDIT_KINDS && record->verdict <= AUDIT_FAILED &&
+	       record->count != 0 && record->vm <= INT32_MAX && record->zero == 0 &&
+	       is_string(record->label, sizeof record->label) &&
+	       is_string(record->target, sizeof record->target) &&
+	       is_string(record->rule, sizeof record->rule) &&
+	       is_string(record->outcome, sizeof record->outcome);
 }
 
 /* The fields of the header that the table fixes. */

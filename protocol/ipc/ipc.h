@@ -29,14 +29,15 @@ enum { IPC_MESSAGE_MAX = 512, IPC_FDS_MAX = 2 };
 /* Which pair of programs a link joins, seen from the broker. */
 enum ipc_link {
 	IPC_LINK_STARTER = 1, /* broker and qemud-launch */
-	IPC_LINK_CHILD = 2    /* broker and a worker, the refuser or a view */
+	IPC_LINK_CHILD = 2,   /* broker and a worker, the refuser or a view */
+	IPC_LINK_AUDIT = 3    /* broker and qemud-audit */
 };
 
 enum ipc_side { IPC_SIDE_BROKER = 1, IPC_SIDE_PEER = 2 };
 
 /*
  * The life of a link; both ends advance it by the messages that they send and receive, see
- * ipc_state_after(). A link to the starter serves from the first. Whatever a child may have on its
+ * ipc_state_after(). Links to the starter and to qemud-audit serve from the first. Whatever a child may have on its
  * way when a STOP crosses it is allowed while leaving, so that no race is a violation.
  */
 enum ipc_state {
@@ -196,6 +197,14 @@ enum ipc_type {
 	 */
 	IPC_CHANNEL_OPEN = 51,
 
+	/* broker -> qemud-audit: this has happened (audit.h). */
+	IPC_AUDIT_RECORD = 56,
+	/* qemud-audit -> broker: it is in the log. With an error: it is not, as with a full disk. */
+	IPC_AUDIT_KEPT = 57,
+	/* broker -> starter: start qemud-audit. */
+	IPC_AUDIT = 58,
+	IPC_AUDIT_STARTED = 59,
+
 	/* broker -> starter: that is what the VM is granted from now on. */
 	IPC_LEAF_LIMIT = 64,
 	/* starter -> broker: it is written down, and holds. -ENOENT: there is no such leaf. */
@@ -261,7 +270,7 @@ enum ipc_box_kind {
 
 enum { IPC_UUID_SIZE = 16 };
 
-enum { IPC_LABEL_MAX = 64, IPC_REASON_MAX = 240, IPC_NAME_MAX = 64 };
+enum { IPC_LABEL_MAX = 64, IPC_REASON_MAX = 240, IPC_NAME_MAX = 64, IPC_PATH_MAX = 96 };
 
 struct ipc_hello {
 	uint32_t pid; /* as the child sees itself, for logs */
@@ -417,6 +426,15 @@ struct ipc_view {
 	uint32_t log_level;
 	uint32_t kind;         /* enum ipc_view_kind */
 	uint32_t idle_seconds; /* of the host's: without clients before it asks to end; else 0 */
+};
+
+struct ipc_audit {
+	uint32_t uid, gid; /* of the account qemud-audit */
+	uint32_t log_level;
+	uint32_t file_mib; /* as large a file of the log becomes */
+	uint32_t n_files;  /* that are kept beside the one that is written; 0: all */
+	uint32_t zero;
+	char dir[IPC_PATH_MAX]; /* absolute */
 };
 
 struct ipc_started {

@@ -6,6 +6,7 @@
  */
 #include "protocol/ipc/ipc.h"
 
+#include "protocol/ipc/audit.h"
 #include "protocol/ipc/check.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
 	LEAVING = IPC_STATE_LEAVING,
 	CHILD = IPC_LINK_CHILD,
 	STARTER = IPC_LINK_STARTER,
+	AUDIT = IPC_LINK_AUDIT,
 	BROKER = IPC_SIDE_BROKER,
 	PEER = IPC_SIDE_PEER,
 };
@@ -102,6 +104,13 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(LEAF_FREEZE, sizeof(struct ipc_leaf_freeze), 0, STARTER, BROKER, SERVING, false,
 		ipc_check_leaf_freeze),
 	RULE(LEAF_FROZEN, 0, 0, STARTER, PEER, SERVING, false, NULL),
+
+	RULE(AUDIT_RECORD, sizeof(struct ipc_audit_record), 0, AUDIT, BROKER, SERVING, false,
+		ipc_check_audit_record),
+	RULE(AUDIT_KEPT, 0, 0, AUDIT, PEER, SERVING, false, NULL),
+	RULE(AUDIT, sizeof(struct ipc_audit), 0, STARTER, BROKER, SERVING, false, ipc_check_audit),
+	RULE(AUDIT_STARTED, sizeof(struct ipc_started), 2, STARTER, PEER, SERVING, false,
+		ipc_check_started),
 };
 /* clang-format on */
 
@@ -109,8 +118,10 @@ const size_t ipc_n_rules = sizeof ipc_rules / sizeof *ipc_rules;
 
 _Static_assert(sizeof ipc_rules / sizeof *ipc_rules <= IPC_RULES_MAX, "a bit in seen for each");
 _Static_assert(sizeof(struct ipc_header) == 16, "the header is 16 bytes");
-_Static_assert(sizeof(struct ipc_header) + sizeof(struct ipc_conn_pass) <= IPC_MESSAGE_MAX,
-	"the largest message fits");
+_Static_assert(
+	sizeof(struct ipc_header) + sizeof(struct ipc_conn_pass) <= IPC_MESSAGE_MAX &&
+		sizeof(struct ipc_header) + sizeof(struct ipc_audit_record) <= IPC_MESSAGE_MAX,
+	"the largest messages fit");
 
 const struct ipc_rule *
 ipc_rule_find(uint16_t type)

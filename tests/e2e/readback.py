@@ -51,6 +51,7 @@ PROCESSES = {
     "qemud-launch": broker.starter,
     "qemud-worker": host.worker_of("alice"),
     "qemud-view": proc.one("qemud-view"),
+    "qemud-audit": proc.one("qemud-audit"),
 }
 
 # --- what each has ------------------------------------------------------------------------------
@@ -60,12 +61,14 @@ IDS = {
     "qemud-launch": (0, 0, None),
     "qemud-worker": (2001, 2001, host.GROUPS["alice"]),
     "qemud-view": (992, 992, []),
+    "qemud-audit": (993, 993, []),
 }
 CAPABILITIES = {
     "qemud": {**only(bits(KILL)), "Bnd": 0},
     "qemud-launch": only(STARTER),
     "qemud-worker": NONE,
     "qemud-view": NONE,
+    "qemud-audit": NONE,
 }
 # no_new_privs, mode of seccomp, number of filters
 PROMISES = {
@@ -73,23 +76,28 @@ PROMISES = {
     "qemud-launch": ("0", "0", "0"),
     "qemud-worker": ("1", "2", "1"),
     "qemud-view": ("1", "2", "1"),
+    "qemud-audit": ("1", "2", "1"),
 }
 DEV_NULL, PIPE, SOCKET = "/dev/null", "pipe", "socket"
 EPOLL, SIGNALS, PIDFD = "anon_inode:[eventpoll]", "anon_inode:[signalfd]", "anon_inode:[pidfd]"
 INVENTORY = "/memfd:inventory (deleted)"
 EVENT = "anon_inode:[eventfd]"
-STARTED = ("box", "net", "resolve", "view", "worker")
+STARTED = ("audit", "box", "net", "resolve", "view", "worker")
 DESCRIPTORS = {
     # besides its clients: its own folders, opened before it takes any
     "qemud-worker": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(
         [EPOLL, SIGNALS, SOCKET, INVENTORY, "anon_inode:inotify", "/home/alice/.qemud",
          *(f"/home/alice/.qemud/{name}" for name in ("autostart", "cache", "domains", "lock", "log"))])),
     "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),
+    # its log, and a socket towards the system's
+    "qemud-audit": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(
+        [EPOLL, SIGNALS, SOCKET, "/var/log/qemud", "/var/log/qemud/audit.log"])),
 }
 COMMON = ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
 ENVIRONMENT = {
     "qemud-worker": sorted([*COMMON, "HOME=/home/alice", "USER=alice", "LOGNAME=alice"]),
     "qemud-view": sorted([*COMMON, "HOME=/", "USER=qemud-view", "LOGNAME=qemud-view"]),
+    "qemud-audit": sorted([*COMMON, "HOME=/", "USER=qemud-audit", "LOGNAME=qemud-audit"]),
 }
 # Namespaces of its own; all others are the host's.
 OWN = {
@@ -97,12 +105,15 @@ OWN = {
     "qemud-launch": set(),
     "qemud-worker": {"net", "ipc"},
     "qemud-view": {"net", "ipc", "uts", "pid", "mnt"},
+    "qemud-audit": {"net", "ipc", "uts", "pid"},
 }
-FOLDER = {"qemud-worker": "/run/qemud/users/2001", "qemud-view": "/"}
+FOLDER = {"qemud-worker": "/run/qemud/users/2001", "qemud-view": "/", "qemud-audit": "/"}
 ARGUMENTS = {
     "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug", "--port-min", "1024",
                      "--run", "/run/qemud/users/2001", "--kvm"],
     "qemud-view": ["qemud-view", "--refuse", "--log", "debug"],
+    "qemud-audit": ["qemud-audit", "--dir", "/var/log/qemud", "--file-mib", "64", "--files", "16",
+                    "--log", "debug"],
 }
 
 for name, process in PROCESSES.items():
@@ -151,7 +162,7 @@ for name, process in PROCESSES.items():
 
 # --- the broker's and the starter's descriptors ---------------------------------------------------
 
-CHILDREN = 3  # alice's and bob's worker, the refuser
+CHILDREN = 4  # alice's and bob's worker, the refuser, qemud-audit
 FILES = {
     # lock and folders of its own, a spare for when there is no other, two listeners, a link each
     "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/autostarted", "/run/qemud/lock",

@@ -18,9 +18,9 @@ import tap
 
 OUT = "/srv/out"
 UID = {"root": 0, "alice": 2001, "bob": 2002, "carol": 2003, "dave": 2004,
-       "qemud-vm": 991, "qemud-view": 992}
+       "qemud-vm": 991, "qemud-view": 992, "qemud-audit": 993}
 GROUPS = {"alice": [2001, 2100, 2101], "bob": [2002, 2101], "carol": [2003, 2100], "dave": [2004],
-          "qemud-vm": [991], "qemud-view": [992]}
+          "qemud-vm": [991], "qemud-view": [992], "qemud-audit": [993]}
 URI = f"qemu+unix:///session?socket={rpc.SOCKET}"
 URI_RO = f"qemu+unix:///session?socket={rpc.SOCKET_RO}"
 

@@ -8,8 +8,8 @@
 # As root. The host is a set of private namespaces (mount, pid, network, IPC, UTS) over the real
 # machine's programs and libraries. In it:
 #
-#   accounts     alice 2001, bob 2002, carol 2003, dave 2004; qemud-vm 991, qemud-view 992;
-#                alice owns a subordinate range; nothing but files is asked for names
+#   accounts     alice 2001, bob 2002, carol 2003, dave 2004; qemud-vm 991, qemud-view 992,
+#                qemud-audit 993; alice owns a subordinate range; nothing but files is asked for names
 #   fresh        /etc (a writable copy), /run, /tmp, /home, /root, /var/lib, /var/log
 #   /srv/qemud   what the command works with: sbin/ and libexec/ with the programs of $BUILD
 #                (build), tests/ and the table of procedures. The tree itself is out of sight,
@@ -99,10 +99,10 @@ without() {
 		!($1 in name) && !($3 in id)' "$1"
 }
 users='alice bob carol dave'
-system='qemud-vm qemud-view'
+system='qemud-vm qemud-view qemud-audit'
 groups='lab-admins students'
 {
-	without /etc/passwd "$users $system" '2001 2002 2003 2004 991 992'
+	without /etc/passwd "$users $system" '2001 2002 2003 2004 991 992 993'
 	n=2001
 	for user in $users; do
 		echo "$user:x:$n:$n:$user:/home/$user:/bin/sh"
@@ -110,9 +110,10 @@ groups='lab-admins students'
 	done
 	echo 'qemud-vm:x:991:991::/var/lib/qemud/system:/usr/sbin/nologin'
 	echo 'qemud-view:x:992:992::/nonexistent:/usr/sbin/nologin'
+	echo 'qemud-audit:x:993:993::/nonexistent:/usr/sbin/nologin'
 } >/srv/.over/passwd
 {
-	without /etc/group "$users $system $groups" '2001 2002 2003 2004 991 992 2100 2101'
+	without /etc/group "$users $system $groups" '2001 2002 2003 2004 991 992 993 2100 2101'
 	n=2001
 	for user in $users; do
 		echo "$user:x:$n:"
@@ -120,6 +121,7 @@ groups='lab-admins students'
 	done
 	echo 'qemud-vm:x:991:'
 	echo 'qemud-view:x:992:'
+	echo 'qemud-audit:x:993:'
 	echo 'lab-admins:x:2100:alice,carol'
 	echo 'students:x:2101:alice,bob'
 } >/srv/.over/group
@@ -134,10 +136,12 @@ for user in $users; do
 	chown "$n:$n" "/home/$user"
 	n=$((n + 1))
 done
-# What installing the package does for the account of the host.
+# What installing the package does for the account of the host, and for the audit log.
 mkdir -p /var/lib/qemud
 mkdir -m 0700 /var/lib/qemud/system
 chown 991:991 /var/lib/qemud/system
+mkdir -m 0750 /var/log/qemud
+chown 993:993 /var/log/qemud
 ip link set lo up
 if [ -n "${TEST_NETWORK-}" ]; then
 	ip link add outer type veth peer name inner

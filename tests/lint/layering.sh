@@ -13,12 +13,14 @@ lib              protocol/ipc
 protocol         lib
 protocol/ipc     lib protocol
 protocol/rpc     lib protocol
+protocol/audit   lib protocol/ipc
 policy           lib protocol protocol/ipc
 confine          lib
 serve            lib protocol protocol/ipc protocol/rpc
 broker           lib protocol protocol/ipc policy confine
 broker/launch    lib protocol/ipc
 broker/resolve   lib protocol/ipc
+broker/audit     lib protocol/ipc protocol/audit confine
 worker           lib protocol protocol/ipc protocol/rpc confine serve worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc serve worker worker/*
 worker/store     lib protocol/rpc worker/domain
@@ -44,6 +46,7 @@ qemud-box      libseccomp
 qemud-net      libseccomp
 qemud-view     libseccomp
 qemud-session
+qemud-audit    libseccomp
 TABLE
 }
 
@@ -82,7 +85,7 @@ has() {
 }
 parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine serve broker \
-		broker/launch broker/resolve view view/rpc session
+		broker/launch broker/resolve broker/audit protocol/audit view view/rpc session
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine serve broker \
 		broker/launch broker/resolve view view/rpc worker worker/rpc worker/domain worker/store worker/box worker/net session
 }
@@ -122,7 +125,7 @@ holds() {
 }
 # Nor the halves of lib, confine and protocol that are other programs'.
 root_holds() {
-	holds 'uplink_.*|landlock_.*|filter_(net|worker|qemu|qemu_img|passt|refuser|view)|foreign_allow' \
+	holds 'uplink_.*|landlock_.*|filter_(net|audit|worker|qemu|qemu_img|passt|refuser|view)|foreign_allow' \
 		build/qemud build/qemud-launch build/qemud-resolve
 	holds 'rpc_.*_args|uplink_ask.*|memfd_read|client_.*' build/qemud-net
 }
@@ -130,13 +133,13 @@ root_calls() {
 	calls '(get|set|end)(pw(ent|nam|uid)|gr(ent|nam|gid)|host(by|ent|id)|serv|addrinfo|nameinfo|sp)[a-z_]*|initgroups|getgrouplist|nss_.*|dlopen|dlsym|xml.*|json_.*|SSL_.*' \
 		build/qemud build/qemud-launch
 	calls 'system|popen|execvp|execlp|posix_spawnp' build/qemud build/qemud-launch \
-		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view
+		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view build/qemud-audit
 }
 worker_calls() {
 	calls 'fork|vfork|posix_spawn.*|ptrace|system|popen|pthread_create' \
-		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view
+		build/qemud-worker build/qemud-box build/qemud-net build/qemud-view build/qemud-audit
 	# qemud-box becomes QEMU or a tool; that is what it is for.
-	calls 'exec.*|fexecve' build/qemud-net build/qemud-view
+	calls 'exec.*|fexecve' build/qemud-net build/qemud-view build/qemud-audit
 	# And the worker becomes qemud-session, in its first line, in one place, by one call.
 	# shellcheck disable=SC2046 # a list of files
 	calls 'exec.*|fexecve' $(find build/worker -name '*.o' ! -path 'build/worker/box/*' ! -path build/worker/session.o)

@@ -39,6 +39,7 @@ static int starter_fd = -1; /* the starter's end */
 static char stage_dir[] = "/dev/shm/qemud-stage-XXXXXX";
 static struct peer stage_peer;
 static struct census stage_census; /* what is in the ledger when it starts */
+static uint32_t stage_audit = CONFIG_AUDIT_OFF;
 static void (*stage_before)(void); /* what is in the registry by then; NULL: nothing */
 
 int
@@ -47,6 +48,14 @@ peer_read(int sock, struct peer *ret)
 	(void)sock;
 	*ret = stage_peer;
 	return 0;
+}
+
+const char *
+peer_groups(int sock, char buf[static PEER_TEXT_MAX])
+{
+	(void)sock;
+	buf[0] = '\0';
+	return buf;
 }
 
 const char *
@@ -443,6 +452,7 @@ stage_open(void)
 	broker.config.max_users = 64;
 	broker.config.max_connections = 2000;
 	broker.config.user_connections_per_second = 100000;
+	broker.config.audit = stage_audit;
 	memcpy(stage_dir + sizeof stage_dir - 7, "XXXXXX", 6);
 	CHECK(mkdtemp(stage_dir));
 	(void)snprintf(broker.config.policy, sizeof broker.config.policy, "%s/.policy", stage_dir);

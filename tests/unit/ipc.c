@@ -121,6 +121,10 @@ is_in_enum(enum ipc_type type)
 	case IPC_BOX:
 	case IPC_BOXED:
 	case IPC_LEAF_NEXT:
+	case IPC_AUDIT_RECORD:
+	case IPC_AUDIT_KEPT:
+	case IPC_AUDIT:
+	case IPC_AUDIT_STARTED:
 	case IPC_LEAF_FOUND:
 	case IPC_LEAF_END:
 	case IPC_LEAF_ENDED:

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lib/log.h"
+#include "protocol/ipc/audit.h"
 #include "protocol/ipc/ipc.h"
 
 /* One field of one message with one value: is it in its range? */
@@ -203,6 +204,36 @@ static const struct field fields[] = {
 	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_TOOL, false),  /* with the id and UUID of a VM */
 	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST, false), /* with a grant */
 	FIELD(IPC_BOX, ipc_box, kind, IPC_BOX_PASST + 1, false),
+	FIELD(IPC_AUDIT, ipc_audit, uid, 0, false),
+	FIELD(IPC_AUDIT, ipc_audit, uid, UINT32_MAX, false),
+	FIELD(IPC_AUDIT, ipc_audit, gid, 0, false),
+	FIELD(IPC_AUDIT, ipc_audit, log_level, LEVEL_DEBUG + 1, false),
+	FIELD(IPC_AUDIT, ipc_audit, file_mib, 0, false),
+	FIELD(IPC_AUDIT, ipc_audit, n_files, UINT32_MAX, true),
+	FIELD(IPC_AUDIT, ipc_audit, zero, 1, false),
+	FIELD(IPC_AUDIT, ipc_audit, dir[0], 0, false),
+	FIELD(IPC_AUDIT, ipc_audit, dir[0], 'v', false), /* not absolute */
+	FIELD(IPC_AUDIT, ipc_audit, dir[1], '\n', false),
+	FIELD(IPC_AUDIT, ipc_audit, dir[95], 'x', false),
+	FIELD(IPC_AUDIT_STARTED, ipc_started, pid, 0, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, kind, 0, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, kind, AUDIT_KINDS - 1, true),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, kind, AUDIT_KINDS, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, verdict, AUDIT_FACT, true),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, verdict, AUDIT_FAILED + 1, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, uid, UINT32_MAX, true), /* strangers */
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, count, 0, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, count, UINT32_MAX, true),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, vm, 0, true),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, vm, 1u << 31, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, zero, 1, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, label[1], 0, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, label[1], '\n', false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, target[63], 'x', false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, rule[1], 0x7f, false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, outcome[1], '\n', false),
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, outcome[1], 0xff, true), /* escaped later */
+	FIELD(IPC_AUDIT_RECORD, ipc_audit_record, outcome[239], 'x', false),
 	FIELD(IPC_NET, ipc_net, id, 0, false),
 	FIELD(IPC_NET, ipc_net, id, INT32_MAX, true),
 	FIELD(IPC_NET, ipc_net, id, 0x80000000u, false),

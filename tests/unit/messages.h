@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "protocol/ipc/audit.h"
 #include "protocol/ipc/ipc.h"
 
 enum { NOTICE, ASK, ANSWER };
@@ -73,6 +74,17 @@ static const struct ipc_leaf_freeze good_leaf_freeze = {
 static const struct ipc_leaf_found good_leaf_found = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
 	.pid = 77,
 	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
+static const struct ipc_audit_record good_audit_record = {.kind = AUDIT_VM_START,
+	.verdict = AUDIT_REFUSED,
+	.uid = 1000,
+	.count = 1,
+	.vm = 1,
+	.label = "alice",
+	.target = "bob",
+	.rule = "policy.conf:3",
+	.outcome = "no"};
+static const struct ipc_audit good_audit = {
+	.uid = 993, .gid = 993, .log_level = 3, .file_mib = 64, .dir = "/var/log/qemud"};
 
 static const struct ipc_inventory good_inventory = {.size = 3};
 static const struct ipc_inventory_next good_inventory_next = {.after = 7};
@@ -87,7 +99,8 @@ enum {
 	BROKER = IPC_SIDE_BROKER,
 	PEER = IPC_SIDE_PEER,
 	CHILD = IPC_LINK_CHILD,
-	STARTER = IPC_LINK_STARTER
+	STARTER = IPC_LINK_STARTER,
+	AUDIT = IPC_LINK_AUDIT
 };
 
 /* clang-format off */
@@ -137,6 +150,10 @@ static const struct expected messages[] = {
 	{66, ASK, "LEAF_FREEZE", 32, 0, STARTER, BROKER, S, false, &good_leaf_freeze},
 	{67, ANSWER, "LEAF_FROZEN", 0, 0, STARTER, PEER, S, false, NULL},
 	{90, NOTICE, "INVENTORY_PLACE", 0, 1, CHILD, BROKER, S, true, NULL},
+	{56, ASK, "AUDIT_RECORD", 488, 0, AUDIT, BROKER, S, false, &good_audit_record},
+	{57, ANSWER, "AUDIT_KEPT", 0, 0, AUDIT, PEER, S, false, NULL},
+	{58, ASK, "AUDIT", 120, 0, STARTER, BROKER, S, false, &good_audit},
+	{59, ANSWER, "AUDIT_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
 };
 /* clang-format on */
 

@@ -118,6 +118,7 @@ make_place(void)
 		bail_out("a place for the test");
 	copy_self("qemud-worker", 0711);
 	copy_self("qemud-view", 0711);
+	copy_self("qemud-audit", 0711);
 	copy_self("qemud-resolve", 0711);
 	copy_self("qemud-box", 0711);
 	copy_self("qemud-net", 0711);
