@@ -162,10 +162,10 @@ list_folder(const struct reading *reading, int dir_fd, struct names *ret)
 	AUTO(close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
+	ret->n = 0;
 	if (!folder)
 		return bad_errno(reading, MORE_FOLDER, errno);
 	(void)take_fd(&fd); /* closedir() closes it */
-	ret->n = 0;
 	while (errno = 0, (entry = readdir(folder))) {
 		const char *name = entry->d_name;
 

@@ -3,13 +3,14 @@
  * fuzz_ipc.c: what a compromised child or starter can send to root's programs.
  *
  * Input: a byte with link, sender and state, a byte with the number of descriptors, the packet; and
- * the same bytes once more as account text. Oracle: what was accepted is accepted again when it is
+ * the same bytes once more as the text of an account and of a group. Oracle: what was accepted is accepted again when it is
  * written from what was understood, and stays within what its struct allows.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocol/ipc/account.h"
+#include "protocol/ipc/group.h"
 #include "protocol/ipc/ipc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -93,11 +94,25 @@ read_account(const uint8_t *data, size_t size)
 	require(strcmp(text, second) == 0);
 }
 
+static void
+read_group(const uint8_t *data, size_t size)
+{
+	uint32_t gid = 0, again = 0;
+	char text[128];
+	int n;
+
+	if (group_read((const char *)data, size, "g", &gid) != 0)
+		return;
+	n = group_format("g", gid, text, sizeof text);
+	require(n > 0 && group_read(text, (size_t)n, "g", &again) == 0 && again == gid);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size >= 2)
 		judge(data, size);
 	read_account(data, size);
+	read_group(data, size);
 	return 0;
 }

@@ -41,6 +41,8 @@ test_every_key(void)
 				 "user_connections = 1\n"
 				 "user_connections_per_second = 2\n"
 				 "idle_seconds = 3\n"
+				 "account_seconds = 4\n"
+				 "policy = /srv/rules\n"
 				 "network = none\n"
 				 "port_min = 2048\nkvm = none\nlimits = enforce\n"
 				 "log_level = debug\n") == 0);
@@ -54,7 +56,9 @@ test_every_key(void)
 	CHECK(config.user_connections == 1 && config.user_connections_per_second == 2);
 	CHECK(config.network == CONFIG_NETWORK_NONE && config.port_min == 2048 &&
 		config.kvm == CONFIG_KVM_NONE && config.limits == CONFIG_LIMITS_ENFORCE);
-	CHECK(config.idle_seconds == 3 && config.log_level == LEVEL_DEBUG);
+	CHECK_STR(config.policy, "/srv/rules");
+	CHECK(config.idle_seconds == 3 && config.account_seconds == 4 &&
+		config.log_level == LEVEL_DEBUG);
 }
 
 static void
@@ -95,6 +99,8 @@ test_mistakes(void)
 		{"limits = on\n", "count or enforce"},
 		{"port_min = 65536\n", "from 1 to 65535"},
 		{"idle_seconds = 18446744073709551617\n", "from 1 to 86400"},
+		{"account_seconds = 0\n", "account_seconds must be a number from 1 to 86400"},
+		{"policy = etc\n", "policy must be an absolute path"},
 		{"runtime_dir = run\n", "runtime_dir must be an absolute path"},
 		{"runtime_dir = /\n", "runtime_dir must be"},
 		{"runtime_dir = /run/\n", "runtime_dir must be"},

@@ -201,6 +201,7 @@ test_bounds(void)
 static void
 test_refused(void)
 {
+	static const char rules[] = "allow everyone manage own\nnetwork uid 2001 none\n";
 	struct kid alice;
 	struct vm vm;
 
@@ -211,6 +212,11 @@ test_refused(void)
 	refused_net(&alice, vm.id, IPC_NET_PASST, -EACCES);
 	refused_net(&alice, vm.id, IPC_NET_RELAY, -EACCES);
 	broker.config.network = CONFIG_NETWORK_USER;
+	/* Her policy gives her none; on this host there is no file otherwise. */
+	CHECK(policy_parse(broker.authority.now, "policy.conf", rules, strlen(rules)) == 0);
+	refused_net(&alice, vm.id, IPC_NET_PASST, -EPERM);
+	refused_net(&alice, vm.id, IPC_NET_RELAY, -EPERM);
+	policy_clear(broker.authority.now);
 	user_of(ALICE)->nets.pace.full_ns = loop_now(&broker.loop) + LOOP_S(3600);
 	refused_net(&alice, vm.id, IPC_NET_PASST, -EAGAIN);
 	user_of(ALICE)->nets.pace.full_ns = 0;
