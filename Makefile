@@ -202,8 +202,8 @@ $(TESTLIB): $(sort $(OBJ_ALL))
 $(B)/tests/unit/%.o: EXTRA += -O0 -U_FORTIFY_SOURCE
 FASTLINK := -fuse-ld=gold
 # These have every handler, whether anybody refers to it or not.
-$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o)
-$(addprefix $(B)/tests/unit/,$(filter view_%,$(UNIT))): HANDLERS := $(OBJ_VIEW_RPC) $(addprefix $(B)/serve/,auth.o connection.o)
+$(addprefix $(B)/tests/unit/,worker_fields worker_sessions): HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o domain_event.o)
+$(addprefix $(B)/tests/unit/,$(filter view_%,$(UNIT))): HANDLERS := $(OBJ_VIEW_RPC) $(addprefix $(B)/serve/,auth.o connection.o domain_event.o)
 $(addprefix $(B)/tests/unit/,$(filter view_%,$(UNIT))): $(OBJ_VIEW_RPC)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TESTLIB)
 	$(call say,LINK)
@@ -228,7 +228,7 @@ $(addprefix $(B)/tests/unit/,domain_schema domain_mixed): LDFLAGS += $(addprefix
 # A fuzz target is one file in fuzz/; replay/NAME runs it over files with any compiler.
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
-	HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o)
+	HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o domain_event.o)
 $(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)

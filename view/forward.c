@@ -95,23 +95,12 @@ static int
 show_one(struct rpc_domain *dom, void *arg)
 {
 	const struct shown *shown = arg;
-	const struct owner *owner = shown->owner;
-	size_t size = strlen(owner->prefix) + strlen(dom->name) + 1;
-	uint8_t uuid[UUID_SIZE];
-	char *name;
 
-	if (!owner_may_name(dom->name))
-		return rpc_error_set(&shown->call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
-			"internal error: the worker of %s named a virtual machine as none is named",
-			owner->label);
-	name = rpc_arena_bytes(&shown->call->arena, size);
-	if (!name)
-		return call_out_of_memory(shown->call);
-	(void)snprintf(name, size, "%s%s", owner->prefix, dom->name);
-	dom->name = name;
-	memcpy(uuid, dom->uuid, UUID_SIZE);
-	owner_shown_uuid(owner, uuid, dom->uuid);
-	return 0;
+	if (owner_show(shown->owner, dom, &shown->call->arena))
+		return 0;
+	return rpc_error_set(&shown->call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
+		"internal error: the worker of %s named a virtual machine as none is named",
+		shown->owner->label);
 }
 
 /* --- the answer --------------------------------------------------------------------------- */

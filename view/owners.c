@@ -113,6 +113,22 @@ owner_may_name(const char *name)
 	return size > 0 && size <= INVENTORY_NAME_MAX && name[0] != '.';
 }
 
+bool
+owner_show(const struct owner *owner, struct rpc_domain *dom, struct rpc_arena *arena)
+{
+	size_t size = strlen(owner->prefix) + strlen(dom->name) + 1;
+	uint8_t uuid[UUID_SIZE];
+	char *name = owner_may_name(dom->name) ? rpc_arena_bytes(arena, size) : NULL;
+
+	if (!name)
+		return false;
+	(void)snprintf(name, size, "%s%s", owner->prefix, dom->name);
+	dom->name = name;
+	memcpy(uuid, dom->uuid, UUID_SIZE);
+	owner_shown_uuid(owner, uuid, dom->uuid);
+	return true;
+}
+
 /* --- what a worker says by itself --------------------------------------------------------- */
 
 static int

@@ -20,6 +20,7 @@
 #include "lib/uplink.h"
 #include "lib/uuid.h"
 #include "protocol/ipc/inventory.h"
+#include "protocol/rpc/arena.h"
 #include "protocol/rpc/types.h"
 
 /* How long an inventory may be on its way: what worker and broker each wait for more, and some. */
@@ -135,5 +136,7 @@ bool owner_may_name(const char *name);
 /** Under which UUID a VM of the owner's is shown. */
 void owner_shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
 	uint8_t ret[static UUID_SIZE]);
+/** From a handle as her worker has it to the view's. False: it is none, or there is no memory. */
+bool owner_show(const struct owner *owner, struct rpc_domain *dom, struct rpc_arena *arena);
 
 #endif

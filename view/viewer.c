@@ -88,9 +88,20 @@ retry_due(struct timer *timer)
 	struct client *client;
 	struct route *route;
 
-	LIST_FOREACH (client, &host->server.clients, entry)
+	LIST_FOREACH (client, &host->server.clients, entry) {
 		LIST_FOREACH (route, &viewer_of(client)->routes, entry)
 			channel_ask_again(&route->channel);
+		watch_all(viewer_of(client));
+	}
+}
+
+static void
+retry_in(struct host *host, uint64_t ns)
+{
+	uint64_t due = loop_now(host->loop) + ns;
+
+	if (!timer_is_set(&host->retry) || host->retry.node.key > due)
+		timer_set(host->loop, &host->retry, due, retry_due);
 }
 
 static bool
@@ -103,7 +114,7 @@ route_ask(struct channel *channel)
 	if (uplink_ask_channel(host->uplink, route->viewer->client.conn.id, channel->uid,
 		    route->cookie) != LINK_E_FULL)
 		return true;
-	timer_set(host->loop, &host->retry, loop_now(host->loop) + LOOP_MS(RETRY_MS), retry_due);
+	retry_in(host, LOOP_MS(RETRY_MS));
 	return false;
 }
 
@@ -119,7 +130,9 @@ route_may_take(struct channel *channel)
 static bool
 route_message(struct channel *channel, const struct rpc_frame *frame)
 {
-	if (frame->header.type != RPC_MESSAGE)
+	if (frame->header.type == RPC_MESSAGE)
+		watch_message(route_of(channel), frame);
+	else
 		relays_serve(&route_of(channel)->relays, frame);
 	return true;
 }
@@ -127,8 +140,14 @@ route_message(struct channel *channel, const struct rpc_frame *frame)
 static void
 route_settled(struct channel *channel)
 {
-	if (channel->state == CHANNEL_FAILED)
-		relays_fail(&route_of(channel)->relays, &channel->error);
+	struct route *route = route_of(channel);
+
+	if (channel->state != CHANNEL_FAILED)
+		return;
+	relays_fail(&route->relays, &channel->error);
+	watch_lost(route);
+	if (route->watches)
+		retry_in(route->viewer->host, LOOP_S(CHANNEL_REST_S) + LOOP_MS(RETRY_MS));
 }
 
 static void
@@ -209,6 +228,12 @@ started(struct client *client, const struct ipc_conn_pass *pass)
 }
 
 static void
+subscribed(struct client *client)
+{
+	watch_all(viewer_of(client));
+}
+
+static void
 room(struct client *client)
 {
 	struct route *route;
@@ -226,6 +251,7 @@ ended(struct client *client)
 	while ((route = LIST_FIRST(&viewer->routes))) {
 		LIST_REMOVE(route, entry);
 		channel_fini(&route->channel);
+		free(route->watches);
 		free(route);
 	}
 }
@@ -234,6 +260,7 @@ static const struct server_ops server_ops = {.client_size = sizeof(struct viewer
 	.serves = serves,
 	.handle = handle,
 	.started = started,
+	.subscribed = subscribed,
 	.room = room,
 	.ended = ended};
 
@@ -243,9 +270,11 @@ owner_changed(struct owners *owners, struct owner *owner)
 	struct host *host = container_of(owners, struct host, owners);
 	struct client *client;
 
-	(void)owner;
-	LIST_FOREACH (client, &host->server.clients, entry)
+	LIST_FOREACH (client, &host->server.clients, entry) {
 		settle_verbs(viewer_of(client));
+		if (owner && owner->verbs != 0 && owner->worker)
+			watch_all(viewer_of(client));
+	}
 }
 
 void

@@ -14,6 +14,7 @@
 #include "view/channel.h"
 #include "view/owners.h"
 #include "view/relay.h"
+#include "view/watch.h"
 
 struct viewer;
 
@@ -24,15 +25,17 @@ struct host {
 	struct server server;
 	struct owners owners;
 	uint64_t last_cookie;
-	struct timer retry; /* of channels that the broker could not be asked for */
+	/* Of channels that the broker could not be asked for, or that failed and are watched. */
+	struct timer retry;
 };
 
 struct route {
 	LIST_ENTRY(route) entry; /* of the viewer's */
 	struct viewer *viewer;
 	struct channel channel;
-	struct relays relays; /* that its worker has an end of */
-	uint64_t cookie;      /* of the ask for it */
+	struct relays relays;  /* that its worker has an end of */
+	struct watch *watches; /* of all kinds of events; NULL: none was wanted */
+	uint64_t cookie;       /* of the ask for it */
 };
 
 LIST_HEAD(routes, route);

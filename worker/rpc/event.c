@@ -12,12 +12,8 @@
 #include "protocol/rpc/codec.h"
 #include "protocol/rpc/frame.h"
 #include "protocol/rpc/procedure.h"
+#include "serve/domain_event.h"
 #include "serve/server.h"
-
-enum {
-	EVENT_SERIAL = 1, /* what libvirtd sends; clients ignore it */
-	EVENT_BACKLOG_MAX = 4 * CLIENT_OUTPUT_ENOUGH
-};
 
 /* Every message begins with the id of the subscription. */
 union message {
@@ -189,23 +185,6 @@ static const struct kind {
 
 /* --- to whom ------------------------------------------------------------------------------ */
 
-/* Returns false when the client has to go: it does not read, or there is no memory. */
-static bool
-send_message(struct client *client, int32_t procedure, const union message *msg)
-{
-	const struct rpc_procedure *row = rpc_procedure_find(RPC_PROGRAM_REMOTE, procedure);
-	struct rpc_header header = {
-		.program = RPC_PROGRAM_REMOTE,
-		.version = 1,
-		.procedure = procedure,
-		.type = RPC_MESSAGE,
-		.serial = EVENT_SERIAL,
-	};
-
-	return rpc_buffer_left(&client->wire.out) <= EVENT_BACKLOG_MAX &&
-	       rpc_encode_frame(&header, 0, row->args, msg, &client->wire.out) == 0;
-}
-
 void
 event_tell(struct server *server, const struct rpc_domain *domain, const struct happening *what)
 {
@@ -225,7 +204,7 @@ event_tell(struct server *server, const struct rpc_domain *domain, const struct 
 				(s->filtered && memcmp(s->uuid, domain->uuid, 16) != 0))
 				continue;
 			msg.callback_id = s->id;
-			if (!send_message(client, kind->procedure, &msg))
+			if (!domain_event_send(client, kind->procedure, &msg))
 				client->lost = true;
 			server_touch(server, client);
 		}

@@ -2,17 +2,38 @@
 /*
  * domain_event.c: procedures by which a client says which events of domains it wants.
  *
- * Runs in the worker. A filter names its domain by UUID alone, and an unknown one is no error: the
+ * Runs in worker and view. A filter names its domain by UUID alone, and an unknown one is no error: the
  * domain may come later.
  */
+#include "serve/domain_event.h"
+
 #include <inttypes.h>
 
 #include "protocol/rpc/handlers.h"
 #include "serve/call.h"
 #include "serve/client.h"
+#include "serve/server.h"
 
-/* virDomainEventID of libvirt 9.0.0: 0 lifecycle to 26 memory device size change. */
-enum { DOMAIN_EVENTS = 27 };
+enum {
+	EVENT_SERIAL = 1, /* what libvirtd sends; clients ignore it */
+	EVENT_BACKLOG_MAX = 4 * CLIENT_OUTPUT_ENOUGH
+};
+
+bool
+domain_event_send(struct client *client, int32_t procedure, const void *msg)
+{
+	const struct rpc_procedure *row = rpc_procedure_find(RPC_PROGRAM_REMOTE, procedure);
+	struct rpc_header header = {
+		.program = RPC_PROGRAM_REMOTE,
+		.version = RPC_VERSION,
+		.procedure = procedure,
+		.type = RPC_MESSAGE,
+		.serial = EVENT_SERIAL,
+	};
+
+	return rpc_buffer_left(&client->wire.out) <= EVENT_BACKLOG_MAX &&
+	       rpc_encode_frame(&header, 0, row->args, msg, &client->wire.out) == 0;
+}
 
 int
 rpc_connect_domain_event_callback_register_any(struct rpc_call *call,
@@ -28,6 +49,8 @@ rpc_connect_domain_event_callback_register_any(struct rpc_call *call,
 		args->dom ? args->dom->uuid : NULL, &ret->callbackID);
 	switch (r) {
 	case 0:
+		if (call->client->server->ops->subscribed)
+			call->client->server->ops->subscribed(call->client);
 		return RPC_DONE;
 	case SUBSCRIPTION_E_AGAIN:
 		return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_NONE,
