@@ -18,10 +18,10 @@
  * resolved, and never those that a process says it has. Borrowed for the call.
  */
 struct policy_who {
-	uint32_t uid;
 	const struct account *account; /* of this uid; NULL: it has none */
 	const char *tls;               /* not NULL: the name of a certificate, and no uid at all */
-	bool is_system;                /* the account of qemud.conf's system_account */
+	uint32_t uid;
+	bool is_system; /* the account of qemud.conf's system_account */
 };
 
 /* Somebody, with what is found out once for all rules. */
