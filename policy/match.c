@@ -66,9 +66,10 @@ match_begin(const struct policy *policy, const struct policy_who *who)
 {
 	struct match match = {.policy = policy, .who = who};
 
+	/* Root is named by the built-in rule, whether her account was looked up or not. */
 	if (!who->tls)
-		match.counts = who->uid == 0 || !nobody_why(who->uid, who->account) ||
-			       policy_names_uid(policy, who->uid);
+		match.counts =
+			!nobody_why(who->uid, who->account) || policy_names_uid(policy, who->uid);
 	return match;
 }
 
