@@ -273,12 +273,12 @@ UNITS	:= qemud.service qemud-vms.service qemud.socket qemud-ro.socket
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/sbin $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 \
 		$(UNITDIR) $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(COMPLETIONDIR) $(DOCDIR) \
-		$(SYSCONFDIR)/qemud)
+		$(SYSCONFDIR)/qemud $(SYSCONFDIR)/qemud/policy.d)
 	install -m 0711 $(B)/qemud $(DESTDIR)$(PREFIX)/sbin/qemud
 	for p in $(filter-out qemud,$(PROGRAMS)); do \
 		install -m 0711 $(B)/$$p $(DESTDIR)$(LIBEXECDIR)/$$p || exit 1; done
 	for p in $(wildcard man/*.[58]); do to=$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}; \
-		sed 's|/usr/libexec/qemud|$(LIBEXECDIR)|; s|/etc/qemud|$(SYSCONFDIR)/qemud|' $$p >$$to && \
+		sed 's|/usr/libexec/qemud|$(LIBEXECDIR)|g; s|/etc/qemud|$(SYSCONFDIR)/qemud|g' $$p >$$to && \
 		chmod 0644 $$to || exit 1; done
 	for u in $(UNITS); do sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/$$u \
 		>$(DESTDIR)$(UNITDIR)/$$u && chmod 0644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
@@ -286,9 +286,9 @@ install: all
 	install -m 0644 packaging/qemud.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/qemud.conf
 	install -m 0644 packaging/qemud.bash $(DESTDIR)$(COMPLETIONDIR)/qemud
 	install -m 0644 README.md SECURITY.md packaging/libvirt.conf $(DESTDIR)$(DOCDIR)
-	install -m 0644 packaging/qemud.conf $(DESTDIR)$(SYSCONFDIR)/qemud/qemud.conf.example
-	[ -e $(DESTDIR)$(SYSCONFDIR)/qemud/qemud.conf ] || \
-		install -m 0644 packaging/qemud.conf $(DESTDIR)$(SYSCONFDIR)/qemud/qemud.conf
+	for c in qemud.conf policy.conf; do to=$(DESTDIR)$(SYSCONFDIR)/qemud/$$c; \
+		install -m 0644 packaging/$$c $$to.example && \
+		{ [ -e $$to ] || install -m 0644 packaging/$$c $$to; } || exit 1; done
 
 # The same as packaging/qemud.sysusers and qemud.tmpfiles, for hosts with and without systemd.
 accounts:

@@ -10,9 +10,13 @@ trap 'rm -rf "$root"' EXIT
 install_twice() {
 	make -s install DESTDIR="$root" 2>&1
 	echo 'max_vms = 5' >>"$root/etc/qemud/qemud.conf"
+	echo 'deny user guest' >"$root/etc/qemud/policy.conf"
 	make -s install DESTDIR="$root" 2>&1
 	grep -q '^max_vms = 5' "$root/etc/qemud/qemud.conf" || echo 'qemud.conf was overwritten'
+	grep -q '^deny user guest' "$root/etc/qemud/policy.conf" || echo 'policy.conf was overwritten'
 	cmp packaging/qemud.conf "$root/etc/qemud/qemud.conf.example"
+	cmp packaging/policy.conf "$root/etc/qemud/policy.conf.example"
+	[ -d "$root/etc/qemud/policy.d" ] || echo 'there is no policy.d'
 	! grep -rl '@[A-Z]*@' "$root/usr/lib"
 }
 # In a copy of what was built for /usr: `make`, and then `make install PREFIX=`.
@@ -57,7 +61,7 @@ if command -v systemd-analyze >/dev/null; then
 		for unit in sysinit basic sockets multi-user network-online nss-user-lookup remote-fs shutdown; do
 			printf '[Unit]\n' >"$root/usr/lib/systemd/system/$unit.target"
 		done
-		mkdir -p "$root/bin" && cp /bin/true "$root/bin/sh"
+		mkdir -p "$root/bin" && cp /bin/true "$root/bin/sh" && cp /bin/true "$root/bin/kill"
 		systemd-analyze verify --man=no --root="$root" qemud.service qemud-vms.service qemud.socket \
 			qemud-ro.socket 2>&1 | grep qemud || :
 	}
