@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Property: of what is asked for at once as much starts as a limit has room for, and no more; all others
+# are refused at once, in words; and the count is exact whoever was killed in the middle of it.
+# test: timeout=300
+import os
+import random
+import signal
+import subprocess
+import time
+
+import host
+import proc
+import tap
+import vm
+
+LIMIT = 3  # of all users together: one user may have two, while nobody else has any
+OWN = 2
+MANY = 100
+WORDS = ("operation failed: domain '{}' may not start now: limit vms 2 (half of what other users leave of "
+         "max_vms in qemud.conf): 2 in use, 1 more asked for; root of this host can change it")
+
+# Starts all domains whose names it is given, at once, over ten connections; prints what came of each.
+STARTER = """
+import libvirt, sys, threading
+libvirt.registerErrorHandler(lambda *_: None, None)
+names = sys.argv[2:]
+connections = [libvirt.open(sys.argv[1]) for _ in range(10)]
+begin = threading.Barrier(len(names))
+said = {}
+def start(i, name):
+    domain = connections[i % 10].lookupByName(name)
+    begin.wait()
+    try:
+        domain.create()
+        said[name] = "0"
+    except libvirt.libvirtError as error:
+        said[name] = f"{error.get_error_code()} {error.get_error_message()}"
+threads = [threading.Thread(target=start, args=item) for item in enumerate(names)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+for name in names:
+    print(name, said.get(name, "?"))
+"""
+
+broker = host.start_broker(idle_seconds=600, max_vms=LIMIT)
+
+
+def start_all(user, names):
+    """{name: what came of it}."""
+    done = host.run_as(user, "/usr/bin/python3", "-c", STARTER, host.URI, *names, timeout=200)
+    tap.equal(done.stderr, "", "what the starter says beside")
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def running(user):
+    return [name for name in host.virsh(user, "list", "--name").split() if name]
+
+
+def check_count(user, number):
+    """So many leaves with a note run of hers, and one more than she may have does not start."""
+    notes = [os.getxattr(f"{os.environ['TEST_CGROUP']}/u{host.UID[user]}/{leaf}", "user.qemud.grant")
+             for leaf in vm.leaves()] if os.environ["TEST_CGROUP"] != "none" else []
+    tap.equal(sorted(len(x) for x in (running(user), vm.qemus(user))), [number, number], "what runs")
+    if notes:
+        tap.equal(len(notes), number, f"notes: {notes}")
+    free = [name for name in NAMES[:5] if name not in running(user)]
+    for name in free[:OWN - number]:
+        host.virsh(user, "start", name)
+    name = free[OWN - number]
+    tap.equal(host.virsh_fails(user, "start", name).splitlines()[-1],
+              "error: " + WORDS.format(name), "one more")
+
+
+def destroy_all(user):
+    for name in running(user):
+        host.virsh(user, "destroy", name)
+    tap.equal((running(user), vm.qemus(user), vm.leaves()), ([], [], []), "what is left")
+
+
+NAMES = [f"m{number}" for number in range(MANY)]
+
+
+@tap.test("a hundred starts at once at limit minus one: exactly one succeeds, the others are told why")
+def _():
+    for number, name in enumerate(NAMES):
+        vm.define("alice", name, number + 1)
+    host.virsh("alice", "start", NAMES[0])
+    said = start_all("alice", NAMES[1:])
+    started = [name for name, words in said.items() if words == "0"]
+    tap.equal(len(started), 1, f"started: {started}")
+    for name in NAMES[1:]:
+        if name not in started:
+            tap.equal(said[name], f"9 {WORDS.format(name)}", f"what {name} is told")
+    check_count("alice", OWN)
+
+
+@tap.test("ten at once, over and over: always as many as there is room for")
+def _():
+    for _ in range(host.count(full=3, long=30)):
+        destroy_all("alice")
+        said = start_all("alice", NAMES[:10])
+        tap.equal(sum(words == "0" for words in said.values()), OWN, f"started: {said}")
+
+
+@tap.test("what one user has does not count against another, but against the host")
+def _():
+    destroy_all("alice")
+    vm.define("bob", "his", 201)
+    host.virsh("alice", "start", NAMES[0])
+    host.virsh("bob", "start", "his")
+    tap.true("limit vms 1 (half" in host.virsh_fails("alice", "start", NAMES[1]), "alice is told")
+    host.virsh("bob", "destroy", "his")
+    host.virsh("alice", "start", NAMES[1])
+    check_count("alice", OWN)
+    destroy_all("alice")
+
+
+def killed_while_starting(victim):
+    """Some starts are under way when it is killed with SIGKILL."""
+    global broker
+    # pylint: disable-next=consider-using-with
+    clients = subprocess.Popen(
+        host.command_as("alice", "/usr/bin/python3", "-c", STARTER, host.URI, *NAMES[:10]),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(random.uniform(0.2, 0.8))
+    if victim == "worker":
+        for worker in proc.find("qemud-worker", host.UID["alice"]):
+            os.kill(worker.pid, signal.SIGKILL)
+    elif victim == "starter":
+        os.kill(broker.starter.pid, signal.SIGKILL)
+        broker.child.wait(10)
+    else:
+        broker.kill()
+    clients.wait(60)
+    if victim != "worker":
+        broker.leave()
+        broker = host.Broker(idle_seconds=600, max_vms=LIMIT)
+    # What the next worker finds half started it ends.
+    deadline = time.monotonic() + 30
+    while True:
+        now = sorted(running("alice"))
+        if len(now) == len(vm.qemus("alice")) == len(vm.leaves()) or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    tap.true(len(now) <= OWN, f"what runs: {now}")
+    check_count("alice", len(now))
+    destroy_all("alice")
+
+
+for VICTIM in ("worker", "starter", "broker"):
+    @tap.test(f"the count is exact after kill -9 of the {VICTIM} in the middle of starts")
+    def _():
+        for _ in range(host.count(full=2, long=20)):
+            killed_while_starting(VICTIM)
+
+
+@tap.test("who has her worker stand still keeps what she has, and gains nothing")
+def _():
+    host.virsh("alice", "start", NAMES[0])
+    host.virsh("alice", "start", NAMES[1])
+    worker = host.worker_of("alice")
+    with host.identity("alice"):
+        os.kill(worker.pid, signal.SIGSTOP)
+    host.virsh("bob", "start", "his")
+    vm.define("bob", "other", 202)
+    tap.true("limit" in host.virsh_fails("bob", "start", "other"), "bob has what is left")
+    with host.identity("alice"):
+        os.kill(worker.pid, signal.SIGKILL)
+    said = host.virsh_fails("alice", "start", NAMES[2])
+    tap.true("limit vms" in said, f"the next worker is told: {said}")
+    tap.equal(sorted(running("alice")), NAMES[:2], "what runs")
+    host.virsh("bob", "destroy", "his")
+    destroy_all("alice")
+
+
+host.finish()
