@@ -114,11 +114,26 @@ enter(struct leases *leases, struct user *user, uint32_t id, const uint8_t uuid[
 	return lease;
 }
 
-static void
-put_back(struct leases *leases, struct lease *lease)
+void
+leases_settle(struct lease *lease)
 {
+	struct leases *leases = &broker_of(lease)->leases;
+
+	/* It stays where its questions are. */
+	if (!lease->over || lease->freezing.open || lease->growth.question.open)
+		return;
 	lease->next = leases->free;
 	leases->free = lease;
+}
+
+void
+leases_count_as(struct lease *lease, const struct ipc_grant *grant)
+{
+	struct leases *leases = &broker_of(lease)->leases;
+
+	count(leases, lease, false);
+	lease->grant = *grant;
+	count(leases, lease, true);
 }
 
 /* It is over, or came to nothing: the worker is told in either case, which may know its id. */
@@ -137,11 +152,10 @@ release(struct lease *lease, enum ipc_gone how)
 	*at = lease->next;
 	count(leases, lease, false);
 	lease->state = LEASE_FREE;
-	/* Until then it stays where the question is. */
-	lease->over = lease->freezing.open;
-	if (!lease->over)
-		put_back(leases, lease);
+	lease->over = true;
 	wishes_lease_gone(&user->child, &gone);
+	growth_over(lease);
+	leases_settle(lease);
 }
 
 static bool
@@ -345,23 +359,22 @@ boxed(struct question *question, int err, const void *body, int *fds)
 	}
 }
 
-/* Returns 0, or -EDQUOT with the words. */
-static int
-decide(struct leases *leases, struct user *user, const struct ipc_grant *grant,
-	char ret_why[static IPC_REASON_MAX])
+int
+leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *has,
+	const struct quota_amounts *more, char ret_why[static IPC_REASON_MAX])
 {
-	struct quota_amounts used = leases->used, more = quota_of(grant);
+	struct quota_amounts used = leases->used, own = quota_of(has);
 	struct quota_limits limits;
 	enum quota_key key;
 	uint64_t n;
 
-	for (key = QUOTA_VMS; key < QUOTA_HOST_VMS; key++)
-		used.of[key] = user->leases.used.of[key];
+	for (key = 0; key < QUOTA_HOST_VMS; key++)
+		used.of[key] = key < QUOTA_VMS ? own.of[key] : user->leases.used.of[key];
 	limits_of(leases->broker, user, &limits);
-	key = quota_decide(&limits, &used, &more);
+	key = quota_decide(&limits, &used, more);
 	if (key == QUOTA_N)
 		return 0;
-	quota_words(key, &limits, &used, &more, ret_why);
+	quota_words(key, &limits, &used, more, ret_why);
 	if (pace_tell(&user->leases.refusals, loop_now(&leases->broker->loop), &n))
 		log_info("lease refused uid=%" PRIu32 ": %s (%" PRIu64 " since it was told last)",
 			user->uid, ret_why, n);
@@ -374,14 +387,15 @@ leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *wan
 {
 	static const struct question_ops ops = {
 		.type = IPC_BOX, .fill = fill_box, .answered = boxed};
-	struct ipc_grant grant = quota_grant(want);
+	struct ipc_grant grant = quota_grant(want), nothing = {.vcpus = 0};
+	struct quota_amounts more = quota_of(&grant);
 	struct lease *lease;
 	int r;
 
 	for (lease = user->leases.first; lease; lease = lease->next)
 		if (memcmp(lease->uuid, want->uuid, sizeof want->uuid) == 0)
 			return -EEXIST;
-	r = decide(leases, user, &grant, ret_why);
+	r = leases_decide(leases, user, &nothing, &more, ret_why);
 	if (r < 0)
 		return r;
 	if (!bucket_take(&user->leases.pace, loop_now(&leases->broker->loop), pace))
@@ -450,7 +464,6 @@ static void
 frozen(struct question *question, int err, const void *body, int *fds)
 {
 	struct lease *lease = container_of(question, struct lease, freezing);
-	struct leases *leases = &broker_of(lease)->leases;
 
 	(void)body;
 	(void)fds;
@@ -461,8 +474,7 @@ frozen(struct question *question, int err, const void *body, int *fds)
 		log_info("lease %s " LEASE_FMT, lease->freeze ? "frozen" : "thawed",
 			LEASE_ARGS(lease));
 	lease->frozen(lease->frozen_arg, err);
-	if (lease->over)
-		put_back(leases, lease);
+	leases_settle(lease);
 }
 
 int
@@ -488,6 +500,7 @@ leases_forsake(const struct user *user)
 {
 	for (struct lease *lease = user->leases.first; lease; lease = lease->next) {
 		lease->serial = 0;
+		growth_forsake(&lease->growth);
 		if (lease->state == LEASE_ASKED)
 			lease->unwanted = true;
 	}

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "broker/bucket.h"
+#include "broker/growth.h"
 #include "broker/pace.h"
 #include "broker/quota.h"
 #include "broker/starter.h"
@@ -67,7 +68,8 @@ struct lease {
 	struct timer retry;
 	struct question freezing;
 	bool freeze; /* what is asked for */
-	bool over;   /* nothing is left of it, but that question */
+	struct growth growth;
+	bool over; /* nothing is left of it, but those questions */
 	leases_done_fn *frozen;
 	void *frozen_arg;
 	struct net *nets; /* the first of what runs for its network */
@@ -118,6 +120,16 @@ int leases_freeze(const struct user *user, uint32_t id, bool on, leases_done_fn 
 struct lease *leases_by_id(const struct user *user, uint32_t id);
 /** The user's lease with the smallest id above that, or NULL. */
 const struct lease *leases_next(const struct user *user, uint32_t after);
+/**
+ * May she have that much more for a virtual machine that has been granted that (zero: a new one)?
+ * Returns 0, or -EDQUOT with the words, which are logged.
+ */
+int leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *has,
+	const struct quota_amounts *more, char ret_why[static IPC_REASON_MAX]);
+/** It counts as that from now on. */
+void leases_count_as(struct lease *lease, const struct ipc_grant *grant);
+/** A question of it was answered: if it is over, and that was the last, it makes room. */
+void leases_settle(struct lease *lease);
 /** The user's worker has ended. What runs goes on; what it waited for is not wanted any more. */
 void leases_forsake(const struct user *user);
 

@@ -40,16 +40,33 @@ quota_no_limits(struct quota_limits *ret)
 		ret->of[key].max = UINT64_MAX;
 }
 
+static uint64_t
+overhead_kib(uint32_t vcpus, uint64_t memory_kib)
+{
+	return OVERHEAD_KIB + (uint64_t)vcpus * OVERHEAD_VCPU_KIB + memory_kib / OVERHEAD_SHARE;
+}
+
 struct ipc_grant
 quota_grant(const struct ipc_lease *lease)
 {
 	return (struct ipc_grant){
 		.memory_kib = lease->memory_kib,
-		.overhead_kib = OVERHEAD_KIB + (uint64_t)lease->vcpus * OVERHEAD_VCPU_KIB +
-				lease->memory_kib / OVERHEAD_SHARE +
+		.overhead_kib = overhead_kib(lease->vcpus, lease->memory_kib) +
 				(uint64_t)lease->code_mib * 1024,
 		.vcpus = lease->vcpus,
 	};
+}
+
+struct ipc_grant
+quota_regrant(const struct ipc_grant *grant, uint32_t vcpus, uint64_t memory_kib)
+{
+	uint64_t usual = overhead_kib(grant->vcpus, grant->memory_kib);
+	/* Less only of one that another version has granted. */
+	uint64_t more = grant->overhead_kib > usual ? grant->overhead_kib - usual : 0;
+
+	return (struct ipc_grant){.memory_kib = memory_kib,
+		.overhead_kib = overhead_kib(vcpus, memory_kib) + more,
+		.vcpus = vcpus};
 }
 
 struct quota_amounts

@@ -49,6 +49,8 @@ void quota_no_limits(struct quota_limits *ret);
  * what was measured.
  */
 struct ipc_grant quota_grant(const struct ipc_lease *lease);
+/** The same lease with as many processors and as much memory; all that is QEMU's goes along. */
+struct ipc_grant quota_regrant(const struct ipc_grant *grant, uint32_t vcpus, uint64_t memory_kib);
 /** What that grant adds to each key. */
 struct quota_amounts quota_of(const struct ipc_grant *grant);
 

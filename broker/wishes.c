@@ -54,15 +54,30 @@ wishes_answer_lease(
 		child, IPC_LEASE, link_answer(&child->link, IPC_LEASED, serial, err, leased, &fd));
 }
 
+/* What the answer that follows is -EDQUOT for. */
+static int
+say_why(struct child *child, const char why[static IPC_REASON_MAX])
+{
+	struct ipc_lease_refused refused = {.why = ""};
+
+	(void)snprintf(refused.why, sizeof refused.why, "%s", why);
+	return sent(
+		child, IPC_LEASE_REFUSED, link_notify(&child->link, IPC_LEASE_REFUSED, &refused));
+}
+
 int
 wishes_refuse_lease(struct child *child, uint32_t serial, const char why[static IPC_REASON_MAX])
 {
-	struct ipc_lease_refused refused = {.why = ""};
-	int r;
+	int r = say_why(child, why);
 
-	(void)snprintf(refused.why, sizeof refused.why, "%s", why);
-	r = sent(child, IPC_LEASE_REFUSED, link_notify(&child->link, IPC_LEASE_REFUSED, &refused));
 	return r ? r : wishes_answer_lease(child, serial, -EDQUOT, NULL, -1);
+}
+
+int
+wishes_answer_change(struct child *child, uint32_t serial, int err)
+{
+	return sent(child, IPC_LEASE_CHANGE,
+		link_answer(&child->link, IPC_LEASE_CHANGED, serial, err, NULL, NULL));
 }
 
 int
@@ -182,6 +197,16 @@ on_lease(struct child *child, const struct ipc_message *message)
 }
 
 static void
+on_lease_change(struct child *child, const struct ipc_message *message)
+{
+	char why[IPC_REASON_MAX];
+	int r = growth_ask(child->user, message->body, message->serial, why);
+
+	if (r < 0 && (r != -EDQUOT || say_why(child, why) == 0))
+		(void)wishes_answer_change(child, message->serial, r);
+}
+
+static void
 on_net(struct child *child, const struct ipc_message *message)
 {
 	int r = -ESHUTDOWN;
@@ -277,6 +302,7 @@ static const struct {
 } wishes[] = {
 	{IPC_TOOL, WORKERS, on_tool},
 	{IPC_LEASE, WORKERS, on_lease},
+	{IPC_LEASE_CHANGE, WORKERS, on_lease_change},
 	{IPC_NET, WORKERS, on_net},
 	{IPC_LEASE_STOP, WORKERS, on_lease_stop},
 	{IPC_LEASE_NEXT, WORKERS, on_lease_next},

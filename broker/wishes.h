@@ -40,6 +40,8 @@ int wishes_answer_lease(
 /** The same when a limit is against it: why, in words. */
 int wishes_refuse_lease(
 	struct child *child, uint32_t serial, const char why[static IPC_REASON_MAX]);
+/** Answer a worker's ask for a change of a lease. */
+int wishes_answer_change(struct child *child, uint32_t serial, int err);
 /** The same for a process of a network, as for a tool. */
 int wishes_answer_net(struct child *child, uint32_t serial, int err, int fd);
 /** A lease of its user's is over: tell the worker, if there is one that listens. */

@@ -101,6 +101,9 @@ starter_hears(const struct packet *ask)
 		else
 			answer_error(starter_fd, ask, -EIO, sizeof(struct ipc_started));
 		break;
+	case IPC_LEAF_LIMIT:
+		answer(starter_fd, ask, NULL, 0, NULL, 0);
+		break;
 	case IPC_LEAF_END:
 		answer(starter_fd, ask, &(struct ipc_leaf_ended){.how = IPC_GONE_ENDED},
 			sizeof(struct ipc_leaf_ended), NULL, 0);

@@ -172,6 +172,14 @@ ipc_check_lease(const void *body)
 }
 
 bool
+ipc_check_lease_change(const void *body)
+{
+	const struct ipc_lease_change *change = body;
+
+	return is_vm_id(change->id) && is_size(change->memory_kib, change->vcpus);
+}
+
+bool
 ipc_check_lease_refused(const void *body)
 {
 	const struct ipc_lease_refused *refused = body;

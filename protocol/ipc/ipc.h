@@ -125,6 +125,17 @@ enum ipc_type {
 	IPC_TICKET_CHANGE = 26,
 	/* child -> broker: it is so. In the order of the asks, at once. -ENOENT: it has gone. */
 	IPC_TICKET_CHANGED = 27,
+	/*
+	 * child -> broker, a worker's alone: one of its VMs, which runs, is to have as much as that. It
+	 * may ask for less when QEMU has given the rest back.
+	 */
+	IPC_LEASE_CHANGE = 28,
+	/*
+	 * broker -> child: it has. -ENOENT: no such VM of that user's runs; -EDQUOT as above; -EBUSY:
+	 * it uses more than that, or is being changed; else the starter's. With an error it has what
+	 * it had.
+	 */
+	IPC_LEASE_CHANGED = 29,
 	/* broker -> child: why the answer that follows is -EDQUOT, in words for the client. */
 	IPC_LEASE_REFUSED = 30,
 
@@ -341,6 +352,12 @@ struct ipc_grant {
 /* The most that a guest can have: what its definition is checked against (worker/domain). */
 enum { IPC_VCPUS_MAX = 255, IPC_CODE_MAX_MIB = 2048, IPC_CPU_WEIGHT_MAX = 10000 };
 #define IPC_MEMORY_MAX_KIB (UINT64_C(1) << 34)
+
+struct ipc_lease_change {
+	uint32_t id;
+	uint32_t vcpus;
+	uint64_t memory_kib;
+};
 
 struct ipc_lease_refused {
 	char why[IPC_REASON_MAX];

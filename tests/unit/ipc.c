@@ -112,6 +112,8 @@ is_in_enum(enum ipc_type type)
 	case IPC_TICKET_CHANGE:
 	case IPC_TICKET_CHANGED:
 	case IPC_LEASE_REFUSED:
+	case IPC_LEASE_CHANGE:
+	case IPC_LEASE_CHANGED:
 	case IPC_WORKER:
 	case IPC_WORKER_STARTED:
 	case IPC_VIEW:

@@ -52,6 +52,8 @@ static const struct ipc_net good_net = {.id = 1, .kind = IPC_NET_PASST};
 static const struct ipc_autostart good_autostart = {.state = IPC_AUTOSTART_SOME};
 static const struct ipc_ticket_change good_ticket_change = {
 	.conn_id = 1, .verbs = 1, .reason = "why"};
+static const struct ipc_lease_change good_lease_change = {
+	.id = 1, .memory_kib = 524288, .vcpus = 2};
 static const struct ipc_lease_refused good_lease_refused = {.why = "limit vms"};
 static const struct ipc_worker good_worker = {
 	.uid = 1000, .n_files = 1024, .idle_seconds = 60, .log_level = 3, .port_min = 1024};
@@ -125,6 +127,8 @@ static const struct expected messages[] = {
 	{24, NOTICE, "AUTOSTART", 8, 0, CHILD, PEER, S | L, false, &good_autostart},
 	{26, ASK, "TICKET_CHANGE", 256, 0, CHILD, BROKER, S | L, false, &good_ticket_change},
 	{27, ANSWER, "TICKET_CHANGED", 0, 0, CHILD, PEER, S | L, false, NULL},
+	{28, ASK, "LEASE_CHANGE", 16, 0, CHILD, PEER, S | L, false, &good_lease_change},
+	{29, ANSWER, "LEASE_CHANGED", 0, 0, CHILD, BROKER, S | L, false, NULL},
 	{30, NOTICE, "LEASE_REFUSED", 240, 0, CHILD, BROKER, S | L, false, &good_lease_refused},
 	{32, ASK, "WORKER", 32, 1, STARTER, BROKER, S, false, &good_worker},
 	{33, ANSWER, "WORKER_STARTED", 8, 2, STARTER, PEER, S, false, &good_started},
