@@ -26,7 +26,7 @@ static int
 define(const char *xml)
 {
 	memset(&error, 0, sizeof(error));
-	return domains_define(&domains, xml, &error, &domain, &is_new);
+	return domains_define(&domains, xml, NULL, &error, &domain, &is_new);
 }
 
 static void

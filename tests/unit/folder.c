@@ -50,8 +50,8 @@ define(const char *name, unsigned number, const char *more)
 	struct domain *domain;
 	bool is_new;
 
-	CHECK(domains_define(&domains, xml_of(name, number, more), &error, &domain, &is_new) ==
-		RPC_DONE);
+	CHECK(domains_define(&domains, xml_of(name, number, more), NULL, &error, &domain,
+		      &is_new) == RPC_DONE);
 }
 
 static struct domain *
@@ -224,7 +224,7 @@ broken_is_reported(void)
 	said("(domain_definition):2:");
 	CHECK(has_title("vm", "good") && file_has("vm", "<name>"));
 	/* It is somebody's work, and not written over. */
-	CHECK(domains_define(&domains, xml_of("vm", 1, ""), &error, &domain, &is_new) ==
+	CHECK(domains_define(&domains, xml_of("vm", 1, ""), NULL, &error, &domain, &is_new) ==
 		RPC_FAILED);
 	CHECK(strstr(error.message, "move it away or mend it") != NULL);
 	put("vm", "vm", 1, "<title>mended</title>");

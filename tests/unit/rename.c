@@ -29,8 +29,8 @@ define(const char *name, unsigned number, const char *more)
 	struct domain *domain = NULL;
 	bool is_new;
 
-	CHECK(domains_define(&domains, xml_of(name, number, more), &error, &domain, &is_new) ==
-		RPC_DONE);
+	CHECK(domains_define(&domains, xml_of(name, number, more), NULL, &error, &domain,
+		      &is_new) == RPC_DONE);
 	return domain;
 }
 

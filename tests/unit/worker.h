@@ -234,9 +234,9 @@ rig_stop(void)
 	rpc_arena_fini(&rig.arena);
 }
 
-/* A connection with these verbs: the client's end, which does not block. */
+/* A connection with these verbs, of somebody else's where owner is not "": else as below. */
 static inline int
-rig_connect(uint32_t verbs)
+rig_connect_to(const char *owner, uint32_t verbs)
 {
 	struct ipc_conn_pass pass = {.conn_id = ++rig.last_conn,
 		.uid = 1000,
@@ -244,13 +244,21 @@ rig_connect(uint32_t verbs)
 		.pid = 1,
 		.verbs = verbs,
 		.socket = verbs == VERBS_VIEW ? IPC_SOCKET_RO : IPC_SOCKET_RW,
-		.origin = IPC_ORIGIN_UNIX,
+		.origin = *owner ? IPC_ORIGIN_VIEW : IPC_ORIGIN_UNIX,
 		.label = "alice"};
 	int fds[2];
 
+	(void)snprintf(pass.owner, sizeof(pass.owner), "%s", owner);
 	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
 	ASSERT(client_start(&rig.server, &pass, fds[1]) == 0);
 	return fds[0];
+}
+
+/* A connection with these verbs: the client's end, which does not block. */
+static inline int
+rig_connect(uint32_t verbs)
+{
+	return rig_connect_to("", verbs);
 }
 
 /* The worker's object of the connection that was made last. */
@@ -439,16 +447,23 @@ call(int sock, int32_t procedure, const void *args, void *ret)
 	return r;
 }
 
+/* The same on which qemu:///system was opened. */
+static inline int
+rig_open_to(const char *owner, uint32_t verbs)
+{
+	struct rpc_connect_open_args args = {
+		.name = rpc_arena_strdup(&rig.arena, "qemu:///system")};
+	int sock = rig_connect_to(owner, verbs);
+
+	CHECK(call(sock, RPC_PROC_CONNECT_OPEN, &args, NULL) == 0);
+	return sock;
+}
+
 /* A connection on which qemu:///system was opened. */
 static inline int
 rig_open(uint32_t verbs)
 {
-	struct rpc_connect_open_args args = {
-		.name = rpc_arena_strdup(&rig.arena, "qemu:///system")};
-	int sock = rig_connect(verbs);
-
-	CHECK(call(sock, RPC_PROC_CONNECT_OPEN, &args, NULL) == 0);
-	return sock;
+	return rig_open_to("", verbs);
 }
 
 /* Code and domain as clients are told of them: "39/7". */

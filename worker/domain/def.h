@@ -138,6 +138,8 @@ struct domain_env {
 	bool kvm; /* can type='kvm' run here? */
 	/* The folder for sockets of a machine that runs; NULL: none runs here. */
 	const char *run;
+	/* Whose name may stand in front of the machine's; NULL: nobody's. See guise.h. */
+	const struct guise *guise;
 	/* A UUID for a definition without one. */
 	void (*new_uuid)(void *arg, uint8_t uuid[16]);
 	void *arg;

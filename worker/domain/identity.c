@@ -13,6 +13,7 @@
 
 #include "lib/uuid.h"
 #include "worker/domain/metadata.h"
+#include "worker/domain/guise.h"
 #include "worker/domain/name.h"
 
 static const struct xml_word types[] = {
@@ -115,6 +116,11 @@ domain_identity_parse(struct domain_parse *p, xmlNode *domain)
 
 	(void)xml_attr(domain, "id"); /* of a running VM; it is never the XML that gives one */
 	r = xml_child_text(domain, "name", &def->name);
+	if (r == 0 && def->name && p->env->guise) {
+		const char *plain = domain_guise_plain(p->env->guise, def->name);
+
+		memmove(def->name, plain, strlen(plain) + 1);
+	}
 	if (r == 0)
 		r = domain_name_check(def->name ? def->name : "", p->error);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include "serve/server.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/event.h"
+#include "worker/rpc/serving.h"
 
 enum { DOMAIN_DEFINE_VALIDATE = 1 };
 
@@ -29,7 +30,8 @@ define(struct rpc_call *call, const char *xml, struct rpc_domain *ret)
 {
 	struct domain *domain;
 	bool is_new;
-	int r = domains_define(call_domains(call), xml, &call->error, &domain, &is_new);
+	int r = domains_define(
+		call_domains(call), xml, call_guise(call), &call->error, &domain, &is_new);
 
 	if (r != RPC_DONE)
 		return r;
@@ -105,6 +107,8 @@ rpc_domain_rename(struct rpc_call *call, const struct rpc_domain_rename_args *ar
 	struct rpc_domain_rename_ret *ret)
 {
 	struct server *server = call->client->server;
+	const struct guise *guise = call_guise(call);
+	const char *name = args->new_name;
 	struct domain *domain;
 	struct rpc_domain dom;
 
@@ -121,7 +125,9 @@ rpc_domain_rename(struct rpc_call *call, const struct rpc_domain_rename_args *ar
 	dom.name = rpc_arena_strdup(&call->arena, dom.name);
 	if (!dom.name)
 		return call_out_of_memory(call);
-	if (domains_rename(call_domains(call), domain, args->new_name, &call->error) != RPC_DONE)
+	if (guise)
+		name = domain_guise_plain(guise, name);
+	if (domains_rename(call_domains(call), domain, name, &call->error) != RPC_DONE)
 		return RPC_FAILED;
 	event_lifecycle(server, &dom, EVENT_UNDEFINED, EVENT_UNDEFINED_RENAMED);
 	dom = call_domain_ret(domain);

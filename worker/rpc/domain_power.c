@@ -128,8 +128,8 @@ rpc_domain_create_xml(struct rpc_call *call, const struct rpc_domain_create_xml_
 	created = new_created(call, &ret->dom);
 	if (!created)
 		return RPC_FAILED;
-	r = vms_create(&call_estate(call)->vms, args->xml_desc, &how, &call->error, answer_created,
-		created, &domain);
+	r = vms_create(&call_estate(call)->vms, args->xml_desc, call_guise(call), &how,
+		&call->error, answer_created, created, &domain);
 	if (r == RPC_LATER)
 		memcpy(created->uuid, domain_def_now(domain)->uuid, sizeof(created->uuid));
 	return r;

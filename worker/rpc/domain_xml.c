@@ -8,7 +8,9 @@
 
 #include "lib/take.h"
 #include "protocol/rpc/handlers.h"
+#include "worker/domain/guise.h"
 #include "worker/rpc/domain_find.h"
+#include "worker/rpc/serving.h"
 #include "worker/vm/vm.h"
 
 /* virDomainXMLFlags: SECURE, INACTIVE, UPDATE_CPU, MIGRATABLE. No secret is kept in a definition. */
@@ -27,6 +29,9 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 	unsigned flags = migratable ? DOMAIN_DEF_MIGRATABLE : 0;
 	const struct domain *domain;
 	struct domain_def shown; /* borrows all that it holds */
+	domain_def_auto struct domain_def *disguised = NULL;
+	const struct guise *guise = call_guise(call);
+	int r = 0;
 	free_auto char *xml = NULL;
 
 	if (call_check_flags(call, args->flags, DOMAIN_XML_ALL) != RPC_DONE)
@@ -44,7 +49,15 @@ rpc_domain_get_xml_desc(struct rpc_call *call, const struct rpc_domain_get_xml_d
 	} else if (domain->config) {
 		shown = *domain->config;
 	}
-	if (domain_def_format(&shown, flags, domain->id, &xml) < 0)
+	if (guise) {
+		r = domain_guise_put_on(&shown, guise, flags & DOMAIN_DEF_LIVE,
+			&call_estate(call)->env, &call->error, &disguised);
+		if (r > 0)
+			return RPC_FAILED;
+	}
+	if (r == 0)
+		r = domain_def_format(disguised ? disguised : &shown, flags, domain->id, &xml);
+	if (r < 0)
 		return call_out_of_memory(call);
 	return call_return_string(call, xml, &ret->xml);
 }

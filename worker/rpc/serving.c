@@ -4,6 +4,9 @@
  */
 #include "worker/rpc/serving.h"
 
+#include <string.h>
+#include <unistd.h>
+
 #include "worker/vm/vms.h"
 
 _Static_assert(offsetof(struct serving, client) == 0, "it is freed as a client");
@@ -15,6 +18,25 @@ handle(struct rpc_call *call, const void *args)
 }
 
 static void
+started(struct client *client, const struct ipc_conn_pass *pass)
+{
+	struct serving *serving = serving_of(client);
+
+	if (pass->owner[0] == '\0')
+		return;
+	memcpy(serving->owner, pass->owner, sizeof(serving->owner));
+	serving->guise = (struct guise){.owner = serving->owner, .uid = geteuid()};
+}
+
+const struct guise *
+call_guise(const struct rpc_call *call)
+{
+	const struct serving *serving = call->client ? serving_of(call->client) : NULL;
+
+	return serving && serving->guise.owner ? &serving->guise : NULL;
+}
+
+static void
 ended(struct client *client)
 {
 	(void)vms_disown(&serving_of(client)->owned, NULL, NULL);
@@ -23,6 +45,7 @@ ended(struct client *client)
 static const struct server_ops ops = {.client_size = sizeof(struct serving),
 	.serves = rpc_procedure_is_implemented,
 	.handle = handle,
+	.started = started,
 	.ended = ended};
 
 void

@@ -9,6 +9,7 @@
 
 #include "serve/client.h"
 #include "serve/server.h"
+#include "worker/domain/guise.h"
 #include "worker/estate.h"
 #include "worker/vm/vm.h"
 
@@ -16,6 +17,9 @@
 struct serving {
 	struct client client;  /* first: it is freed as such */
 	struct vm_owned owned; /* that end with the connection */
+	/* Through a view, of somebody else's: how the user's VMs look to it. Else without owner. */
+	struct guise guise;
+	char owner[IPC_LABEL_MAX];
 };
 
 /** server_init() for a worker; estate is borrowed, and need not be there yet. */
@@ -28,6 +32,8 @@ serving_of(struct client *client)
 	return container_of(client, struct serving, client);
 }
 
+/** How the user's VMs look to the call's client; NULL: as they are. */
+const struct guise *call_guise(const struct rpc_call *call);
 /** What a call's client is served from. */
 static inline struct estate *
 call_estate(const struct rpc_call *call)

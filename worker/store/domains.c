@@ -16,6 +16,7 @@
 #include "protocol/rpc/procedure.h"
 #include "worker/domain/name.h"
 #include "worker/store/definitions.h"
+#include "worker/store/stranger.h"
 
 /* FNV-1a: she who picks names that collide slows herself down. */
 static unsigned
@@ -247,13 +248,22 @@ check_number(const struct domains *domains, struct rpc_error *error)
 		DOMAINS_MAX);
 }
 
+/* The user's own, or a stranger's. As domain_def_parse(). */
+static int
+read_xml(const struct domains *domains, const char *xml, const struct guise *guise,
+	struct rpc_error *error, struct domain_def **ret)
+{
+	return guise ? stranger_read(domains, xml, guise, error, ret)
+		     : domain_def_parse(xml, strlen(xml), 0, domains->env, error, ret);
+}
+
 int
-domains_define(struct domains *domains, const char *xml, struct rpc_error *error,
-	struct domain **ret, bool *ret_new)
+domains_define(struct domains *domains, const char *xml, const struct guise *guise,
+	struct rpc_error *error, struct domain **ret, bool *ret_new)
 {
 	domain_def_auto struct domain_def *def = NULL;
 	struct domain *domain;
-	int r = domain_def_parse(xml, strlen(xml), 0, domains->env, error, &def);
+	int r = read_xml(domains, xml, guise, error, &def);
 
 	if (r < 0)
 		return rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_NONE, "out of memory");
@@ -434,12 +444,12 @@ domains_not_live(struct rpc_error *error, int err)
 }
 
 int
-domains_begin(
-	struct domains *domains, const char *xml, struct rpc_error *error, struct domain **ret)
+domains_begin(struct domains *domains, const char *xml, const struct guise *guise,
+	struct rpc_error *error, struct domain **ret)
 {
 	domain_def_auto struct domain_def *def = NULL, *live = NULL;
 	struct domain *domain;
-	int r = domain_def_parse(xml, strlen(xml), 0, domains->env, error, &def);
+	int r = read_xml(domains, xml, guise, error, &def);
 
 	if (r > 0)
 		return RPC_FAILED;

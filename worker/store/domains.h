@@ -56,6 +56,7 @@ enum domain_shutoff {
 	DOMAIN_SHUTOFF_FAILED = 6
 };
 
+struct guise;
 struct vm;
 
 struct domain {
@@ -122,11 +123,12 @@ void domains_reconfigure(struct domains *domains, struct domain *domain, struct 
 void domains_forget(struct domains *domains, struct domain *domain);
 
 /**
- * Define, or define anew, from XML. *ret_new tells which. Returns RPC_DONE, or RPC_FAILED with the
- * error; then nothing has changed, in memory or on disk.
+ * Define, or define anew, from XML, which is the user's own, or (with a guise) a stranger's
+ * (stranger.h). *ret_new tells which of the first. Returns RPC_DONE, or RPC_FAILED with the error;
+ * then nothing has changed, in memory or on disk.
  */
-int domains_define(struct domains *domains, const char *xml, struct rpc_error *error,
-	struct domain **ret, bool *ret_new);
+int domains_define(struct domains *domains, const char *xml, const struct guise *guise,
+	struct rpc_error *error, struct domain **ret, bool *ret_new);
 /**
  * Keep this definition (of the same name and UUID) in the place of the domain's; taken over when
  * RPC_DONE is returned. Returns as above.
@@ -155,10 +157,10 @@ int domains_set_autostart(
 /**
  * A domain that is about to run as XML says, without being kept: the one that is defined with its
  * name and UUID and does not run, or a new one, transient. Its `live` is set, until
- * domains_settle(). Returns as above.
+ * domains_settle(). xml and guise as of domains_define(). Returns as above.
  */
-int domains_begin(
-	struct domains *domains, const char *xml, struct rpc_error *error, struct domain **ret);
+int domains_begin(struct domains *domains, const char *xml, const struct guise *guise,
+	struct rpc_error *error, struct domain **ret);
 /** Why there is no `live`, by what domain_def_live() returned. Returns RPC_FAILED. */
 int domains_not_live(struct rpc_error *error, int err);
 /**

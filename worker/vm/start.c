@@ -630,10 +630,10 @@ vms_start(struct vms *vms, struct domain *domain, const struct vm_start *how,
 }
 
 int
-vms_create(struct vms *vms, const char *xml, const struct vm_start *how, struct rpc_error *error,
-	vm_done_fn *done, void *arg, struct domain **ret_domain)
+vms_create(struct vms *vms, const char *xml, const struct guise *guise, const struct vm_start *how,
+	struct rpc_error *error, vm_done_fn *done, void *arg, struct domain **ret_domain)
 {
-	if (domains_begin(vms->domains, xml, error, ret_domain) != RPC_DONE)
+	if (domains_begin(vms->domains, xml, guise, error, ret_domain) != RPC_DONE)
 		return RPC_FAILED;
 	return start_live(vms, *ret_domain, how, error, done, arg);
 }

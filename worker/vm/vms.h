@@ -85,8 +85,9 @@ struct vm_start {
 int vms_start(struct vms *vms, struct domain *domain, const struct vm_start *how,
 	struct rpc_error *error, vm_done_fn *done, void *arg);
 /* A machine that is not kept (domains_begin()); *ret_domain is what it is, with RPC_LATER. */
-int vms_create(struct vms *vms, const char *xml, const struct vm_start *how,
-	struct rpc_error *error, vm_done_fn *done, void *arg, struct domain **ret_domain);
+int vms_create(struct vms *vms, const char *xml, const struct guise *guise,
+	const struct vm_start *how, struct rpc_error *error, vm_done_fn *done, void *arg,
+	struct domain **ret_domain);
 int vms_suspend(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_resume(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
 int vms_reset(struct domain *domain, struct rpc_error *error, vm_done_fn *done, void *arg);
