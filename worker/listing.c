@@ -67,7 +67,7 @@ write_text(struct listing *listing)
 		return -ENOMEM;
 	TAILQ_FOREACH (domain, &domains->all, entry)
 		sorted[n++] = domain;
-	qsort(sorted, n, sizeof(*sorted), by_name);
+	qsort(sorted, n, sizeof(struct domain *), by_name);
 	inventory_write(&writer, listing->text, sizeof(listing->text));
 	for (size_t i = 0; i < n; i++) {
 		struct inventory_vm vm = describe(sorted[i]);
