@@ -164,7 +164,7 @@ uplink_idle(struct uplink *uplink, bool granted)
 static int
 uplink_ticket(struct uplink *uplink, const struct ipc_ticket_change *change)
 {
-	return host_change(&container_of(uplink, struct view, uplink)->host, change);
+	return server_change(&container_of(uplink, struct view, uplink)->host.server, change);
 }
 
 static void

@@ -423,17 +423,6 @@ owners_own(const struct owners *owners)
 	return first && first->own ? first : NULL;
 }
 
-uint32_t
-owners_verbs(const struct owners *owners)
-{
-	const struct owner *owner;
-	uint32_t verbs = 0;
-
-	TAILQ_FOREACH (owner, &owners->all, entry)
-		verbs |= owner->verbs;
-	return verbs;
-}
-
 struct owner_vm *
 owners_find_uuid(const struct owners *owners, const uint8_t shown[static UUID_SIZE],
 	struct owner **ret_owner)

@@ -116,8 +116,6 @@ void owners_told(
 struct owner *owners_find(const struct owners *owners, uint32_t uid);
 /** The principal's own, or NULL: there is nobody. */
 struct owner *owners_own(const struct owners *owners);
-/** What all owners' verbs make together. */
-uint32_t owners_verbs(const struct owners *owners);
 
 /* The VM with that UUID, name (both as shown) or id, and whose it is; NULL when there is none. */
 

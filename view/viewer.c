@@ -28,49 +28,7 @@ viewer_shows(const struct viewer *viewer, const struct owner *owner)
 uint32_t
 viewer_verbs(const struct viewer *viewer, const struct owner *owner)
 {
-	return owner->verbs & (viewer->client.rights.read_only ? VERBS_VIEW : VERBS_ALL);
-}
-
-/* The union of all, which each call is judged by before it is known whose VM it is about. */
-static uint32_t
-all_verbs(const struct viewer *viewer)
-{
-	const struct owners *owners = &viewer->host->owners;
-	uint32_t verbs = owners_verbs(owners) | viewer->own_verbs;
-
-	/* Whoever waits to be told what there is. */
-	return owners->known ? verbs : verbs | VERBS_VIEW;
-}
-
-static void
-settle_verbs(struct viewer *viewer)
-{
-	struct client *client = &viewer->client;
-	struct ipc_ticket_change change = {.conn_id = client->conn.id, .verbs = all_verbs(viewer)};
-
-	if (change.verbs == client->rights.granted)
-		return;
-	(void)snprintf(change.reason, sizeof(change.reason), "%s",
-		client->rights.reason[0] ? client->rights.reason
-					 : "no virtual machine is shown to you any more");
-	client_change(client, &change);
-}
-
-int
-host_change(struct host *host, const struct ipc_ticket_change *change)
-{
-	struct ipc_ticket_change all = *change;
-	struct client *client;
-
-	LIST_FOREACH (client, &host->server.clients, entry) {
-		if (client->conn.id != change->conn_id)
-			continue;
-		viewer_of(client)->own_verbs = change->verbs;
-		all.verbs = all_verbs(viewer_of(client));
-		client_change(client, &all);
-		return 0;
-	}
-	return -ENOENT;
+	return owner->verbs & viewer->client.rights.verbs;
 }
 
 /* --- channels ----------------------------------------------------------------------------- */
@@ -221,10 +179,9 @@ started(struct client *client, const struct ipc_conn_pass *pass)
 {
 	struct viewer *viewer = viewer_of(client);
 
+	(void)pass;
 	viewer->host = client->server->site;
-	viewer->own_verbs = pass->verbs;
 	LIST_INIT(&viewer->routes);
-	settle_verbs(viewer);
 }
 
 static void
@@ -270,11 +227,10 @@ owner_changed(struct owners *owners, struct owner *owner)
 	struct host *host = container_of(owners, struct host, owners);
 	struct client *client;
 
-	LIST_FOREACH (client, &host->server.clients, entry) {
-		settle_verbs(viewer_of(client));
-		if (owner && owner->verbs != 0 && owner->worker)
-			watch_all(viewer_of(client));
-	}
+	if (!owner || owner->verbs == 0 || !owner->worker)
+		return;
+	LIST_FOREACH (client, &host->server.clients, entry)
+		watch_all(viewer_of(client));
 }
 
 void

@@ -44,16 +44,12 @@ struct viewer {
 	struct client client; /* first: it is freed as such */
 	struct host *host;
 	struct routes routes;
-	uint32_t
-		own_verbs; /* over the principal's own VMs, as the broker says of this connection */
-	bool session;      /* qemu:///session was opened: the principal's own VMs are all */
+	bool session; /* qemu:///session was opened: the principal's own VMs are all */
 };
 
 void host_init(struct host *host, struct loop *loop, struct uplink *uplink,
 	void (*occupied)(struct server *server, bool occupied));
 void host_fini(struct host *host);
-/** What the broker says that a connection may do. Returns 0, or -ENOENT when it has gone. */
-int host_change(struct host *host, const struct ipc_ticket_change *change);
 /** The broker's answer to an ask for a channel. */
 void host_channel(struct host *host, uint64_t cookie, int err, int fd);
 
@@ -65,7 +61,10 @@ viewer_of(struct client *client)
 
 /** Is this owner's part of what the connection shows? */
 bool viewer_shows(const struct viewer *viewer, const struct owner *owner);
-/** The verbs of the connection over that owner's VMs. */
+/**
+ * The verbs of the connection over that owner's VMs: what the broker says of the owner, and not beyond
+ * what it says of the connection (all that there are over anybody's).
+ */
 uint32_t viewer_verbs(const struct viewer *viewer, const struct owner *owner);
 /** The connection's way to that owner's worker; NULL: no memory. */
 struct route *viewer_route(struct viewer *viewer, const struct owner *owner);
