@@ -245,6 +245,8 @@ send_to(struct rpc_call *call, const void *args, struct owner *owner)
 	forward->call = call;
 	forward->owners = &viewer->host->owners;
 	forward->route = route;
+	if (call->procedure->verb & (VERB_POWER | VERB_MANAGE))
+		route->kept = true;
 	forward->sent = (struct channel_call){.procedure = call->procedure,
 		.args = args,
 		.n_fds = call->n_fds,

@@ -120,6 +120,34 @@ static const struct channel_ops route_ops = {.ask = route_ask,
 	.settled = route_settled,
 	.writable = route_writable};
 
+static void
+drop(struct route *route)
+{
+	LIST_REMOVE(route, entry);
+	route->viewer->n_routes--;
+	channel_fini(&route->channel);
+	free(route->watches);
+	free(route);
+}
+
+/* Is there a place for one more? One that nothing goes through makes room. */
+static bool
+make_room(struct viewer *viewer)
+{
+	struct route *route;
+
+	if (viewer->n_routes < ROUTES_MAX)
+		return true;
+	LIST_FOREACH (route, &viewer->routes, entry) {
+		if (route->channel.n_calls > 0 || !LIST_EMPTY(&route->relays) || route->watches ||
+			route->kept)
+			continue;
+		drop(route);
+		return true;
+	}
+	return false;
+}
+
 struct route *
 viewer_route(struct viewer *viewer, const struct owner *owner)
 {
@@ -128,9 +156,10 @@ viewer_route(struct viewer *viewer, const struct owner *owner)
 	LIST_FOREACH (route, &viewer->routes, entry)
 		if (route->channel.uid == owner->uid)
 			return route;
-	route = calloc(1, sizeof(*route));
+	route = make_room(viewer) ? calloc(1, sizeof(*route)) : NULL;
 	if (!route)
 		return NULL;
+	viewer->n_routes++;
 	route->viewer = viewer;
 	LIST_INIT(&route->relays);
 	channel_init(&route->channel, viewer->host->loop, &route_ops, owner,
@@ -205,12 +234,8 @@ ended(struct client *client)
 	struct viewer *viewer = viewer_of(client);
 	struct route *route;
 
-	while ((route = LIST_FIRST(&viewer->routes))) {
-		LIST_REMOVE(route, entry);
-		channel_fini(&route->channel);
-		free(route->watches);
-		free(route);
-	}
+	while ((route = LIST_FIRST(&viewer->routes)))
+		drop(route);
 }
 
 static const struct server_ops server_ops = {.client_size = sizeof(struct viewer),

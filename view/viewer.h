@@ -18,6 +18,8 @@
 
 struct viewer;
 
+enum { ROUTES_MAX = 60 /* of one connection; the broker gives 64 */ };
+
 /* A view of the host: of one principal, on one kind of socket. */
 struct host {
 	struct loop *loop;
@@ -34,6 +36,7 @@ struct route {
 	struct viewer *viewer;
 	struct channel channel;
 	struct relays relays;  /* that its worker has an end of */
+	bool kept;             /* what the worker did may end with it */
 	struct watch *watches; /* of all kinds of events; NULL: none was wanted */
 	uint64_t cookie;       /* of the ask for it */
 };
@@ -44,6 +47,7 @@ struct viewer {
 	struct client client; /* first: it is freed as such */
 	struct host *host;
 	struct routes routes;
+	unsigned n_routes;
 	bool session; /* qemu:///session was opened: the principal's own VMs are all */
 };
 
@@ -66,7 +70,7 @@ bool viewer_shows(const struct viewer *viewer, const struct owner *owner);
  * what it says of the connection (all that there are over anybody's).
  */
 uint32_t viewer_verbs(const struct viewer *viewer, const struct owner *owner);
-/** The connection's way to that owner's worker; NULL: no memory. */
+/** The connection's way to that owner's worker; NULL: no memory, or as many as may be are in use. */
 struct route *viewer_route(struct viewer *viewer, const struct owner *owner);
 
 #endif
