@@ -138,7 +138,7 @@ play_list(struct played *worker, const struct rpc_frame *call)
 	struct inventory_reader reader;
 	struct inventory_vm vm;
 
-	ret.domains = rpc_arena_array(&rig.arena, 16, sizeof(*ret.domains));
+	ret.domains = rpc_arena_array(&rig.arena, 64, sizeof(*ret.domains));
 	for (unsigned i = 0; i < OWNERS; i++) {
 		if (rig.told[i].found.uid != worker->uid)
 			continue;
@@ -163,7 +163,7 @@ play_call(struct played *worker, const struct rpc_frame *call)
 	enum worker_mode mode = mode_of(worker->uid);
 	void *args = NULL, *ret = NULL;
 
-	ASSERT(row && call->header.type != RPC_REPLY);
+	ASSERT(row && !row->is_event);
 	if (row->args) {
 		args = rpc_arena_array(&rig.arena, 1, row->args->size);
 		ASSERT(rpc_decode(row->args, call->payload, call->size, &rig.arena, args) == 0);
