@@ -153,6 +153,7 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	struct broker *broker = view->child.broker;
 	struct inventories *inventories = &broker->inventories;
 	struct owner *owner = inventories_after(inventories, after, view->cursor);
+	char reason[IPC_REASON_MAX];
 	int fd;
 
 	while (owner && !is_shown(view, owner))
@@ -162,11 +163,14 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	*ret = (struct ipc_inventory_found){
 		.generation = owner->generation,
 		.uid = owner->uid,
-		.verbs = verbs_over(view, owner->uid),
 		.own = reach_is_own(broker, view->uid, owner->uid),
 		.system = reach_is_system(broker, owner->uid),
 		.worker = worker_runs(broker, owner->uid),
 	};
+	ret->verbs =
+		authority_over(&broker->authority, view->uid, view->socket, owner->uid, reason);
+	/* Zero behind its end. */
+	(void)snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->name);
 	fd = inventories_open(inventories, ret->verbs != VERBS_NONE ? owner : NULL);
 	if (fd < 0)
@@ -243,7 +247,7 @@ check_room(struct broker *broker, const struct conn *conn)
  */
 static void
 open_channel(struct view *view, struct conn *conn, const struct owner *owner, uint32_t verbs,
-	uint32_t serial)
+	const char *reason, uint32_t serial)
 {
 	struct broker *broker = view->child.broker;
 	struct conn *channel;
@@ -261,6 +265,7 @@ open_channel(struct view *view, struct conn *conn, const struct owner *owner, ui
 		return;
 	}
 	channel->pass.verbs = verbs;
+	(void)snprintf(channel->pass.reason, sizeof channel->pass.reason, "%s", reason);
 	name_owner(view, owner, channel->pass.owner);
 	log_debug("channel conn=%" PRIu64 " of conn=%" PRIu64 " uid=%" PRIu32 " to uid=%" PRIu32,
 		channel->pass.conn_id, conn->pass.conn_id, conn->pass.uid, owner->uid);
@@ -277,7 +282,9 @@ views_open_channel(struct view *view, const struct ipc_message *message)
 	struct child *child = &view->child;
 	struct conn *conn = conns_find(&child->broker->conns, ask->conn_id);
 	const struct owner *owner = find_told(view, ask->uid);
-	uint32_t verbs = verbs_over(view, ask->uid);
+	char reason[IPC_REASON_MAX];
+	uint32_t verbs = authority_over(
+		&child->broker->authority, view->uid, view->socket, ask->uid, reason);
 	int r = 0;
 
 	if (!conn || (conn->list != &child->taken && conn->list != &child->passed)) {
@@ -298,5 +305,5 @@ views_open_channel(struct view *view, const struct ipc_message *message)
 	if (r < 0)
 		wishes_answer_channel(child, message->serial, r, -1);
 	else
-		open_channel(view, conn, owner, verbs, message->serial);
+		open_channel(view, conn, owner, verbs, reason, message->serial);
 }

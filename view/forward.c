@@ -228,9 +228,12 @@ default_owner(const struct rpc_call *call)
 static int
 refuse(struct rpc_call *call, const struct owner *owner)
 {
+	bool policy = owner->reason[0] != '\0' && !call->client->rights.read_only;
+
 	return rpc_error_set(&call->error, VIR_ERR_OPERATION_DENIED, VIR_FROM_DOMAIN,
-		"operation forbidden: read only access prevents %s on virtual machines of %s",
-		call->procedure->api, owner->label);
+		"operation forbidden: %s prevents %s on virtual machines of %s%s%s",
+		policy ? "policy" : "read only access", call->procedure->api, owner->label,
+		policy ? ": " : "", policy ? owner->reason : "");
 }
 
 static int

@@ -289,6 +289,7 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int *f
 	}
 	changed = owner->verbs != found->verbs || (found->worker && !owner->worker);
 	owner->verbs = found->verbs;
+	memcpy(owner->reason, found->reason, sizeof(owner->reason));
 	owner->worker = found->worker;
 	if (owner->verbs != 0 && timer_is_set(&owner->quiet)) {
 		fd_close(&owner->held_fd);

@@ -40,11 +40,12 @@ struct owner_vm {
 struct owner {
 	TAILQ_ENTRY(owner) entry;
 	uint32_t uid;
-	uint32_t verbs;    /* protocol/verb.h: of the view's principal over the owner's VMs */
-	bool own;          /* they are the principal's */
-	bool system;       /* they are the system account's */
-	bool worker;       /* her worker ran when the broker last said */
-	uint32_t n_untold; /* VMs that the inventory has no room for */
+	uint32_t verbs; /* protocol/verb.h: of the view's principal over the owner's VMs */
+	char reason[IPC_REASON_MAX];    /* why not all, if that is policy's doing; or empty */
+	bool own;                       /* they are the principal's */
+	bool system;                    /* they are the system account's */
+	bool worker;                    /* her worker ran when the broker last said */
+	uint32_t n_untold;              /* VMs that the inventory has no room for */
 	char prefix[OWNER_PREFIX_SIZE]; /* "alice:"; "" of the principal's own */
 	char label[OWNER_PREFIX_SIZE];  /* for people: "alice", "system", "uid 1000" */
 	unsigned n_vms;

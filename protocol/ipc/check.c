@@ -383,7 +383,9 @@ ipc_check_inventory_found(const void *body)
 	       found->own <= 1 && found->system <= 1 && found->worker <= 1 &&
 	       is_zero(found->zero, sizeof found->zero) &&
 	       is_string(found->name, sizeof found->name) &&
-	       (found->name[0] == '\0' || account_name_valid(found->name));
+	       (found->name[0] == '\0' || account_name_valid(found->name)) &&
+	       is_string(found->reason, sizeof found->reason) &&
+	       (found->reason[0] == '\0' || found->verbs != VERBS_ALL);
 }
 
 bool

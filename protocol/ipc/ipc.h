@@ -522,7 +522,8 @@ struct ipc_inventory_found {
 	uint8_t system;      /* 1: they are the system account's */
 	uint8_t worker;      /* 1: the owner's worker runs, just now */
 	uint8_t zero[5];
-	char name[IPC_NAME_MAX]; /* of the owner's account; "" where it is not known */
+	char name[IPC_NAME_MAX];     /* of the owner's account; "" where it is not known */
+	char reason[IPC_REASON_MAX]; /* why not all verbs, as in CONN_PASS */
 };
 
 struct ipc_channel {

@@ -343,6 +343,29 @@ test_verbs(void)
 	end_scene(&scene);
 }
 
+/* Why not all: told of the owner to the view, and of the channel to her worker. */
+static void
+test_reasons(void)
+{
+	static const char rules[] = "allow everyone manage own\ndeny uid 0 console uid 2002\n";
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct ipc_inventory_found found;
+	struct ipc_conn_pass pass;
+	int fd = -1;
+
+	CHECK(policy_parse(broker.authority.now, "policy.conf", rules, strlen(rules)) == 0);
+	CHECK(next(&scene.view, 0, &found, "+1\n") == 0 && found.verbs == VERBS_ALL);
+	CHECK(next(&scene.view, found.generation, &found, "+2\n") == 0);
+	CHECK(found.uid == BOB && found.verbs == (VERB_VIEW | VERB_POWER));
+	CHECK(strstr(found.reason, "policy.conf:2"));
+	CHECK(ask_channel(&scene.view, scene.conn_id, BOB, &fd) == 0);
+	pass = take_one(&scene.bob);
+	CHECK(pass.origin == IPC_ORIGIN_VIEW && pass.verbs == (VERB_VIEW | VERB_POWER));
+	CHECK(strstr(pass.reason, "policy.conf:2"));
+	fd_close(&fd);
+	end_scene(&scene);
+}
+
 /* What only its own may see is told to nobody else; what was lost is told once. */
 static void
 test_lost(void)
@@ -701,6 +724,7 @@ main(void)
 	TEST("a view that nobody looks through ends", test_lingers);
 	TEST("a view is told of owners and of changes", test_told);
 	TEST("a view has the verbs of its principal on its socket", test_verbs);
+	TEST("why not all is told of owners and of channels", test_reasons);
 	TEST("an owner that is not shown any more is told once", test_lost);
 	TEST("a channel leads to a worker, and ends with either end", test_channel);
 	TEST("a channel of the read-only socket is read-only", test_channel_read_only);

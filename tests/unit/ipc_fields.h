@@ -189,6 +189,8 @@ static const struct field fields[] = {
 	FIELD(IPC_INVENTORY_FOUND, ipc_inventory_found, name[0], 0, false),
 	FIELD(IPC_INVENTORY_FOUND, ipc_inventory_found, name[1], ':', false),
 	FIELD(IPC_INVENTORY_FOUND, ipc_inventory_found, name[63], 'x', false),
+	FIELD(IPC_INVENTORY_FOUND, ipc_inventory_found, reason[0], '\n', false),
+	FIELD(IPC_INVENTORY_FOUND, ipc_inventory_found, reason[239], 'x', false),
 	FIELD(IPC_CHANNEL, ipc_channel, conn_id, 0, false),
 	FIELD(IPC_CHANNEL, ipc_channel, uid, 0, false),
 	FIELD(IPC_CHANNEL, ipc_channel, uid, UINT32_MAX, false),

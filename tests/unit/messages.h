@@ -146,7 +146,7 @@ static const struct expected messages[] = {
 	{45, ANSWER, "INVENTORY_KEPT", 0, 0, CHILD, BROKER, S | L, false, NULL},
 	{46, NOTICE, "INVENTORY_CHANGED", 0, 0, CHILD, BROKER, S, false, NULL},
 	{48, ASK, "INVENTORY_NEXT", 8, 0, CHILD, PEER, S | L, false, &good_inventory_next},
-	{49, ANSWER, "INVENTORY_FOUND", 88, 1, CHILD, BROKER, S | L, false, &good_inventory_found},
+	{49, ANSWER, "INVENTORY_FOUND", 328, 1, CHILD, BROKER, S | L, false, &good_inventory_found},
 	{50, ASK, "CHANNEL", 16, 0, CHILD, PEER, S | L, false, &good_channel},
 	{51, ANSWER, "CHANNEL_OPEN", 0, 1, CHILD, BROKER, S | L, false, NULL},
 	{64, ASK, "LEAF_LIMIT", 48, 0, STARTER, BROKER, S, false, &good_leaf_limit},
