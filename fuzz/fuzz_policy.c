@@ -23,30 +23,26 @@ static struct policy *policy, *again;
 
 /* --- what is told --------------------------------------------------------------------------- */
 
-/* How many lines there are, and how many bytes the one with this number has. */
-static uint32_t
-count_lines(const char *text, size_t size, uint32_t which, size_t *ret_len)
-{
-	uint32_t line = 1;
-	size_t start = 0, at;
+/* How many bytes each line has: at most one line more than there are bytes. */
+static uint32_t *line_sizes, n_lines;
 
-	*ret_len = 0;
-	for (at = 0; at <= size; at++) {
-		if (at < size && text[at] != '\n')
-			continue;
-		if (line == which)
-			*ret_len = at - start;
-		start = at + 1;
-		line++;
+static void
+find_lines(const char *text, size_t size)
+{
+	n_lines = 0;
+	line_sizes = malloc((size + 1) * sizeof *line_sizes);
+	ASSERT(line_sizes);
+	for (size_t at = 0; at <= size; at += line_sizes[n_lines++] + 1) {
+		const char *end = memchr(text + at, '\n', size - at);
+
+		line_sizes[n_lines] = (uint32_t)(end ? (size_t)(end - text) - at : size - at);
 	}
-	return line - 1;
 }
 
 static void
-check_complaints(const char *text, size_t size)
+check_complaints(void)
 {
 	char line[512];
-	size_t len;
 
 	ASSERT((policy->n_complaints < POLICY_COMPLAINTS_MAX
 			       ? policy->n_complaints
@@ -55,8 +51,8 @@ check_complaints(const char *text, size_t size)
 	for (unsigned i = 0; i < policy->n_complaints; i++) {
 		const struct policy_complaint *complaint = &policy->complaints[i];
 
-		ASSERT(complaint->line <= count_lines(text, size, complaint->line, &len));
-		ASSERT(complaint->column <= len + 1);
+		ASSERT(complaint->line >= 1 && complaint->line <= n_lines);
+		ASSERT(complaint->column <= line_sizes[complaint->line - 1] + 1);
 		ASSERT(complaint->text[0] != '\0');
 		(void)policy_complaint_text(policy, complaint, line, sizeof line);
 		for (const char *c = line; *c; c++)
@@ -184,10 +180,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ASSERT(text && policy && again);
 	memcpy(text, data, size);
+	find_lines(text, size);
 	policy_clear(policy);
 	r = policy_parse(policy, "policy.conf", text, size);
 	ASSERT((r == 0) == (policy->n_errors == 0));
-	check_complaints(text, size);
+	check_complaints();
 	check_two_files(text, size);
 	if (r == 0) {
 		check_written();
@@ -196,9 +193,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				policy_bind(policy, i,
 					policy->names[i].is_group ? i % 7 : 1000 + i % 2);
 		(void)policy_check_names(policy);
-		check_complaints(text, size);
+		check_complaints();
 		check_decisions(&people[size % N_PEOPLE]);
 	}
+	free(line_sizes);
 	free(text);
 	return 0;
 }
