@@ -269,7 +269,7 @@ broker_send(enum ipc_type type, uint32_t serial, int err, const void *body, size
 {
 	struct {
 		struct ipc_header header;
-		uint8_t body[256];
+		uint8_t body[IPC_MESSAGE_MAX];
 	} packet = {.header = {.version = IPC_VERSION,
 			    .type = (uint16_t)type,
 			    .size = (uint16_t)size,
