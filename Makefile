@@ -79,7 +79,7 @@ LINK	 = $(CC) $(EXTRA) $(LDEXTRA) $(CFLAGS) $(LDFLAGS)
 WORKER_DIRS := worker/rpc worker/domain worker/store worker/job worker/qemu worker/vm
 # The main file of each program; everything else of its folder also goes into tests.
 MAINS	 := broker/main.c broker/launch/main.c broker/resolve/main.c worker/main.c worker/box/main.c \
-	    worker/net/main.c view/main.c session/main.c broker/audit/main.c
+	    worker/net/main.c view/main.c session/main.c broker/audit/main.c ctl/main.c
 
 objects	  = $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 GEN_RPC	 := $(addprefix $(B)/gen/protocol/rpc/,types.h handlers.h tables.c)
@@ -98,6 +98,7 @@ OBJ_BROKER  := $(call objects,broker)
 OBJ_LAUNCH  := $(call objects,broker/launch)
 OBJ_RESOLVE := $(call objects,broker/resolve)
 OBJ_AUDIT   := $(call objects,broker/audit)
+OBJ_CTL	    := $(call objects,ctl)
 # The plan of a box is written by the worker and read by qemud-box; so are the words of qemud-net.
 OBJ_WORKER  := $(foreach d,worker $(WORKER_DIRS),$(call objects,$(d))) $(B)/worker/box/plan.o $(B)/worker/box/prefix.o \
 	       $(B)/worker/net/control.o $(B)/worker/net/counters.o
@@ -110,13 +111,16 @@ OBJ_VIEW_RPC := $(call objects,view/rpc)
 OBJ_SESSION := $(call objects,session) $(B)/worker/store/home.o
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_SERVE) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
 	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW) \
-	       $(OBJ_SESSION) $(OBJ_LINES) $(OBJ_AUDIT)
+	       $(OBJ_SESSION) $(OBJ_LINES) $(OBJ_AUDIT) $(OBJ_CTL)
 
 PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view qemud-session qemud-audit
 
 # --- programs: what root links besides libc is libcap-ng and libseccomp -------------------------
 
-all: $(PROGRAMS:%=$(B)/%)
+# What people call, as themselves.
+TOOLS	 := qemudctl
+
+all: $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/%)
 
 $(B)/qemud: $(B)/broker/main.o $(OBJ_BROKER) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud: LIBS := -lseccomp -lcap-ng
@@ -135,9 +139,10 @@ $(B)/qemud-session: $(B)/session/main.o $(OBJ_SESSION) $(OBJ_IPC) $(OBJ_LIB)
 
 $(B)/qemud-audit: $(B)/broker/audit/main.o $(OBJ_AUDIT) $(OBJ_LINES) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-audit: LIBS := -lseccomp
+$(B)/qemudctl: $(B)/ctl/main.o $(OBJ_CTL) $(OBJ_LINES) $(OBJ_POLICY) $(OBJ_IPC) $(OBJ_LIB)
 
 # Mode 0711: whoever runs it without being its owner is not dumpable from exec on.
-$(PROGRAMS:%=$(B)/%):
+$(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/%):
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 	@chmod 0711 $@
@@ -272,13 +277,14 @@ format:
 UNITS	:= qemud.service qemud-vms.service qemud.socket qemud-ro.socket
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(PREFIX)/sbin $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 \
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBEXECDIR) $(addprefix $(MANDIR)/man,1 5 8) \
 		$(UNITDIR) $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(COMPLETIONDIR) $(DOCDIR) \
 		$(SYSCONFDIR)/qemud $(SYSCONFDIR)/qemud/policy.d)
 	install -m 0711 $(B)/qemud $(DESTDIR)$(PREFIX)/sbin/qemud
+	install -m 0711 $(TOOLS:%=$(B)/%) $(DESTDIR)$(PREFIX)/bin
 	for p in $(filter-out qemud,$(PROGRAMS)); do \
 		install -m 0711 $(B)/$$p $(DESTDIR)$(LIBEXECDIR)/$$p || exit 1; done
-	for p in $(wildcard man/*.[58]); do to=$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}; \
+	for p in $(wildcard man/*.[158]); do to=$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}; \
 		sed 's|/usr/libexec/qemud|$(LIBEXECDIR)|g; s|/etc/qemud|$(SYSCONFDIR)/qemud|g' $$p >$$to && \
 		chmod 0644 $$to || exit 1; done
 	for u in $(UNITS); do sed 's|@SBINDIR@|$(PREFIX)/sbin|' packaging/$$u \
@@ -286,6 +292,7 @@ install: all
 	install -m 0644 packaging/qemud.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/qemud.conf
 	install -m 0644 packaging/qemud.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/qemud.conf
 	install -m 0644 packaging/qemud.bash $(DESTDIR)$(COMPLETIONDIR)/qemud
+	install -m 0644 packaging/qemudctl.bash $(DESTDIR)$(COMPLETIONDIR)/qemudctl
 	install -m 0644 README.md SECURITY.md packaging/libvirt.conf $(DESTDIR)$(DOCDIR)
 	for c in qemud.conf policy.conf; do to=$(DESTDIR)$(SYSCONFDIR)/qemud/$$c; \
 		install -m 0644 packaging/$$c $$to.example && \

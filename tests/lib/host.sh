@@ -65,6 +65,7 @@ mount -t tmpfs -o mode=0755 srv /srv
 mkdir -p $at/sbin $at/libexec $at/tests $at/protocol/rpc /srv/out
 cp "$build/qemud" $at/sbin/
 cp "$build"/qemud-* $at/libexec/
+cp "$build/qemudctl" $at/sbin/
 chmod 0711 $at/sbin/* $at/libexec/*
 cp -r tests/lib tests/e2e tests/golden tests/clients $at/tests/
 cp protocol/rpc/procedures.tsv $at/protocol/rpc/

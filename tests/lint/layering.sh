@@ -21,6 +21,7 @@ broker           lib protocol protocol/ipc policy confine
 broker/launch    lib protocol/ipc
 broker/resolve   lib protocol/ipc
 broker/audit     lib protocol/ipc protocol/audit confine
+ctl              lib protocol protocol/ipc protocol/audit policy
 worker           lib protocol protocol/ipc protocol/rpc confine serve worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc serve worker worker/*
 worker/store     lib protocol/rpc worker/domain
@@ -47,6 +48,7 @@ qemud-net      libseccomp
 qemud-view     libseccomp
 qemud-session
 qemud-audit    libseccomp
+qemudctl
 TABLE
 }
 
@@ -69,7 +71,7 @@ foreign_includes() {
 }
 # A folder that the table does not know has no rule, and so may not be.
 unknown_folders() {
-	find lib protocol policy confine serve broker worker view session -name '*.[ch]' | sed 's|/[^/]*$||' |
+	find lib protocol policy confine serve broker ctl worker view session -name '*.[ch]' | sed 's|/[^/]*$||' |
 		sort -u | while read -r folder; do
 		includes | grep -q "^$folder " || echo "$folder"
 	done

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for qemudctl(1)
+
+_qemudctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
+
+	case ${COMP_WORDS[*]:1:2} in
+	'audit verify '* | 'audit verify') words='--dir --head --heads --json' ;;
+	'audit tail '* | 'audit tail') words='--dir -n -f --json' ;;
+	esac
+	[ "$COMP_CWORD" -gt 2 ] || words=
+	case $COMP_CWORD,$prev in
+	1,*) words='audit --help --version' ;;
+	2,audit) words='verify tail' ;;
+	*,--dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
+	*,--heads) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	[[ $words != --dir* || $cur == -* ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
+}
+complete -F _qemudctl qemudctl
