@@ -16,6 +16,7 @@
 #include "protocol/rpc/frame.h"
 #include "protocol/verb.h"
 #include "view/handles.h"
+#include "view/hint.h"
 #include "view/viewer.h"
 #include "view/worker_error.h"
 
@@ -225,6 +226,22 @@ default_owner(const struct rpc_call *call)
 	return other;
 }
 
+/* Whose VM a call gives another definition, one that was shown here; NULL: none of those. */
+static struct owner *
+defined_owner(const struct rpc_call *call, const void *args)
+{
+	const struct viewer *viewer = viewer_of(call->client);
+	const char *xml = hint_definition(call->procedure, args);
+	uint8_t uuid[UUID_SIZE];
+	struct owner *owner;
+
+	if (!xml || !hint_uuid(xml, uuid) ||
+		!owners_find_uuid(&viewer->host->owners, uuid, &owner) ||
+		!viewer_shows(viewer, owner))
+		return NULL;
+	return owner;
+}
+
 static int
 refuse(struct rpc_call *call, const struct owner *owner)
 {
@@ -267,6 +284,8 @@ forward_call(struct rpc_call *call, const void *args)
 
 	if (handles_each(call->procedure->args, own_args, name_one, &named) != 0)
 		return RPC_FAILED;
+	if (!named.owner)
+		named.owner = defined_owner(call, args);
 	if (!named.owner)
 		named.owner = default_owner(call);
 	if (!named.owner)

@@ -4,7 +4,8 @@
  *
  * Runs in the view. A call about VMs goes to the worker of their owner, with the handles that this
  * worker knows; what it answers comes back with the handles of this view, which are made of the
- * owner's and not of what her worker says she is. A call about none goes to the worker of the
+ * owner's and not of what her worker says she is. A definition goes to the worker of the VM whose UUID
+ * it has (hint.h). A call about none goes to the worker of the
  * principal's own account, or, when it makes a VM, to that of the system account, if its VMs are
  * the principal's to manage. All else of a call, its answer and its error passes.
  */

@@ -39,11 +39,12 @@ def _():
             tap.equal(rpc.Reader(reply.payload).string(), name, "uri")
 
 
-@tap.test("root and qemud-vm are served by one worker, that of qemud-vm")
+@tap.test("root has a view and no worker; what is its own is the worker's of qemud-vm")
 def _():
     tap.equal(host.virsh("root", "list", "--all", "--name"), "", "names as root")
-    first = host.worker_of("qemud-vm")
     tap.equal(host.virsh("qemud-vm", "list", "--all", "--name"), "", "names as qemud-vm")
+    first = host.worker_of("qemud-vm")
+    host.virsh("root", "capabilities")
     tap.equal(host.worker_of("qemud-vm").pid, first.pid, "worker")
     tap.equal(len(proc.find("qemud-worker", 0)), 0, "workers of root")
 

@@ -34,7 +34,7 @@ PLACES = (
 
 def check_places():
     host.virsh("alice", "list")
-    host.virsh("root", "list")
+    host.virsh("qemud-vm", "list")
     for path, owner, mode, kind in PLACES:
         st = os.lstat(path)
         tap.equal((st.st_uid, stat.S_IMODE(st.st_mode), stat.S_IFMT(st.st_mode)), (owner, mode, kind), path)

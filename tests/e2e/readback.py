@@ -262,9 +262,9 @@ def _():
     host.virsh("alice", "destroy", "vm")
 
 
-@tap.test("root's worker is that of qemud-vm, with its groups and home")
+@tap.test("the worker of the system account has its groups and home")
 def _():
-    with host.client_as("root") as client:
+    with host.client_as("qemud-vm") as client:
         client.open()
         worker = host.worker_of("qemud-vm")
         tap.equal((worker.ids("Uid"), worker.groups()), ([991] * 4, [991]), "uids and groups")
