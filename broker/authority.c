@@ -17,6 +17,7 @@
 #include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/rulefiles.h"
+#include "broker/shares.h"
 #include "broker/tickets.h"
 #include "lib/log.h"
 #include "lib/take.h"
@@ -319,6 +320,7 @@ hold(struct authority *authority)
 	log_info("policy: read again: %u rules in %u files hold from now on",
 		authority->now->n_rules, authority->now->n_files);
 	tell_changes(authority, was, authority_policy(authority));
+	shares_tell(authority->broker);
 	authority_review(authority);
 }
 

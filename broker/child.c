@@ -16,7 +16,6 @@
 #include <time.h>
 
 #include "broker/broker.h"
-#include "broker/limits.h"
 #include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/users.h"
@@ -401,7 +400,7 @@ fill_worker(struct question *question, union question_body *ret, int *ret_fd)
 		.log_level = broker->config.log_level,
 		.port_min = broker->config.port_min,
 		.wake = child->user->autostart.starting,
-		.share = limits_share(broker, child->user),
+		.share = shares_say(child->user),
 	};
 	return *ret_fd < 0 ? *ret_fd : 0;
 }

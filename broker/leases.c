@@ -301,7 +301,7 @@ fill_box(struct question *question, union question_body *ret, int *ret_fd)
 		.n_files = LEASES_FILES,
 		.id = lease->id,
 		.grant = lease->grant,
-		.share = limits_share(broker_of(lease), lease->user)};
+		.share = shares_say(lease->user)};
 	memcpy(ret->box.uuid, lease->uuid, sizeof ret->box.uuid);
 	return *ret_fd < 0 ? *ret_fd : 0;
 }

@@ -87,12 +87,10 @@ limits_share(const struct broker *broker, const struct user *user)
 	struct policy_who who = authority_who(&broker->authority, user);
 	struct ipc_share share = {.tasks = 0};
 	struct policy_limits own;
-	uint64_t tasks;
 
 	policy_limits(authority_policy(&broker->authority), &who, &own);
-	tasks = own.of[POLICY_PIDS].value;
-	if (own.of[POLICY_PIDS].rule && tasks < POLICY_UNLIMITED)
-		share.tasks = tasks > INT32_MAX ? INT32_MAX : (uint32_t)tasks;
+	if (own.of[POLICY_PIDS].value < INT32_MAX)
+		share.tasks = (uint32_t)own.of[POLICY_PIDS].value;
 	if (own.of[POLICY_CPU_WEIGHT].rule)
 		share.cpu_weight = (uint32_t)own.of[POLICY_CPU_WEIGHT].value;
 	return share;

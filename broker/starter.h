@@ -30,6 +30,7 @@ union question_body {
 	struct ipc_leaf leaf;
 	struct ipc_leaf_limit leaf_limit;
 	struct ipc_leaf_freeze leaf_freeze;
+	struct ipc_user_limit user_limit;
 	struct ipc_audit audit;
 };
 

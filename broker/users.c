@@ -55,7 +55,8 @@ may_leave(const struct user *user)
 	return user->used && user->uid != 0 && user->budget.n_conns == 0 &&
 	       user->budget.n_channels == 0 && user->pending.n == 0 && !user->lookup.open &&
 	       child_is_absent(&user->child) && user->tools.n == 0 && user->nets.n == 0 &&
-	       !user->leases.first && !user->autostart.starting && marks_are_written(user);
+	       !user->leases.first && !user->autostart.starting && marks_are_written(user) &&
+	       !user->share.question.open;
 }
 
 static enum stranger_group

@@ -26,6 +26,7 @@
 #include "broker/leases.h"
 #include "broker/marks.h"
 #include "broker/nets.h"
+#include "broker/shares.h"
 #include "broker/starter.h"
 #include "broker/tools.h"
 #include "lib/loop.h"
@@ -52,6 +53,7 @@ struct user {
 	struct tools_share tools; /* its worker's */
 	struct leases_share leases;
 	struct nets_share nets;
+	struct share share;
 	struct autostart_share autostart;
 	struct marks_share marks;
 	struct inventory_share inventory;

@@ -430,6 +430,18 @@ ask_leaf_freeze(struct launch *starter, const struct ipc_message *message, int *
 	return r;
 }
 
+static int
+ask_user_limit(struct launch *starter, const struct ipc_message *message, int *fds)
+{
+	const struct ipc_user_limit *ask = message->body;
+	int r = ledger_share(&starter->ledger, ask->uid, &ask->share);
+
+	(void)fds;
+	if (r == 0)
+		(void)link_answer(&starter->link, IPC_USER_LIMITED, message->serial, 0, NULL, NULL);
+	return r;
+}
+
 /* An ask is answered by its function, except when that returns a negative errno. */
 static const struct {
 	enum ipc_type ask, answer;
@@ -443,6 +455,7 @@ static const struct {
 	{IPC_LEAF_END, IPC_LEAF_ENDED, ask_leaf_end},
 	{IPC_LEAF_LIMIT, IPC_LEAF_LIMITED, ask_leaf_limit},
 	{IPC_LEAF_FREEZE, IPC_LEAF_FROZEN, ask_leaf_freeze},
+	{IPC_USER_LIMIT, IPC_USER_LIMITED, ask_user_limit},
 	{IPC_AUDIT, IPC_AUDIT_STARTED, ask_audit},
 };
 

@@ -158,13 +158,14 @@ user_name(char name[static USER_NAME_MAX], uint32_t uid)
 	(void)snprintf(name, USER_NAME_MAX, "u%" PRIu32, uid);
 }
 
-/* A number to one of the files of a user's folder, if the tree has it. */
+/* A number to one of the files of a user's folder, if the tree has it; past the largest: "max". */
 static int
-set(int user_fd, const char *name, uint32_t number)
+set(int user_fd, const char *name, uint32_t number, uint32_t largest)
 {
 	fd_auto int fd = -1;
 	char text[USER_NAME_MAX];
-	int n = snprintf(text, sizeof(text), "%" PRIu32, number);
+	int n = number > largest ? snprintf(text, sizeof(text), "max")
+				 : snprintf(text, sizeof(text), "%" PRIu32, number);
 
 	if (number == 0)
 		return 0;
@@ -186,8 +187,8 @@ ledger_share(const struct ledger *ledger, uint32_t uid, const struct ipc_share *
 	user_name(name, uid);
 	r = make_folder(ledger->dir_fd, name, &user_fd);
 	if (r == 0)
-		r = set(user_fd, "pids.max", share->tasks);
-	return r < 0 ? r : set(user_fd, "cpu.weight", share->cpu_weight);
+		r = set(user_fd, "pids.max", share->tasks, LEDGER_PIDS_MAX);
+	return r < 0 ? r : set(user_fd, "cpu.weight", share->cpu_weight, IPC_CPU_WEIGHT_MAX);
 }
 
 int

@@ -24,7 +24,8 @@ enum {
 	LEDGER_LEAF_MAX = 52, /* "vm-", an id, "-", a UUID, a NUL */
 	/* Of a leaf, where pids.max works and root has set no other: more than any QEMU has threads
 	 * for its processors and its images, and few enough for the host to have some left. */
-	LEDGER_TASKS_MAX = 4096
+	LEDGER_TASKS_MAX = 4096,
+	LEDGER_PIDS_MAX = 4194304 /* PID_MAX_LIMIT of the kernel's, which pids.max takes */
 };
 
 struct ledger {

@@ -66,6 +66,12 @@ is_verb_set(uint32_t verbs)
 	return verbs == VERBS_NONE || (verbs & VERB_VIEW);
 }
 
+static bool
+is_share(const struct ipc_share *share)
+{
+	return share->tasks <= INT32_MAX && share->cpu_weight <= IPC_CPU_WEIGHT_MAX;
+}
+
 bool
 ipc_check_hello(const void *body)
 {
@@ -252,12 +258,6 @@ ipc_check_ticket_change(const void *body)
 	       is_reason(change->reason, change->verbs);
 }
 
-static bool
-is_share(const struct ipc_share *share)
-{
-	return share->tasks <= INT32_MAX && share->cpu_weight <= IPC_CPU_WEIGHT_MAX;
-}
-
 bool
 ipc_check_worker(const void *body)
 {
@@ -340,6 +340,14 @@ ipc_check_leaf_limit(const void *body)
 	const struct ipc_leaf_limit *limit = body;
 
 	return ipc_check_leaf(&limit->leaf) && is_grant(&limit->grant);
+}
+
+bool
+ipc_check_user_limit(const void *body)
+{
+	const struct ipc_user_limit *limit = body;
+
+	return is_unprivileged(limit->uid) && limit->zero == 0 && is_share(&limit->share);
 }
 
 bool

@@ -224,6 +224,10 @@ enum ipc_type {
 	IPC_LEAF_FREEZE = 66,
 	/* starter -> broker: so it is asked for. -ENOENT: there is no such leaf. */
 	IPC_LEAF_FROZEN = 67,
+	/* broker -> starter: that is the share of all that runs for that user from now on. */
+	IPC_USER_LIMIT = 68,
+	/* starter -> broker: it is, as far as there are controllers. */
+	IPC_USER_LIMITED = 69,
 
 	/*
 	 * broker -> worker, 1 descriptor, once, when it has said HELLO: a memfd of INVENTORY_MAX bytes
@@ -341,6 +345,12 @@ struct ipc_lease {
 	uint32_t code_mib; /* of translated code, that a QEMU without KVM keeps at most; else 0 */
 };
 
+/* Of all that runs for a user; 0: nothing is said, and it stays as it is. */
+struct ipc_share {
+	uint32_t tasks;      /* processes and threads; INT32_MAX: without a limit */
+	uint32_t cpu_weight; /* 1 to 10000: cgroup v2's cpu.weight */
+};
+
 /* What a VM may take of the host. */
 struct ipc_grant {
 	uint64_t memory_kib;   /* of the guest's */
@@ -415,12 +425,6 @@ struct ipc_ticket_change {
 	char reason[IPC_REASON_MAX]; /* as in CONN_PASS; never empty when verbs is 0 */
 };
 
-/* Of all that runs for a user; 0: nothing is said, and it stays as it is. */
-struct ipc_share {
-	uint32_t tasks;      /* processes and threads; at most INT32_MAX */
-	uint32_t cpu_weight; /* 1 to 10000: cgroup v2's cpu.weight */
-};
-
 struct ipc_worker {
 	uint32_t uid;
 	uint32_t n_files;      /* RLIMIT_NOFILE of the worker */
@@ -490,6 +494,12 @@ struct ipc_leaf_ended {
 struct ipc_leaf_limit {
 	struct ipc_leaf leaf;
 	struct ipc_grant grant;
+};
+
+struct ipc_user_limit {
+	uint32_t uid;
+	uint32_t zero;
+	struct ipc_share share;
 };
 
 struct ipc_leaf_freeze {

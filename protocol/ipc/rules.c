@@ -107,6 +107,9 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(LEAF_FREEZE, sizeof(struct ipc_leaf_freeze), 0, STARTER, BROKER, SERVING, false,
 		ipc_check_leaf_freeze),
 	RULE(LEAF_FROZEN, 0, 0, STARTER, PEER, SERVING, false, NULL),
+	RULE(USER_LIMIT, sizeof(struct ipc_user_limit), 0, STARTER, BROKER, SERVING, false,
+		ipc_check_user_limit),
+	RULE(USER_LIMITED, 0, 0, STARTER, PEER, SERVING, false, NULL),
 
 	RULE(AUDIT_RECORD, sizeof(struct ipc_audit_record), 0, AUDIT, BROKER, SERVING, false,
 		ipc_check_audit_record),

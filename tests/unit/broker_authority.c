@@ -170,6 +170,49 @@ reload(const char *rules)
 	turn();
 }
 
+/* What all that runs for her may take is told to the starter once, and taken back. */
+static void
+test_shares(void)
+{
+	struct ipc_user_limit said[] = {{.uid = ALICE, .share = {.tasks = 500, .cpu_weight = 50}},
+		{.uid = ALICE, .share = {.tasks = INT32_MAX, .cpu_weight = 100}}};
+	struct kid alice;
+	int client;
+
+	ready_with("allow everyone manage own\n");
+	alice = first_connection(ALICE, &client);
+	(void)serve(&alice);
+	for (size_t i = 0; i < 2; i++) {
+		AUTO(packet_fini) struct packet ask = {.n_fds = 0};
+
+		reload(i == 0 ? "allow everyone manage own\nlimit everyone pids 500 cpu-weight 50\n"
+			      : "allow everyone manage own\n");
+		expect(starter_fd, IPC_USER_LIMIT, &ask);
+		CHECK(memcmp(body_of(&ask), &said[i], sizeof said[i]) == 0);
+		/* While that is not answered, another is. */
+		reload("allow everyone manage own\nlimit everyone pids 600\n");
+		expect_nothing(starter_fd);
+		reload(i == 0 ? "allow everyone manage own\nlimit everyone pids 500 cpu-weight 50\n"
+			      : "allow everyone manage own\n");
+		answer(starter_fd, &ask, NULL, 0, NULL, 0);
+		turn();
+		{
+			AUTO(packet_fini) struct packet again = {.n_fds = 0};
+
+			expect(starter_fd, IPC_USER_LIMIT, &again);
+			CHECK(memcmp(body_of(&again), &said[i], sizeof said[i]) == 0);
+			answer(starter_fd, &again, NULL, 0, NULL, 0);
+			turn();
+		}
+		reload(i == 0 ? "allow everyone manage own\nlimit everyone pids 500 cpu-weight 50\n"
+			      : "allow everyone manage own\n");
+		expect_nothing(starter_fd);
+	}
+	fd_close(&client);
+	end_kid(&alice);
+	close_all();
+}
+
 /* --- at the start ------------------------------------------------------------------------- */
 
 static void
@@ -585,6 +628,7 @@ main(void)
 	log_open("qemud", LEVEL_ERROR);
 	TEST("without files everyone manages her own", test_builtin);
 	TEST("with files it is as they say, and why", test_rules);
+	TEST("what all that runs may take is told to the starter when it changes", test_shares);
 	TEST("nobody is let in before the names are known", test_names_first);
 	TEST("with a mistake in its files it does not start", test_bad_start);
 	TEST("an answer about another name is none", test_lying_answers);

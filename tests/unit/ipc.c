@@ -142,6 +142,8 @@ is_in_enum(enum ipc_type type)
 	case IPC_LEAF_LIMITED:
 	case IPC_LEAF_FREEZE:
 	case IPC_LEAF_FROZEN:
+	case IPC_USER_LIMIT:
+	case IPC_USER_LIMITED:
 		return true;
 	}
 	return false;

@@ -71,6 +71,8 @@ static const struct ipc_leaf good_leaf = {.uid = 1000, .id = 1, .uuid = {1}};
 static const struct ipc_leaf_ended good_leaf_ended = {.how = IPC_GONE_ENDED};
 static const struct ipc_leaf_limit good_leaf_limit = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
 	.grant = {.memory_kib = 524288, .overhead_kib = 65536, .vcpus = 2}};
+static const struct ipc_user_limit good_user_limit = {
+	.uid = 1000, .share = {.tasks = 500, .cpu_weight = 100}};
 static const struct ipc_leaf_freeze good_leaf_freeze = {
 	.leaf = {.uid = 1000, .id = 1, .uuid = {1}}, .on = 1};
 static const struct ipc_leaf_found good_leaf_found = {.leaf = {.uid = 1000, .id = 1, .uuid = {1}},
@@ -153,6 +155,8 @@ static const struct expected messages[] = {
 	{65, ANSWER, "LEAF_LIMITED", 0, 0, STARTER, PEER, S, false, NULL},
 	{66, ASK, "LEAF_FREEZE", 32, 0, STARTER, BROKER, S, false, &good_leaf_freeze},
 	{67, ANSWER, "LEAF_FROZEN", 0, 0, STARTER, PEER, S, false, NULL},
+	{68, ASK, "USER_LIMIT", 16, 0, STARTER, BROKER, S, false, &good_user_limit},
+	{69, ANSWER, "USER_LIMITED", 0, 0, STARTER, PEER, S, false, NULL},
 	{90, NOTICE, "INVENTORY_PLACE", 0, 1, CHILD, BROKER, S, true, NULL},
 	{56, ASK, "AUDIT_RECORD", 488, 0, AUDIT, BROKER, S, false, &good_audit_record},
 	{57, ANSWER, "AUDIT_KEPT", 0, 0, AUDIT, PEER, S, false, NULL},

@@ -61,6 +61,15 @@ def wait_for(what, find):
 if PLACE == "none" or not CONTROLLERS <= words(f"{PLACE}/cgroup.controllers"):
     tap.skip_all("no cgroup v2 here that has cpu, memory and pids")
 
+def write(rules):
+    os.makedirs("/etc/qemud", 0o755, exist_ok=True)
+    with open("/etc/qemud/policy.conf.new", "w", encoding="ascii") as file:
+        file.write("allow everyone manage own\n" + rules)
+    os.chmod("/etc/qemud/policy.conf.new", 0o644)
+    os.rename("/etc/qemud/policy.conf.new", "/etc/qemud/policy.conf")
+
+
+write("limit user bob cpu-weight 300 pids 500\nlimit user alice vms 2\n")
 broker = host.start_broker(idle_seconds=600, limits="enforce")
 
 
@@ -95,11 +104,16 @@ def _():
             pass
 
 
-@tap.test("users have equal shares of the processors, whatever the number of their VMs")
+@tap.test("users have equal shares of the processors, unless the policy says another; and tasks as it says")
 def _():
-    tap.equal({user: read(f"{PLACE}/u{host.UID[user]}/cpu.weight") for user in ("alice", "bob")},
-              {"alice": "100\n", "bob": "100\n"}, "cpu.weight")
+    tap.equal({user: [read(f"{PLACE}/u{host.UID[user]}/{name}") for name in ("cpu.weight", "pids.max")]
+               for user in ("alice", "bob")}, {"alice": ["100\n", "max\n"], "bob": ["300\n", "500\n"]}, "shares")
     tap.true("cpu" in words(f"{PLACE}/cgroup.subtree_control"), "of the folders of users")
+    write("limit user alice vms 2 cpu-weight 50\n")
+    os.kill(broker.process.pid, signal.SIGHUP)
+    wait_for("the new shares", lambda: read(f"{PLACE}/u{host.UID['alice']}/cpu.weight") == "50\n" and
+             read(f"{PLACE}/u{host.UID['bob']}/cpu.weight") == "100\n" and
+             read(f"{PLACE}/u{host.UID['bob']}/pids.max") == "max\n")
 
 
 @tap.test("no more processors than it has, and one for QEMU")
@@ -142,6 +156,19 @@ def _():
     tap.equal(len(found), 3, f"leases found: {found}")
     tap.equal({number: os.getxattr(leaf(user, number), GRANT)
                for user, number in (("alice", 1), ("alice", 2), ("bob", 3))}, notes, "notes")
+
+
+@tap.test("a clock that jumps changes nothing of what counts")
+def _():
+    vm.define("alice", "three", 4)
+    now = time.time()
+    for jump in (400 * 86400, -400 * 86400):
+        # A guest's own clock: see tests/kernels.
+        time.clock_settime(time.CLOCK_REALTIME, now + jump)
+        tap.true("limit vms 2 (policy.conf:2): 2 in use" in host.virsh_fails("alice", "start", "three"), "no more")
+        host.virsh("alice", "destroy", "two")
+        host.virsh("alice", "start", "two")
+    time.clock_settime(time.CLOCK_REALTIME, now)
     for user, name in (("alice", "one"), ("alice", "two"), ("bob", "his")):
         host.virsh(user, "destroy", name)
 
