@@ -156,7 +156,8 @@ $(B)/%.o: %.c | $(GEN_RPC)
 
 # What knows where the others are is made again when that is said otherwise: `make install PREFIX=`.
 PLACES	:= $(LIBEXECDIR) $(SYSCONFDIR) $(VERSION)
-$(B)/broker/main.o $(B)/broker/broker.o $(B)/broker/config.o $(B)/worker/vm/start.o $(B)/worker/session.o: $(B)/gen/places
+$(B)/broker/main.o $(B)/broker/broker.o $(B)/broker/config.o $(B)/worker/vm/start.o $(B)/worker/session.o \
+	$(B)/ctl/main.o $(B)/ctl/policy.o: $(B)/gen/places
 $(B)/gen/places: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PLACES)' | cmp -s - $@ || echo '$(PLACES)' >$@

@@ -18,6 +18,6 @@ enum ctl_status {
 /** argv[0] is the verb. What is wrong is told on stderr. Returns an enum ctl_status. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn audit_verify, audit_tail;
+command_fn audit_verify, audit_tail, policy_check, policy_explained;
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ctl/command.h"
+#include "ctl/rules.h"
 #include "lib/log.h"
 
 static const struct {
@@ -26,6 +27,15 @@ static const struct {
 	{"audit", "tail", audit_tail,
 		"  audit tail [--dir DIR] [-n LINES] [-f] [--json]\n"
 		"      what was recorded last; -f: and what will be\n"},
+	{"policy", "check", policy_check,
+		"  policy check [FILE|DIR]\n"
+		"      what is wrong with these rules, with line and column; else of " RULES_DIR
+		"\n"},
+	{"policy", "explain", policy_explained,
+		"  policy explain [--policy FILE|DIR] [--system ACCOUNT] [--read-only] WHO VERB "
+		"OWNER\n"
+		"      may WHO (a name or uid) view, console, power or manage what OWNER (or own)\n"
+		"      has, and by which lines?\n"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
