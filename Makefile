@@ -235,7 +235,9 @@ $(addprefix $(B)/tests/unit/,domain_schema domain_mixed): LDFLAGS += $(addprefix
 FUZZERS	:= $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(addprefix $(B)/replay/,calls qemu) $(addprefix $(B)/fuzz_,calls qemu): \
 	HANDLERS := $(call objects,worker/rpc) $(addprefix $(B)/serve/,auth.o connection.o domain_event.o)
-$(B)/replay/view $(B)/fuzz_view: $(OBJ_VIEW_RPC) $(addprefix $(B)/serve/,auth.o connection.o domain_event.o)
+VIEW_HANDLERS := $(OBJ_VIEW_RPC) $(addprefix $(B)/serve/,auth.o connection.o domain_event.o)
+$(B)/fuzz_view: HANDLERS := $(VIEW_HANDLERS)
+$(B)/replay/view $(B)/fuzz_view: $(VIEW_HANDLERS)
 $(B)/replay/%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(TESTLIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)

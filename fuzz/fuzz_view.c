@@ -75,7 +75,8 @@ check_answers(void)
 	struct rpc_header header;
 	size_t length;
 
-	while (rpc_frame_length(rpc_buffer_front(&answers), rpc_buffer_left(&answers), &length) ==
+	while (rpc_buffer_left(&answers) > 0 &&
+		rpc_frame_length(rpc_buffer_front(&answers), rpc_buffer_left(&answers), &length) ==
 			0 &&
 		length <= rpc_buffer_left(&answers)) {
 		const uint8_t *frame = rpc_buffer_front(&answers);

@@ -223,7 +223,7 @@ play_packets(struct played *worker)
 	struct rpc_frame frame;
 	size_t length;
 
-	while (worker->fd >= 0 &&
+	while (worker->fd >= 0 && rpc_buffer_left(&worker->in) > 0 &&
 		rpc_frame_length(rpc_buffer_front(&worker->in), rpc_buffer_left(&worker->in),
 			&length) == 0 &&
 		length <= rpc_buffer_left(&worker->in)) {

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Property: through a view, root sees, finds and manages everybody's machines with stock clients, and
+# makes the system account's; others see theirs alone; a worker that hangs costs its own rows.
+# test: timeout=240
+import os
+import signal
+import subprocess
+import time
+
+import host
+import rpc
+import tap
+import vm
+
+SYSTEM = f"qemu+unix:///system?socket={rpc.SOCKET}"
+SYSTEM_RO = f"qemu+unix:///system?socket={rpc.SOCKET_RO}"
+
+CONSOLE = """
+import libvirt, sys
+connection = libvirt.open(sys.argv[1])
+stream = connection.newStream()
+connection.lookupByName(sys.argv[2]).openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_SAFE)
+stream.send(b"hello")
+stream.finish()
+"""
+
+broker = host.start_broker(idle_seconds=600)
+
+for user in ("alice", "bob"):
+    vm.define(user, "box", 1)
+vm.define("bob", "web", 2)
+
+
+def names(uri=SYSTEM, *options):
+    return sorted(host.virsh("root", "list", "--all", "--name", uri=uri, options=options).split())
+
+
+def wait(done, what):
+    end = time.monotonic() + 30
+    while not done():
+        if time.monotonic() > end:
+            raise AssertionError(what)
+        time.sleep(0.05)
+
+
+def heard(watcher, *users):
+    """Machines are started and ended until the watcher has said so of each."""
+    for user in users:
+        host.virsh(user, "start", "box")
+        host.virsh(user, "destroy", "box")
+    os.set_blocking(watcher.stdout.fileno(), False)
+    watcher.said = getattr(watcher, "said", "") + (watcher.stdout.read() or "")
+    return all(f"'{user}:box': Stopped" in watcher.said for user in users)
+
+
+def root(*words, uri=SYSTEM):
+    return host.virsh("root", *words, uri=uri)
+
+
+@tap.test("root lists everybody's machines, others theirs alone")
+def _():
+    wait(lambda: names() == ["alice:box", "bob:box", "bob:web"], "all of them")
+    tap.equal(host.virsh("bob", "list", "--all", "--name").split(), ["box", "web"], "bob's list")
+
+
+@tap.test("each stands under a UUID of its own, and its definition says whose it is")
+def _():
+    uuids = {name: root("domuuid", name).strip() for name in names()}
+    tap.equal(len(set(uuids.values())), 3, "UUIDs")
+    tap.true(vm.uuid(1) not in uuids.values(), "a UUID of another's own")
+    xml = root("dumpxml", "bob:box")
+    tap.true("<name>bob:box</name>" in xml and uuids["bob:box"] in xml, f"name and UUID: {xml}")
+    tap.true('owner="bob"' in xml.replace("'", '"') and vm.uuid(1) in xml, f"metadata: {xml}")
+
+
+@tap.test("root starts, pauses and destroys another's machine")
+def _():
+    root("start", "bob:box")
+    tap.equal(vm.state("bob", "box"), "running (booted)", "state, to bob")
+    tap.equal(vm.qemu("bob").ids("Uid"), [2002] * 4, "uids of QEMU")
+    tap.equal(root("domstate", "bob:box").strip(), "running", "state, to root")
+    root("suspend", "bob:box")
+    root("resume", "bob:box")
+    root("destroy", "bob:box")
+    tap.equal(vm.state("bob", "box"), "shut off (destroyed)", "state, to bob")
+
+
+@tap.test("domstats, events and the console are of all users")
+def _():
+    watcher = subprocess.Popen(host.command_as("root", "virsh", "-c", SYSTEM, "event", "--event", "lifecycle",
+                                               "--loop", "--timeout", "60"),
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        wait(lambda: heard(watcher, "alice", "bob"), "events of both")
+        stats = root("domstats", "--state", "--vcpu")
+        for name in ("alice:box", "bob:box", "bob:web"):
+            tap.true(f"Domain: '{name}'" in stats, f"{name}: {stats}")
+        tap.true("vcpu.maximum=1" in stats, stats)
+    finally:
+        watcher.kill()
+        watcher.wait()
+        watcher.stdout.close()
+    root("start", "bob:box")
+    result = host.run_as("root", "/usr/bin/python3", "-c", CONSOLE, SYSTEM, "bob:box")
+    tap.equal((result.returncode, result.stderr), (0, ""), "what the bindings said of a console")
+    root("destroy", "bob:box")
+
+
+@tap.test("what root defines is the system account's")
+def _():
+    with open("/tmp/own.xml", "w", encoding="utf-8") as file:
+        file.write(vm.definition("own", 7))
+    root("define", "/tmp/own.xml")
+    tap.equal(names(), ["alice:box", "bob:box", "bob:web", "own"], "all of them")
+    root("undefine", "own")
+    tap.equal(names(), ["alice:box", "bob:box", "bob:web"], "all of them")
+
+
+@tap.test("on the read-only socket all is seen, and nothing changed")
+def _():
+    wait(lambda: names(SYSTEM_RO, "-r") == ["alice:box", "bob:box", "bob:web"], "all of them")
+    said = host.virsh_fails("root", "start", "bob:box", uri=SYSTEM_RO, options=("-r",))
+    tap.true("read only access prevents virDomainCreate" in said, said)
+    tap.equal(vm.qemus("bob"), [], "QEMUs")
+
+
+@tap.test("a worker that is stopped costs calls about its user's machines, and is named")
+def _():
+    worker = host.worker_of("bob")
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        tap.equal(names(), ["alice:box", "bob:box", "bob:web"], "all of them")
+        said = host.virsh_fails("root", "dominfo", "bob:web", uri=SYSTEM)
+        tap.true("the worker of bob does not answer" in said, said)
+        tap.equal(root("domstate", "alice:box").strip(), "shut off", "state of another's")
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
+    wait(lambda: "shut off" in root("domstate", "bob:web"), "bob's worker is back")
+
+
+host.finish()
