@@ -100,6 +100,8 @@ def _():
         watcher.kill()
         watcher.wait()
         watcher.stdout.close()
+    # What its owner did is seen a little later.
+    wait(lambda: "bob:box" not in root("list", "--name"), "it is shut off")
     root("start", "bob:box")
     result = host.run_as("root", "/usr/bin/python3", "-c", CONSOLE, SYSTEM, "bob:box")
     tap.equal((result.returncode, result.stderr), (0, ""), "what the bindings said of a console")
