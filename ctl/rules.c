@@ -131,7 +131,7 @@ static int
 bind_names(struct policy *policy)
 {
 	for (unsigned i = 0; i < policy->n_names; i++) {
-		uint32_t id;
+		uint32_t id = 0;
 		int r = look_up(&policy->names[i], &id);
 
 		if (r < 0) {

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/fd.h"
@@ -29,10 +30,13 @@ archive_name(uint64_t first_seq, char ret[static ARCHIVE_NAME_MAX])
 static bool
 read_name(const char *name, uint64_t *ret_seq)
 {
+	static const char begin[] = "audit-";
 	char again[ARCHIVE_NAME_MAX];
 
-	if (sscanf(name, "audit-%20" SCNu64 ".log", ret_seq) != 1)
+	if (strncmp(name, begin, sizeof begin - 1) != 0)
 		return false;
+	/* What is no number, or none of ours, is written otherwise. */
+	*ret_seq = strtoull(name + sizeof begin - 1, NULL, 10);
 	archive_name(*ret_seq, again);
 	return strcmp(name, again) == 0;
 }
@@ -45,11 +49,11 @@ look(int dir_fd, struct found *ret)
 	const struct dirent *entry;
 	int err = errno;
 
+	*ret = (struct found){.first = UINT64_MAX, .second = UINT64_MAX};
 	if (!dir) {
 		fd_close(&fd);
 		return -err;
 	}
-	*ret = (struct found){.first = UINT64_MAX, .second = UINT64_MAX};
 	while ((errno = 0, entry = readdir(dir))) {
 		uint64_t seq;
 

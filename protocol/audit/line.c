@@ -142,7 +142,9 @@ audit_members_init(struct audit_members *members, const char *text, size_t size)
 static char
 peek(const struct audit_members *members)
 {
-	return members->at < members->size ? members->text[members->at] : '\n';
+	if (members->at == members->size)
+		return '\n';
+	return members->text[members->at];
 }
 
 static bool
