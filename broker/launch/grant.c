@@ -44,6 +44,15 @@ is_possible(const struct ipc_grant *grant)
 	       grant->memory_kib <= IPC_MEMORY_MAX_KIB && grant->overhead_kib <= IPC_MEMORY_MAX_KIB;
 }
 
+/* What stands behind that name; 0: it is not there. */
+static uint64_t
+number(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
 int
 grant_read(int leaf_fd, struct ipc_grant *ret)
 {
@@ -55,9 +64,9 @@ grant_read(int leaf_fd, struct ipc_grant *ret)
 		return errno == ERANGE ? -EBADMSG : -errno;
 	text[n] = '\0';
 	/* What it is to the letter shows when it is written again. */
-	if (sscanf(text, "vcpus=%" SCNu32 " memory_kib=%" SCNu64 " overhead_kib=%" SCNu64,
-		    &grant.vcpus, &grant.memory_kib, &grant.overhead_kib) != 3)
-		return -EBADMSG;
+	grant.vcpus = (uint32_t)number(text, "vcpus=");
+	grant.memory_kib = number(text, "memory_kib=");
+	grant.overhead_kib = number(text, "overhead_kib=");
 	if (format(&grant, again) != n || strcmp(text, again) != 0 || !is_possible(&grant))
 		return -EBADMSG;
 	*ret = grant;

@@ -117,7 +117,7 @@ int
 leaves_limit(struct leaves *leaves, const struct ipc_leaf *vm, const struct ipc_grant *grant)
 {
 	fd_auto int leaf_fd = -1;
-	struct ipc_grant before;
+	struct ipc_grant before = {.vcpus = 0}, both = *grant;
 	int r;
 
 	/* Without a ledger nothing is limited; the broker counts. */
@@ -131,8 +131,13 @@ leaves_limit(struct leaves *leaves, const struct ipc_leaf *vm, const struct ipc_
 	if (has_more(leaf_fd, grant))
 		return -EBUSY;
 	/* Whoever ends now: what is noted is never less than what may be had. */
-	if (grant->memory_kib >= before.memory_kib && grant->vcpus >= before.vcpus)
-		r = grant_write(leaf_fd, grant);
+	if (both.memory_kib < before.memory_kib)
+		both.memory_kib = before.memory_kib;
+	if (both.overhead_kib < before.overhead_kib)
+		both.overhead_kib = before.overhead_kib;
+	if (both.vcpus < before.vcpus)
+		both.vcpus = before.vcpus;
+	r = grant_write(leaf_fd, &both);
 	if (r == 0)
 		r = enforce(leaves, leaf_fd, grant);
 	if (r == 0)
