@@ -65,7 +65,7 @@ views_get(struct views *views, uint32_t uid, enum ipc_socket socket)
 	for (uint32_t i = 0; i < views->size; i++) {
 		view = &views->table[i];
 		/* One that cannot be started is kept for its pace, as long as nobody needs the place. */
-		if (view->used && !child_is_absent(&view->child))
+		if (view->used && (!child_is_absent(&view->child) || view->freezing))
 			continue;
 		if (view->used)
 			child_fini(&view->child);
@@ -87,6 +87,7 @@ forget(struct view *view)
 
 	view->waits = false;
 	view->cursor = NULL;
+	view->stale = view->freezing;
 	memset(view->told, 0, views->n_words * sizeof *view->told);
 }
 
@@ -276,27 +277,43 @@ open_channel(struct view *view, struct conn *conn, const struct owner *owner, ui
 		route_channel(broker, channel);
 }
 
+/* Both must be; else it is ended. */
+static bool
+names_its_own(struct view *view, enum ipc_type type, uint64_t conn_id, uint32_t uid,
+	struct conn **ret_conn, const struct owner **ret_owner)
+{
+	struct child *child = &view->child;
+	struct conn *conn = conns_find(&child->broker->conns, conn_id);
+	const struct owner *owner = find_told(view, uid);
+
+	if (!conn || (conn->list != &child->taken && conn->list != &child->passed)) {
+		child_violation(child, (uint16_t)type, "it is for no connection that it serves");
+		return false;
+	}
+	if (!owner) {
+		child_violation(child, (uint16_t)type,
+			"it is about an owner whom its connection's ticket does not reach");
+		return false;
+	}
+	*ret_conn = conn;
+	*ret_owner = owner;
+	return true;
+}
+
 void
 views_open_channel(struct view *view, const struct ipc_message *message)
 {
 	const struct ipc_channel *ask = message->body;
 	struct child *child = &view->child;
-	struct conn *conn = conns_find(&child->broker->conns, ask->conn_id);
-	const struct owner *owner = find_told(view, ask->uid);
+	const struct owner *owner;
+	struct conn *conn;
 	char reason[IPC_REASON_MAX];
 	uint32_t verbs = authority_over(
 		&child->broker->authority, view->uid, view->socket, ask->uid, reason);
 	int r = 0;
 
-	if (!conn || (conn->list != &child->taken && conn->list != &child->passed)) {
-		child_violation(child, IPC_CHANNEL, "it is for no connection that it serves");
+	if (!names_its_own(view, IPC_CHANNEL, ask->conn_id, ask->uid, &conn, &owner))
 		return;
-	}
-	if (!owner) {
-		child_violation(child, IPC_CHANNEL,
-			"it is to an owner whom its connection's ticket does not reach");
-		return;
-	}
 	if (verbs == VERBS_NONE)
 		r = -EACCES;
 	else if (child->state != CHILD_SERVING)
@@ -307,4 +324,78 @@ views_open_channel(struct view *view, const struct ipc_message *message)
 		wishes_answer_channel(child, message->serial, r, -1);
 	else
 		open_channel(view, conn, owner, verbs, reason, message->serial);
+}
+
+/* --- virtual machines, without their worker ------------------------------------------------- */
+
+/*
+ * The user whose VM a view wants to act on: 0, or -EACCES or -ENOENT; 1: it may not even ask, and is
+ * ended.
+ */
+static int
+find_powered(struct view *view, enum ipc_type type, const struct ipc_vm_stop *ask,
+	const struct user **ret)
+{
+	const struct broker *broker = view->child.broker;
+	const struct owner *owner;
+	struct conn *conn;
+
+	if (!names_its_own(view, type, ask->conn_id, ask->uid, &conn, &owner))
+		return 1;
+	if (!(verbs_over(view, ask->uid) & VERB_POWER))
+		return -EACCES;
+	*ret = users_find(&broker->users, ask->uid);
+	if (!*ret)
+		return -ENOENT;
+	log_info("conn=%" PRIu64 " uid=%" PRIu32 ": %s of id=%" PRIu32 " of uid=%" PRIu32,
+		ask->conn_id, conn->pass.uid, ipc_type_name((uint16_t)type), ask->id, ask->uid);
+	return 0;
+}
+
+void
+views_stop_vm(struct view *view, const struct ipc_message *message)
+{
+	const struct ipc_vm_stop *ask = message->body;
+	const struct user *user;
+	int r = find_powered(view, IPC_VM_STOP, ask, &user);
+
+	if (r > 0)
+		return;
+	if (r == 0)
+		r = leases_force_stop(user, ask->id);
+	wishes_answer_vm(&view->child, IPC_VM_STOP, message->serial, r);
+}
+
+static void
+frozen(void *arg, int err)
+{
+	struct view *view = arg;
+
+	view->freezing = false;
+	if (!view->stale)
+		wishes_answer_vm(&view->child, IPC_VM_FREEZE, view->serial, err);
+	view->stale = false;
+}
+
+void
+views_freeze_vm(struct view *view, const struct ipc_message *message)
+{
+	const struct ipc_vm_freeze *ask = message->body;
+	const struct user *user;
+	int r = find_powered(view, IPC_VM_FREEZE, &ask->vm, &user);
+
+	if (r > 0)
+		return;
+	if (r == 0 && view->freezing)
+		r = -EBUSY;
+	if (r == 0) {
+		view->freezing = true;
+		view->serial = message->serial;
+		r = leases_freeze(user, ask->vm.id, ask->on, frozen, view);
+		if (r < 0)
+			view->freezing = false;
+		else
+			return;
+	}
+	wishes_answer_vm(&view->child, IPC_VM_FREEZE, message->serial, r);
 }

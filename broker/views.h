@@ -33,6 +33,8 @@ struct view {
 	bool waits;           /* it asked, and is to be told when there is something newer */
 	struct owner *cursor; /* what it was told last; NULL: nothing */
 	uint64_t *told;       /* a bit an owner: it was told of it, with verbs */
+	bool freezing, stale; /* an ask is not answered yet; and who asked has ended */
+	uint32_t serial;      /* of that ask */
 };
 
 struct views {
@@ -59,5 +61,7 @@ void views_owner_changed(struct views *views, const struct owner *owner);
 /* What a view asks for; it is answered, or ended. */
 void views_tell_next(struct view *view, const struct ipc_message *message);
 void views_open_channel(struct view *view, const struct ipc_message *message);
+void views_stop_vm(struct view *view, const struct ipc_message *message);
+void views_freeze_vm(struct view *view, const struct ipc_message *message);
 
 #endif

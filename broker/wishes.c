@@ -157,6 +157,14 @@ note_refusal(struct child *child, enum audit_kind kind, uint32_t vm, const struc
 	audit_record(&child->broker->audit, &event, "%s", why);
 }
 
+void
+wishes_answer_vm(struct child *child, enum ipc_type ask, uint32_t serial, int err)
+{
+	enum ipc_type type = ask == IPC_VM_STOP ? IPC_VM_STOPPED : IPC_VM_FROZEN;
+
+	(void)sent(child, ask, link_answer(&child->link, type, serial, err, NULL, NULL));
+}
+
 static void
 on_tool(struct child *child, const struct ipc_message *message)
 {
@@ -293,6 +301,18 @@ on_channel(struct child *child, const struct ipc_message *message)
 	views_open_channel(child->view, message);
 }
 
+static void
+on_vm_stop(struct child *child, const struct ipc_message *message)
+{
+	views_stop_vm(child->view, message);
+}
+
+static void
+on_vm_freeze(struct child *child, const struct ipc_message *message)
+{
+	views_freeze_vm(child->view, message);
+}
+
 enum whose { WORKERS, VIEWS };
 
 static const struct {
@@ -310,6 +330,8 @@ static const struct {
 	{IPC_INVENTORY, WORKERS, on_inventory},
 	{IPC_INVENTORY_NEXT, VIEWS, on_inventory_next},
 	{IPC_CHANNEL, VIEWS, on_channel},
+	{IPC_VM_STOP, VIEWS, on_vm_stop},
+	{IPC_VM_FREEZE, VIEWS, on_vm_freeze},
 };
 
 void

@@ -136,6 +136,8 @@ view_message(struct uplink *uplink, const struct ipc_message *message, int *fds,
 			ok ? take_fd(&fds[0]) : -1);
 	else if (message->type == IPC_CHANNEL_OPEN)
 		ops->channel(uplink, cookie, message->err, ok ? take_fd(&fds[0]) : -1);
+	else if (message->type == IPC_VM_STOPPED || message->type == IPC_VM_FROZEN)
+		ops->vm_done(uplink, cookie, message->err);
 	else
 		return false;
 	return true;
@@ -191,6 +193,8 @@ give_up(struct uplink *uplink, const struct link_ask *ask)
 		uplink->ops->inventory_found(uplink, -EPIPE, NULL, -1);
 	else if (ask->type == IPC_CHANNEL)
 		uplink->ops->channel(uplink, ask->cookie, -EPIPE, -1);
+	else if (ask->type == IPC_VM_STOP || ask->type == IPC_VM_FREEZE)
+		uplink->ops->vm_done(uplink, ask->cookie, -EPIPE);
 }
 
 static void
@@ -314,6 +318,18 @@ uplink_ask_channel(struct uplink *uplink, uint64_t conn_id, uint32_t owner_uid, 
 	struct ipc_channel body = {.conn_id = conn_id, .uid = owner_uid};
 
 	return link_ask(&uplink->link, IPC_CHANNEL, &body, NULL, cookie);
+}
+
+int
+uplink_ask_stop(struct uplink *uplink, const struct ipc_vm_stop *stop, uint64_t cookie)
+{
+	return link_ask(&uplink->link, IPC_VM_STOP, stop, NULL, cookie);
+}
+
+int
+uplink_ask_freeze(struct uplink *uplink, const struct ipc_vm_freeze *freeze, uint64_t cookie)
+{
+	return link_ask(&uplink->link, IPC_VM_FREEZE, freeze, NULL, cookie);
 }
 
 void

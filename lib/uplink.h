@@ -83,6 +83,8 @@ struct uplink_ops {
 		struct uplink *uplink, int err, const struct ipc_inventory_found *found, int fd);
 	/* As tool(), for uplink_ask_channel() (see IPC_CHANNEL_OPEN). */
 	void (*channel)(struct uplink *uplink, uint64_t cookie, int err, int fd);
+	/* What uplink_ask_stop() and uplink_ask_freeze() were answered. NULL where nobody asks. */
+	void (*vm_done)(struct uplink *uplink, uint64_t cookie, int err);
 };
 
 struct uplink_answer {
@@ -132,6 +134,10 @@ int uplink_ask_next_inventory(struct uplink *uplink, uint64_t after);
  */
 int uplink_ask_channel(
 	struct uplink *uplink, uint64_t conn_id, uint32_t owner_uid, uint64_t cookie);
+/** For that connection, end a VM without its worker; vm_done() has the answer. As above. */
+int uplink_ask_stop(struct uplink *uplink, const struct ipc_vm_stop *stop, uint64_t cookie);
+/** The same: have it stand still, or go on. */
+int uplink_ask_freeze(struct uplink *uplink, const struct ipc_vm_freeze *freeze, uint64_t cookie);
 /** Stop the link, and forget() every connection that has gone. */
 void uplink_fini(struct uplink *uplink);
 

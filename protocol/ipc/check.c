@@ -427,6 +427,22 @@ ipc_check_audit_record(const void *body)
 	       is_string(record->outcome, sizeof record->outcome);
 }
 
+bool
+ipc_check_vm_stop(const void *body)
+{
+	const struct ipc_vm_stop *stop = body;
+
+	return stop->conn_id != 0 && is_unprivileged(stop->uid) && is_vm_id(stop->id);
+}
+
+bool
+ipc_check_vm_freeze(const void *body)
+{
+	const struct ipc_vm_freeze *freeze = body;
+
+	return ipc_check_vm_stop(&freeze->vm) && freeze->on <= 1 && freeze->zero == 0;
+}
+
 /* The fields of the header that the table fixes. */
 static enum ipc_fault
 check_header(const struct ipc_context *ctx, const struct ipc_rule *rule,

@@ -207,6 +207,19 @@ enum ipc_type {
 	 * or its principal, has as many as there may be; -EAGAIN: the host has no room now.
 	 */
 	IPC_CHANNEL_OPEN = 51,
+	/*
+	 * child -> broker, a view's alone: for this connection, end that VM of an owner that it was told
+	 * of, or have it stand still or go on, without her worker, which may not answer.
+	 */
+	IPC_VM_STOP = 52,
+	/* broker -> child: it is being ended. -ENOENT: no such VM of hers runs; -EACCES: no `power`. */
+	IPC_VM_STOPPED = 53,
+	IPC_VM_FREEZE = 54,
+	/*
+	 * broker -> child: it is so. As above; -EBUSY: the last such ask is not answered yet;
+	 * -EOPNOTSUPP: the host has no control groups; -ESRCH: it has ended meanwhile.
+	 */
+	IPC_VM_FROZEN = 55,
 
 	/* broker -> qemud-audit: this has happened (audit.h). */
 	IPC_AUDIT_RECORD = 56,
@@ -539,6 +552,18 @@ struct ipc_inventory_found {
 struct ipc_channel {
 	uint64_t conn_id;
 	uint32_t uid; /* the owner's */
+	uint32_t zero;
+};
+
+struct ipc_vm_stop {
+	uint64_t conn_id;
+	uint32_t uid; /* the owner's */
+	uint32_t id;  /* of the VM */
+};
+
+struct ipc_vm_freeze {
+	struct ipc_vm_stop vm;
+	uint32_t on; /* 1: it stands still; 0: it goes on */
 	uint32_t zero;
 };
 

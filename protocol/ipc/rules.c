@@ -81,6 +81,12 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(CHANNEL, sizeof(struct ipc_channel), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_channel),
 	RULE(CHANNEL_OPEN, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
+	RULE(VM_STOP, sizeof(struct ipc_vm_stop), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_vm_stop),
+	RULE(VM_STOPPED, 0, 0, CHILD, BROKER, SERVING | LEAVING, false, NULL),
+	RULE(VM_FREEZE, sizeof(struct ipc_vm_freeze), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_vm_freeze),
+	RULE(VM_FROZEN, 0, 0, CHILD, BROKER, SERVING | LEAVING, false, NULL),
 
 	RULE(WORKER, sizeof(struct ipc_worker), 1, STARTER, BROKER, SERVING, false,
 		ipc_check_worker),

@@ -130,7 +130,8 @@ static const char *const moment_names[N_MOMENTS] = {
 static bool
 is_views(enum ipc_type type)
 {
-	return type == IPC_INVENTORY_NEXT || type == IPC_CHANNEL;
+	return type == IPC_INVENTORY_NEXT || type == IPC_CHANNEL || type == IPC_VM_STOP ||
+	       type == IPC_VM_FREEZE;
 }
 
 /* What may be said then, of the messages that messages.h calls good. */

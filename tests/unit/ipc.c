@@ -138,6 +138,10 @@ is_in_enum(enum ipc_type type)
 	case IPC_INVENTORY_FOUND:
 	case IPC_CHANNEL:
 	case IPC_CHANNEL_OPEN:
+	case IPC_VM_STOP:
+	case IPC_VM_STOPPED:
+	case IPC_VM_FREEZE:
+	case IPC_VM_FROZEN:
 	case IPC_LEAF_LIMIT:
 	case IPC_LEAF_LIMITED:
 	case IPC_LEAF_FREEZE:

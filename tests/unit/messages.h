@@ -94,6 +94,9 @@ static const struct ipc_inventory good_inventory = {.size = 3};
 static const struct ipc_inventory_next good_inventory_next = {.after = 7};
 static const struct ipc_inventory_found good_inventory_found = {
 	.generation = 8, .uid = 1000, .verbs = 15, .name = "alice"};
+static const struct ipc_vm_stop good_vm_stop = {.conn_id = 1, .uid = 1000, .id = 1};
+static const struct ipc_vm_freeze good_vm_freeze = {
+	.vm = {.conn_id = 1, .uid = 1000, .id = 1}, .on = 1};
 static const struct ipc_channel good_channel = {.conn_id = 1, .uid = 1000};
 
 enum {
@@ -151,6 +154,10 @@ static const struct expected messages[] = {
 	{49, ANSWER, "INVENTORY_FOUND", 328, 1, CHILD, BROKER, S | L, false, &good_inventory_found},
 	{50, ASK, "CHANNEL", 16, 0, CHILD, PEER, S | L, false, &good_channel},
 	{51, ANSWER, "CHANNEL_OPEN", 0, 1, CHILD, BROKER, S | L, false, NULL},
+	{52, ASK, "VM_STOP", 16, 0, CHILD, PEER, S | L, false, &good_vm_stop},
+	{53, ANSWER, "VM_STOPPED", 0, 0, CHILD, BROKER, S | L, false, NULL},
+	{54, ASK, "VM_FREEZE", 24, 0, CHILD, PEER, S | L, false, &good_vm_freeze},
+	{55, ANSWER, "VM_FROZEN", 0, 0, CHILD, BROKER, S | L, false, NULL},
 	{64, ASK, "LEAF_LIMIT", 48, 0, STARTER, BROKER, S, false, &good_leaf_limit},
 	{65, ANSWER, "LEAF_LIMITED", 0, 0, STARTER, PEER, S, false, NULL},
 	{66, ASK, "LEAF_FREEZE", 32, 0, STARTER, BROKER, S, false, &good_leaf_freeze},

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * broker_powered.c: whoever has `power` over a machine ends it, or has it stand still, whatever its
+ * owner's worker does; and nobody else.
+ */
+#include "broker/views.h"
+
+#include "tests/unit/broker_looking.h"
+#include "tests/unit/broker_vms.h"
+
+static int
+act(const struct kid *kid, enum ipc_type type, const void *body, size_t size)
+{
+	AUTO(packet_fini) struct packet answer;
+	enum ipc_type want = type == IPC_VM_STOP ? IPC_VM_STOPPED : IPC_VM_FROZEN;
+
+	say(kid->link, (struct ipc_header){.type = (uint16_t)type, .serial = 8}, body, size, NULL,
+		0);
+	expect_answer(kid->link, want, &answer);
+	return header_of(&answer).err;
+}
+
+static int
+stop_vm(const struct scene *scene, uint32_t uid, uint32_t id)
+{
+	struct ipc_vm_stop body = {.conn_id = scene->conn_id, .uid = uid, .id = id};
+
+	return act(&scene->view, IPC_VM_STOP, &body, sizeof body);
+}
+
+static struct ipc_vm_freeze
+freeze_of(const struct scene *scene, uint32_t uid, uint32_t id, bool on)
+{
+	return (struct ipc_vm_freeze){
+		.vm = {.conn_id = scene->conn_id, .uid = uid, .id = id}, .on = on};
+}
+
+/* Her worker stands still, and her machine ends. */
+static void
+test_stop_vm(void)
+{
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct vm vm = vm_for(&scene.alice, ALICE, 1);
+
+	CHECK(stop_vm(&scene, ALICE, vm.id + 1) == -ENOENT);
+	CHECK(stop_vm(&scene, BOB, vm.id) == -ENOENT);
+	CHECK(stop_vm(&scene, VM_UID, vm.id) == -ENOENT);
+	CHECK(is_alive(&vm.kid));
+	CHECK(kill(scene.alice.pid, SIGSTOP) == 0);
+	CHECK(stop_vm(&scene, ALICE, vm.id) == 0);
+	reap(&vm.kid, SIGKILL);
+	end_leaf(ALICE, vm.id, 1, 0);
+	CHECK(!user_of(ALICE)->leases.first);
+	CHECK(kill(scene.alice.pid, SIGCONT) == 0);
+	fd_close(&vm.sock);
+	end_scene(&scene);
+}
+
+static void
+test_freeze_vm(void)
+{
+	AUTO(packet_fini) struct packet leaf, answer_packet;
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct vm vm = vm_for(&scene.alice, ALICE, 1);
+	struct ipc_vm_freeze freeze = freeze_of(&scene, ALICE, vm.id, true);
+
+	say(scene.view.link, (struct ipc_header){.type = IPC_VM_FREEZE, .serial = 9}, &freeze,
+		sizeof freeze, NULL, 0);
+	expect(starter_fd, IPC_LEAF_FREEZE, &leaf);
+	/* One at a time. */
+	CHECK(act(&scene.view, IPC_VM_FREEZE, &freeze, sizeof freeze) == -EBUSY);
+	answer(starter_fd, &leaf, NULL, 0, NULL, 0);
+	expect_answer(scene.view.link, IPC_VM_FROZEN, &answer_packet);
+	CHECK(header_of(&answer_packet).serial == 9 && header_of(&answer_packet).err == 0);
+	packet_fini(&leaf);
+	/* A view that ends meanwhile is not answered, nor is the next one in its place. */
+	freeze.on = 0;
+	say(scene.view.link, (struct ipc_header){.type = IPC_VM_FREEZE, .serial = 10}, &freeze,
+		sizeof freeze, NULL, 0);
+	expect(starter_fd, IPC_LEAF_FREEZE, &leaf);
+	end_kid(&scene.view);
+	fd_close(&scene.client);
+	scene.client = connect_as(0);
+	scene.view = start_view();
+	(void)take_one(&scene.view);
+	answer(starter_fd, &leaf, NULL, 0, NULL, 0);
+	expect_nothing(scene.view.link);
+	CHECK(!broker.views.table[0].freezing && !broker.views.table[0].stale);
+	CHECK(is_alive(&scene.view) && is_alive(&vm.kid));
+	end_kid(&vm.kid);
+	end_leaf(ALICE, vm.id, 1, 0);
+	fd_close(&vm.sock);
+	end_scene(&scene);
+}
+
+/* `power` is needed: there is none on the read-only socket. */
+static void
+test_no_power(void)
+{
+	struct scene scene = set_scene(IPC_SOCKET_RO);
+	struct vm vm = vm_for(&scene.alice, ALICE, 1);
+	struct ipc_vm_freeze freeze = freeze_of(&scene, ALICE, vm.id, true);
+
+	CHECK(stop_vm(&scene, ALICE, vm.id) == -EACCES);
+	CHECK(act(&scene.view, IPC_VM_FREEZE, &freeze, sizeof freeze) == -EACCES);
+	CHECK(is_alive(&vm.kid));
+	/* Of whom it was not told it may not even ask. */
+	freeze.vm.uid = 4711;
+	say(scene.view.link, (struct ipc_header){.type = IPC_VM_FREEZE, .serial = 9}, &freeze,
+		sizeof freeze, NULL, 0);
+	turn();
+	reap(&scene.view, SIGKILL);
+	end_kid(&vm.kid);
+	end_leaf(ALICE, vm.id, 1, 0);
+	fd_close(&vm.sock);
+	end_scene(&scene);
+}
+
+int
+main(void)
+{
+	log_open("broker_powered", 0);
+	TEST("a machine is ended without its worker", test_stop_vm);
+	TEST("a machine stands still without its worker", test_freeze_vm);
+	TEST("without the verb nothing of that is done", test_no_power);
+	return TEST_END();
+}
