@@ -41,7 +41,7 @@ no_driver(struct rpc_call *call, const struct uri *uri, const char *name)
 
 /* Read the name; RPC_DONE when it means what is served here. */
 static int
-read_name(struct rpc_call *call, const char *name, struct uri *ret)
+read_name(struct rpc_call *call, const char *name, struct uri *ret, bool *ret_session)
 {
 	int r;
 
@@ -61,6 +61,7 @@ read_name(struct rpc_call *call, const char *name, struct uri *ret)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_NONE,
 			"internal error: unexpected qemu URI path '%s', try qemu:///system",
 			ret->path);
+	*ret_session = strcmp(ret->path, "/session") == 0;
 	return RPC_DONE;
 }
 
@@ -78,7 +79,7 @@ connection_begin(struct rpc_call *call, const struct rpc_connect_open_args *args
 	/* Nothing was named: what libvirt takes then. */
 	if (name[0] == '\0')
 		name = client->uid == 0 ? "qemu:///system" : "qemu:///session";
-	r = read_name(call, name, &uri);
+	r = read_name(call, name, &uri, ret_session);
 	if (r != RPC_DONE)
 		return r;
 	/* What GET_URI returns; the client has taken the transport out. */
@@ -88,7 +89,6 @@ connection_begin(struct rpc_call *call, const struct rpc_connect_open_args *args
 	}
 	if (args->flags & CONNECT_READ_ONLY)
 		rights_open_read_only(&client->rights);
-	*ret_session = strcmp(uri.path, "/session") == 0;
 	return RPC_DONE;
 }
 

@@ -10,7 +10,7 @@
 # walk; where it gives up is its own choice (225000) in the long set, a third of that otherwise.
 . tests/lib/tap.sh
 
-ours='lib protocol policy confine broker ctl worker view session'
+ours='lib protocol policy confine serve broker ctl worker view session'
 cache=build/tidy
 export steps=75000
 [ -z "${TEST_LONG-}" ] || steps=225000

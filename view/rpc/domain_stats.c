@@ -155,7 +155,7 @@ tell_states(struct part *part, const struct owner *owner)
 		struct rpc_domain_stats_record *record = &part->records[part->n_records];
 		bool named = args->n_doms == 0;
 
-		for (uint32_t k = 0; !named && k < args->n_doms; k++)
+		for (uint32_t k = 0; args->doms && !named && k < args->n_doms; k++)
 			named = memcmp(args->doms[k].uuid, vm->uuid, UUID_SIZE) == 0;
 		if (!named || !shown_passes(vm, args->flags & STATS_FILTERS))
 			continue;
