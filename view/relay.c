@@ -143,12 +143,17 @@ relays_serve(struct relays *relays, const struct rpc_frame *frame)
 		return;
 	switch (frame->header.status) {
 	case RPC_CONTINUE:
+		/* Neither after its end, nor where the client alone speaks. */
+		if (!rpc_stream_may_send(&relay->stream.rpc))
+			break;
 		if (frame->size == 0)
 			client_stream_end(&relay->stream);
 		else
 			(void)client_stream_output(&relay->stream, frame->payload, frame->size);
 		break;
 	case RPC_ERROR:
+		if (!rpc_stream_may_fail(&relay->stream.rpc))
+			break;
 		worker_error(frame, &error);
 		detach(relay);
 		client_stream_fail(&relay->stream, error.message);

@@ -137,6 +137,10 @@ test_both_ways(void)
 	CHECK(receive_stream(sock, RPC_CONTINUE, "login:"));
 	say(RPC_CONTINUE, NULL);
 	CHECK(receive_stream(sock, RPC_CONTINUE, ""));
+	/* There is nothing after the end. */
+	say(RPC_CONTINUE, "more");
+	say(RPC_CONTINUE, NULL);
+	turns(10);
 	send_stream(sock, SERIAL, RPC_OK, NULL, 0);
 	CHECK(receive_stream(sock, RPC_OK, ""));
 	turns(10);
