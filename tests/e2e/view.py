@@ -120,8 +120,8 @@ def _():
 @tap.test("on the read-only socket all is seen, and nothing changed")
 def _():
     wait(lambda: names(SYSTEM_RO, "-r") == ["alice:box", "bob:box", "bob:web"], "all of them")
-    said = host.virsh_fails("root", "start", "bob:box", uri=SYSTEM_RO, options=("-r",))
-    tap.true("read only access prevents virDomainCreate" in said, said)
+    said = host.virsh_fails("root", "autostart", "bob:box", uri=SYSTEM_RO, options=("-r",))
+    tap.true("read only access prevents virDomainSetAutostart" in said, said)
     tap.equal(vm.qemus("bob"), [], "QEMUs")
 
 
