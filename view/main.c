@@ -42,7 +42,7 @@ struct view {
 	struct loop loop;
 	struct uplink uplink;
 	struct refuser refuser; /* either this */
-	struct host host;       /* or that */
+	struct view_host host;  /* or that */
 	uint64_t idle_s;
 	struct timer idle;     /* runs while the host's view has no client */
 	struct timer deadline; /* runs while it is leaving */
@@ -183,7 +183,7 @@ uplink_inventory_found(
 static void
 uplink_channel(struct uplink *uplink, uint64_t cookie, int err, int fd)
 {
-	host_channel(&container_of(uplink, struct view, uplink)->host, cookie, err, fd);
+	view_host_channel(&container_of(uplink, struct view, uplink)->host, cookie, err, fd);
 }
 
 static const struct uplink_ops refuser_ops = {
@@ -243,7 +243,7 @@ set_up(struct view *view)
 {
 	start_loop(&view->loop, 0, signalled, view);
 	if (view->kind == KIND_HOST)
-		host_init(&view->host, &view->loop, &view->uplink, occupied);
+		view_host_init(&view->host, &view->loop, &view->uplink, occupied);
 	else
 		refuser_init(&view->refuser, &view->loop, &view->uplink, emptied);
 }
@@ -252,7 +252,7 @@ static void
 finish(struct view *view)
 {
 	if (view->kind == KIND_HOST)
-		host_fini(&view->host);
+		view_host_fini(&view->host);
 	else
 		refuser_fini(&view->refuser);
 	uplink_fini(&view->uplink);

@@ -42,7 +42,7 @@ route_of(struct channel *channel)
 static void
 retry_due(struct timer *timer)
 {
-	struct host *host = container_of(timer, struct host, retry);
+	struct view_host *host = container_of(timer, struct view_host, retry);
 	struct client *client;
 	struct route *route;
 
@@ -54,7 +54,7 @@ retry_due(struct timer *timer)
 }
 
 static void
-retry_in(struct host *host, uint64_t ns)
+retry_in(struct view_host *host, uint64_t ns)
 {
 	uint64_t due = loop_now(host->loop) + ns;
 
@@ -66,7 +66,7 @@ static bool
 route_ask(struct channel *channel)
 {
 	struct route *route = route_of(channel);
-	struct host *host = route->viewer->host;
+	struct view_host *host = route->viewer->host;
 
 	route->cookie = ++host->last_cookie;
 	if (uplink_ask_channel(host->uplink, route->viewer->client.conn.id, channel->uid,
@@ -169,7 +169,7 @@ viewer_route(struct viewer *viewer, const struct owner *owner)
 }
 
 void
-host_channel(struct host *host, uint64_t cookie, int err, int fd)
+view_host_channel(struct view_host *host, uint64_t cookie, int err, int fd)
 {
 	struct client *client;
 	struct route *route;
@@ -249,7 +249,7 @@ static const struct server_ops server_ops = {.client_size = sizeof(struct viewer
 static void
 owner_changed(struct owners *owners, struct owner *owner)
 {
-	struct host *host = container_of(owners, struct host, owners);
+	struct view_host *host = container_of(owners, struct view_host, owners);
 	struct client *client;
 
 	if (!owner || owner->verbs == 0 || !owner->worker)
@@ -259,7 +259,7 @@ owner_changed(struct owners *owners, struct owner *owner)
 }
 
 void
-host_init(struct host *host, struct loop *loop, struct uplink *uplink,
+view_host_init(struct view_host *host, struct loop *loop, struct uplink *uplink,
 	void (*occupied)(struct server *server, bool occupied))
 {
 	server_init(&host->server, loop, uplink, &server_ops, occupied);
@@ -270,7 +270,7 @@ host_init(struct host *host, struct loop *loop, struct uplink *uplink,
 }
 
 void
-host_fini(struct host *host)
+view_host_fini(struct view_host *host)
 {
 	server_fini(&host->server);
 	owners_fini(&host->owners);

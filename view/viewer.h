@@ -21,7 +21,7 @@ struct viewer;
 enum { ROUTES_MAX = 60 /* of one connection; the broker gives 64 */ };
 
 /* A view of the host: of one principal, on one kind of socket. */
-struct host {
+struct view_host {
 	struct loop *loop;
 	struct uplink *uplink;
 	struct server server;
@@ -45,17 +45,17 @@ LIST_HEAD(routes, route);
 
 struct viewer {
 	struct client client; /* first: it is freed as such */
-	struct host *host;
+	struct view_host *host;
 	struct routes routes;
 	unsigned n_routes;
 	bool session; /* qemu:///session was opened: the principal's own VMs are all */
 };
 
-void host_init(struct host *host, struct loop *loop, struct uplink *uplink,
+void view_host_init(struct view_host *host, struct loop *loop, struct uplink *uplink,
 	void (*occupied)(struct server *server, bool occupied));
-void host_fini(struct host *host);
+void view_host_fini(struct view_host *host);
 /** The broker's answer to an ask for a channel. */
-void host_channel(struct host *host, uint64_t cookie, int err, int fd);
+void view_host_channel(struct view_host *host, uint64_t cookie, int err, int fd);
 
 static inline struct viewer *
 viewer_of(struct client *client)

@@ -58,7 +58,7 @@ struct played {
 static struct rig {
 	struct loop loop;
 	struct uplink uplink;
-	struct host host;
+	struct view_host host;
 	int broker_fd;
 	uint64_t generation, last_conn;
 	unsigned n_forgotten, n_channels, n_calls;
@@ -415,7 +415,7 @@ static inline void
 rig_channel(struct uplink *uplink, uint64_t cookie, int err, int fd)
 {
 	(void)uplink;
-	host_channel(&rig.host, cookie, err, fd);
+	view_host_channel(&rig.host, cookie, err, fd);
 }
 
 static const struct uplink_ops rig_ops = {.pass = rig_pass,
@@ -480,7 +480,7 @@ rig_start(void)
 	rpc_arena_init(&rig.arena, (size_t)256 << 20);
 	ASSERT(loop_init(&rig.loop) == 0 && packet_pair(fds) == 0);
 	rig.broker_fd = fds[0];
-	host_init(&rig.host, &rig.loop, &rig.uplink, rig_occupied);
+	view_host_init(&rig.host, &rig.loop, &rig.uplink, rig_occupied);
 	ASSERT(uplink_start(&rig.uplink, &rig.loop, fds[1], &rig_ops) == 0);
 	tell_usual();
 	owners_refresh(&rig.host.owners);
@@ -489,7 +489,7 @@ rig_start(void)
 static inline void
 rig_stop(void)
 {
-	host_fini(&rig.host);
+	view_host_fini(&rig.host);
 	uplink_fini(&rig.uplink);
 	loop_fini(&rig.loop);
 	for (unsigned i = 0; i < WORKERS; i++) {

@@ -36,7 +36,7 @@ struct part {
 
 struct all {
 	struct rpc_call *call;
-	struct host *host;
+	struct view_host *host;
 	struct part *parts;
 	uint32_t n_parts, next; /* to be asked */
 	uint32_t n_open;
