@@ -15,6 +15,7 @@
 #include "lib/uuid.h"
 #include "protocol/rpc/frame.h"
 #include "protocol/verb.h"
+#include "view/force.h"
 #include "view/handles.h"
 #include "view/hint.h"
 #include "view/viewer.h"
@@ -29,6 +30,9 @@ struct forward {
 	struct owners *owners;
 	struct route *route;      /* until it is answered */
 	struct channel_call list; /* what there is after it */
+	struct force force;       /* or, when it does not answer */
+	uint32_t uid;             /* of the owner */
+	uint32_t vm_id;           /* of the VM that runs and is named; 0: there is none */
 	enum rpc_handled handled;
 };
 
@@ -58,6 +62,7 @@ struct named {
 	struct rpc_call *call;
 	struct viewer *viewer;
 	struct owner *owner; /* NULL: none yet */
+	uint32_t vm_id;      /* of the last one, 0 when it does not run */
 };
 
 /* From a handle of this view to that of the owner's worker. */
@@ -72,6 +77,7 @@ name_one(struct rpc_domain *dom, void *arg)
 	if (vm && viewer_shows(named->viewer, owner)) {
 		memcpy(dom->uuid, vm->uuid, sizeof(dom->uuid));
 		dom->name = vm->name + strlen(owner->prefix);
+		named->vm_id = vm->id > 0 ? (uint32_t)vm->id : 0;
 	} else if (own && own->n_untold > 0) {
 		/* One of those that her inventory has no room for, or nobody's: her worker knows. */
 		owner = own;
@@ -169,6 +175,35 @@ take_result(struct forward *forward, const struct rpc_frame *reply, int *fds)
 	return RPC_DONE;
 }
 
+/* --- no answer ---------------------------------------------------------------------------- */
+
+static void
+was_forced(struct force *force, int err)
+{
+	struct forward *forward = container_of(force, struct forward, force);
+	struct rpc_call *call = forward->call;
+
+	/* If it could not be, the error that the worker's silence made stands. */
+	if (err == 0 && force_ends(call->procedure))
+		owners_ended(forward->owners, forward->uid, forward->vm_id);
+	call_answer(call, err == 0 ? RPC_DONE : RPC_FAILED);
+}
+
+/* The worker says nothing: what can be done without it is done. False: nothing can. */
+static bool
+force_it(struct forward *forward)
+{
+	struct rpc_call *call = forward->call;
+	struct view_host *host = container_of(forward->owners, struct view_host, owners);
+	struct ipc_vm_stop vm = {.uid = forward->uid, .id = forward->vm_id};
+
+	if (!call->client || vm.id == 0 || !force_applies(call->procedure))
+		return false;
+	vm.conn_id = call->client->conn.id;
+	return force_start(&host->forces, &forward->force, host->uplink, call->procedure, &vm,
+		       ++host->last_cookie, was_forced) == 0;
+}
+
 static void
 answered(struct channel_call *sent, const struct rpc_frame *reply, int *fds,
 	const struct rpc_error *error)
@@ -181,6 +216,8 @@ answered(struct channel_call *sent, const struct rpc_frame *reply, int *fds,
 	} else {
 		call->error = *error;
 		forward->handled = RPC_FAILED;
+		if (force_it(forward))
+			return;
 	}
 	if (reply && (call->procedure->verb & (VERB_POWER | VERB_MANAGE)))
 		finish_after_list(forward);
@@ -254,7 +291,7 @@ refuse(struct rpc_call *call, const struct owner *owner)
 }
 
 static int
-send_to(struct rpc_call *call, const void *args, struct owner *owner)
+send_to(struct rpc_call *call, const void *args, struct owner *owner, uint32_t vm_id)
 {
 	struct viewer *viewer = viewer_of(call->client);
 	struct route *route = viewer_route(viewer, owner);
@@ -265,14 +302,20 @@ send_to(struct rpc_call *call, const void *args, struct owner *owner)
 	forward->call = call;
 	forward->owners = &viewer->host->owners;
 	forward->route = route;
+	forward->uid = owner->uid;
+	forward->vm_id = vm_id;
 	if (call->procedure->verb & (VERB_POWER | VERB_MANAGE))
 		route->kept = true;
 	forward->sent = (struct channel_call){.procedure = call->procedure,
 		.args = args,
 		.n_fds = call->n_fds,
 		.fds = call->fds,
+		.seconds = force_applies(call->procedure) ? FORCE_S : 0,
 		.answer = answered};
-	return channel_call(&route->channel, &forward->sent, &call->error);
+	if (channel_call(&route->channel, &forward->sent, &call->error) == RPC_LATER ||
+		force_it(forward))
+		return RPC_LATER;
+	return RPC_FAILED;
 }
 
 int
@@ -293,5 +336,5 @@ forward_call(struct rpc_call *call, const void *args)
 			"operation failed: there is nobody's worker that could answer this");
 	if (rpc_procedure_verbs(call->procedure, args) & ~viewer_verbs(named.viewer, named.owner))
 		return refuse(call, named.owner);
-	return send_to(call, args, named.owner);
+	return send_to(call, args, named.owner, named.vm_id);
 }

@@ -186,6 +186,12 @@ uplink_channel(struct uplink *uplink, uint64_t cookie, int err, int fd)
 	view_host_channel(&container_of(uplink, struct view, uplink)->host, cookie, err, fd);
 }
 
+static void
+uplink_vm_done(struct uplink *uplink, uint64_t cookie, int err)
+{
+	force_done(&container_of(uplink, struct view, uplink)->host.forces, cookie, err);
+}
+
 static const struct uplink_ops refuser_ops = {
 	.pass = uplink_pass, .forget = uplink_forget, .stop = uplink_stop};
 
@@ -196,7 +202,8 @@ static const struct uplink_ops host_ops = {.pass = uplink_pass,
 	.ticket = uplink_ticket,
 	.inventory_changed = uplink_inventory_changed,
 	.inventory_found = uplink_inventory_found,
-	.channel = uplink_channel};
+	.channel = uplink_channel,
+	.vm_done = uplink_vm_done};
 
 /* --- begin -------------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@
 enum { RETRY_MS = 50 };
 
 enum { STATE_RUNNING = 1, STATE_SHUTOFF = 5 }; /* virDomainState */
+enum { SHUTOFF_DESTROYED = 2 };                /* virDomainShutoffReason */
 
 static void quiet_over(struct timer *timer);
 
@@ -188,6 +189,22 @@ owners_told(
 	owner->n_vms = n_vms;
 	timer_set(owners->loop, &owner->quiet, loop_now(owners->loop) + LOOP_MS(OWNERS_QUIET_MS),
 		quiet_over);
+}
+
+void
+owners_ended(struct owners *owners, uint32_t uid, uint32_t vm_id)
+{
+	struct owner *owner = owners_find(owners, uid);
+
+	for (unsigned i = 0; owner && i < owner->n_vms; i++) {
+		struct owner_vm *vm = &owner->vms[i];
+
+		if (vm->id <= 0 || (uint32_t)vm->id != vm_id)
+			continue;
+		vm->id = -1;
+		vm->state = STATE_SHUTOFF;
+		vm->reason = SHUTOFF_DESTROYED;
+	}
 }
 
 /* --- inventories -------------------------------------------------------------------------- */

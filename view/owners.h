@@ -113,6 +113,9 @@ void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
 void owners_told(
 	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n);
 
+/** The broker has ended the VM with that id, and its worker may not say so for long. */
+void owners_ended(struct owners *owners, uint32_t uid, uint32_t vm_id);
+
 /** By uid, or NULL. */
 struct owner *owners_find(const struct owners *owners, uint32_t uid);
 /** The principal's own, or NULL: there is nobody. */

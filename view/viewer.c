@@ -266,12 +266,14 @@ view_host_init(struct view_host *host, struct loop *loop, struct uplink *uplink,
 	host->server.site = host;
 	host->loop = loop;
 	host->uplink = uplink;
+	LIST_INIT(&host->forces);
 	owners_init(&host->owners, loop, uplink, owner_changed);
 }
 
 void
 view_host_fini(struct view_host *host)
 {
+	force_fail_all(&host->forces);
 	server_fini(&host->server);
 	owners_fini(&host->owners);
 	timer_stop(&host->retry);

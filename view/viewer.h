@@ -12,6 +12,7 @@
 #include "serve/client.h"
 #include "serve/server.h"
 #include "view/channel.h"
+#include "view/force.h"
 #include "view/owners.h"
 #include "view/relay.h"
 #include "view/watch.h"
@@ -27,6 +28,7 @@ struct view_host {
 	struct server server;
 	struct owners owners;
 	uint64_t last_cookie;
+	struct forces forces;
 	/* Of channels that the broker could not be asked for, or that failed and are watched. */
 	struct timer retry;
 };

@@ -2,6 +2,8 @@
 # Property: through a view, root sees, finds and manages everybody's machines with stock clients, and
 # makes the system account's; others see theirs alone; a worker that hangs costs its own rows.
 # test: timeout=240
+import contextlib
+import glob
 import os
 import signal
 import subprocess
@@ -51,6 +53,13 @@ def heard(watcher, *users):
     os.set_blocking(watcher.stdout.fileno(), False)
     watcher.said = getattr(watcher, "said", "") + (watcher.stdout.read() or "")
     return all(f"'{user}:box': Stopped" in watcher.said for user in users)
+
+
+def frozen():
+    """What the kernel says of the leaf of the one machine that runs."""
+    (path,) = glob.glob(f"{os.environ['TEST_CGROUP']}/u*/vm-*/cgroup.events")
+    with open(path, encoding="ascii") as file:
+        return dict(line.split() for line in file)["frozen"]
 
 
 def root(*words, uri=SYSTEM):
@@ -137,6 +146,25 @@ def _():
     finally:
         os.kill(worker.pid, signal.SIGCONT)
     wait(lambda: "shut off" in root("domstate", "bob:web"), "bob's worker is back")
+
+
+@tap.test("root pauses and ends a machine whose owner has stopped her worker")
+def _():
+    root("start", "bob:box")
+    worker = host.worker_of("bob")
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        root("suspend", "bob:box")
+        wait(lambda: frozen() == "1", "its leaf stands still")
+        root("destroy", "bob:box")
+        wait(lambda: not vm.qemus("bob"), "its QEMU has ended")
+    finally:
+        # The broker may have ended it meanwhile: it took no connection.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGCONT)
+    wait(lambda: vm.state("bob", "box").startswith("shut off"), "bob sees it, too")
+    root("start", "bob:box")
+    root("destroy", "bob:box")
 
 
 host.finish()
