@@ -14,6 +14,7 @@
 import os
 import shlex
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import host
@@ -112,7 +113,13 @@ def virsh(uris, command):
     words = shlex.split(command)
     variables = [words.pop(0)] if words[0].startswith("EDITOR=") else []
     uri = uris[words[0] == "-r"]
-    result = host.run_as("alice", "env", "-C", FOLDER, "TERM=dumb", *variables, "virsh", "-c", uri, *words)
+    end = time.monotonic() + 30
+    while True:
+        result = host.run_as("alice", "env", "-C", FOLDER, "TERM=dumb", *variables, "virsh", "-c", uri, *words)
+        # As long as libvirtd has only heard that a QEMU is about to end.
+        if "domstate" not in words or "in shutdown" not in result.stdout or time.monotonic() > end:
+            break
+        time.sleep(0.02)
     return scenes.Answer(scenes.masked(result.stdout), scenes.masked(result.stderr), result.returncode)
 
 

@@ -4,6 +4,7 @@
 import os
 import shutil
 import stat
+import time
 
 import host
 import rpc
@@ -35,6 +36,10 @@ PLACES = (
 def check_places():
     host.virsh("alice", "list")
     host.virsh("qemud-vm", "list")
+    # What a worker says when it has opened its user's folder is behind its first answer.
+    end = time.monotonic() + 30
+    while not all(os.path.lexists(path) for path, *_ in PLACES) and time.monotonic() < end:
+        time.sleep(0.02)
     for path, owner, mode, kind in PLACES:
         st = os.lstat(path)
         tap.equal((st.st_uid, stat.S_IMODE(st.st_mode), stat.S_IFMT(st.st_mode)), (owner, mode, kind), path)

@@ -29,6 +29,7 @@ static const struct field sysinfo_fields[] = {
 	FIELD(domain_sysinfo, smbios, TEXT, 0, FOLLOWED),
 	FIELD(domain_sysinfo, oem, TEXT, 0, FOLLOWED),
 	FIELD(domain_sysinfo, n_oem, NUMBER, 0, FOLLOWED),
+	FIELD(domain_sysinfo, has_fwcfg, NUMBER, 0, UNSEEN), /* what stands in it says all */
 	FIELD(domain_sysinfo, fwcfgs, INSIDE, 0, FOLLOWED),
 	FIELD(domain_sysinfo, n_fwcfgs, NUMBER, 0, FOLLOWED),
 };
