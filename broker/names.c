@@ -129,9 +129,3 @@ names_look_up(struct names *names, struct policy *policy, bool patient)
 	names->next = names->n_open = names->n_changed = names->n_failed = 0;
 	loop_defer(names->starter->loop, &names->beginning, begin);
 }
-
-bool
-names_are_open(const struct names *names)
-{
-	return names->policy != NULL;
-}

@@ -41,7 +41,5 @@ void names_init(struct names *names, struct starter *starter, void (*known)(stru
  * for which no answer came in time is asked for again. known() follows, always from the loop.
  */
 void names_look_up(struct names *names, struct policy *policy, bool patient);
-/** Is there a run? */
-bool names_are_open(const struct names *names);
 
 #endif
