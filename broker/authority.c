@@ -1,38 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * authority.c: the policy in force; see authority.h.
+ * authority.c: who may do what, by the policy in force; see authority.h.
  *
- * Runs in the broker, as root, also while it is boxed. There are two policies, each with all the
- * memory that it may need: the one in force, and room for the one that a reload reads.
+ * Runs in the broker, as root, also while it is boxed. Must never decide by anything but the rules, who
+ * connected and the accounts as they were looked up.
  */
 #include "broker/authority.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/registry.h"
 #include "broker/route.h"
-#include "broker/rulefiles.h"
-#include "broker/shares.h"
 #include "broker/tickets.h"
-#include "lib/log.h"
 #include "lib/take.h"
 #include "policy/decide.h"
 #include "policy/explain.h"
 #include "policy/reason.h"
 #include "protocol/verb.h"
 
-const struct policy *
-authority_policy(const struct authority *authority)
-{
-	return authority->now->n_files > 0 ? authority->now : policy_builtin();
-}
-
 /* --- deciding ----------------------------------------------------------------------------- */
+
+static const struct policy *
+policy_of(const struct authority *authority)
+{
+	return rulebook_policy(&authority->broker->rulebook);
+}
 
 /* The account whose virtual machines root's are. */
 static const struct account *
@@ -72,9 +65,9 @@ say_why(const struct policy *policy, const struct policy_who *who, enum ipc_sock
 		(void)policy_reason(policy, who, name, owner, verbs, reason, IPC_REASON_MAX);
 }
 
-static void
-decide(const struct authority *authority, const struct policy *policy, const struct user *user,
-	enum ipc_socket socket, struct ticket *ret)
+void
+authority_decide_by(const struct authority *authority, const struct policy *policy,
+	const struct user *user, enum ipc_socket socket, struct ticket *ret)
 {
 	const struct account *system = system_account(authority);
 	struct policy_who who = authority_who(authority, user), owner = who;
@@ -92,7 +85,7 @@ void
 authority_decide(const struct authority *authority, const struct user *user, enum ipc_socket socket,
 	struct ticket *ret)
 {
-	decide(authority, authority_policy(authority), user, socket, ret);
+	authority_decide_by(authority, policy_of(authority), user, socket, ret);
 }
 
 /* Do the groups of owners decide anything? */
@@ -110,7 +103,7 @@ authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket 
 	uint32_t owner_uid, char reason[static IPC_REASON_MAX])
 {
 	const struct broker *broker = authority->broker;
-	const struct policy *policy = authority_policy(authority);
+	const struct policy *policy = policy_of(authority);
 	const struct user *user = users_find(&broker->users, uid);
 	const struct user *owner_user = users_find(&broker->users, owner_uid);
 	struct policy_who who, owner = {.uid = owner_uid};
@@ -135,7 +128,7 @@ authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket 
 bool
 authority_names(const struct authority *authority, uint32_t uid)
 {
-	return policy_names_uid(authority_policy(authority), uid);
+	return policy_names_uid(policy_of(authority), uid);
 }
 
 /* --- who is connected --------------------------------------------------------------------- */
@@ -193,221 +186,6 @@ authority_review(struct authority *authority)
 	loop_defer(&authority->broker->loop, &authority->review, review_some);
 }
 
-/* --- telling ------------------------------------------------------------------------------ */
-
-static void
-tell_complaints(const struct authority *authority, const struct policy *policy)
-{
-	const char *dir = authority->broker->config.policy;
-	char text[POLICY_WHERE_MAX + POLICY_COMPLAINT_MAX + 16];
-	unsigned n = policy->n_errors + policy->n_warnings;
-
-	for (unsigned i = 0; i < policy->n_complaints; i++) {
-		const struct policy_complaint *complaint = &policy->complaints[i];
-
-		(void)policy_complaint_text(policy, complaint, text, sizeof(text));
-		if (complaint->is_warning)
-			log_warning("%s/%s", dir, text);
-		else
-			log_error("%s/%s", dir, text);
-	}
-	if (n > policy->n_complaints)
-		log_error("policy: there are %u more mistakes", n - policy->n_complaints);
-}
-
-/* "view, power" */
-static const char *
-verbs_text(uint32_t verbs, char buf[static 64])
-{
-	static const unsigned all[] = {VERB_MANAGE, VERB_CONSOLE, VERB_POWER, VERB_VIEW};
-	const char *separator = "";
-
-	(void)snprintf(buf, 64, "%s", verbs == 0 ? "nothing" : "");
-	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		size_t at = strlen(buf);
-
-		if (!(verbs & all[i]))
-			continue;
-		(void)snprintf(buf + at, 64 - at, "%s%s", separator, policy_verb_word(all[i]));
-		separator = ", ";
-	}
-	return buf;
-}
-
-/* Who of those that the broker deals with has gained or lost what. */
-static void
-tell_changes(
-	const struct authority *authority, const struct policy *before, const struct policy *after)
-{
-	const struct users *users = &authority->broker->users;
-	unsigned n_told = 0, n_compared = 0, n_more = 0;
-	char was[64], is[64], others_was[64], others_is[64];
-
-	for (struct user *user = NULL;
-		n_compared < AUTHORITY_COMPARED && (user = users_next(users, user));) {
-		struct ticket old, new;
-
-		if (!user->has_account)
-			continue;
-		n_compared++;
-		decide(authority, before, user, IPC_SOCKET_RW, &old);
-		decide(authority, after, user, IPC_SOCKET_RW, &new);
-		if (old.verbs == new.verbs && old.others == new.others)
-			continue;
-		if (n_told++ < AUTHORITY_TOLD_MAX)
-			log_info("policy: uid=%" PRIu32 " (%s) had %s over her own and up to %s "
-				 "over others', and has %s and up to %s",
-				user->uid, user->uid == 0 ? "root" : user->account.name,
-				verbs_text(old.verbs, was), verbs_text(old.others, others_was),
-				verbs_text(new.verbs, is), verbs_text(new.others, others_is));
-		else
-			n_more++;
-	}
-	if (n_more > 0)
-		log_info("policy: and so have %u others other rights than before", n_more);
-}
-
-/* --- loading ------------------------------------------------------------------------------ */
-
-/* Read and parse into *policy. Returns 0, or 1 after it has told what is wrong. */
-static int
-load(struct authority *authority, struct policy *policy, bool *ret_has_main)
-{
-	const char *dir = authority->broker->config.policy;
-	char error[RULEFILES_ERROR_MAX];
-	struct rulefiles files;
-
-	policy_clear(policy);
-	if (rulefiles_read(dir, authority->owner, &files, error) != 0) {
-		log_error("%s", error);
-		return 1;
-	}
-	for (unsigned i = 0; i < files.n; i++)
-		(void)policy_parse(
-			policy, files.files[i].name, files.files[i].text, files.files[i].size);
-	*ret_has_main = files.has_main;
-	rulefiles_free(&files);
-	/* It could be on its way from one place to another: rules are not lost by that. */
-	if (authority->has_main && !*ret_has_main) {
-		log_error("%s/policy.conf is not there any more: put it back, or an empty one, "
-			  "which allows nothing; or restart qemud for its built-in rules",
-			dir);
-		return 1;
-	}
-	if (policy->n_errors > 0) {
-		tell_complaints(authority, policy);
-		return 1;
-	}
-	return 0;
-}
-
-int
-authority_load(struct authority *authority)
-{
-	return load(authority, authority->now, &authority->has_main);
-}
-
-static void
-hold(struct authority *authority)
-{
-	struct policy *before = authority->now;
-	const struct policy *was = authority_policy(authority);
-
-	authority->now = authority->next;
-	authority->next = before;
-	authority->has_main = authority->next_has_main;
-	tell_complaints(authority, authority->now);
-	log_info("policy: read again: %u rules in %u files hold from now on",
-		authority->now->n_rules, authority->now->n_files);
-	tell_changes(authority, was, authority_policy(authority));
-	shares_tell(authority->broker);
-	authority_review(authority);
-}
-
-static void
-reload_failed(void)
-{
-	log_error("policy: nothing of what was read holds: the policy stays as it was");
-}
-
-static void
-reloaded(struct authority *authority)
-{
-	const struct names *names = &authority->names;
-	struct policy *next = authority->next;
-
-	if (names->n_failed > 0) {
-		log_error("policy: %u names, %s among them, could not be looked up: try again",
-			names->n_failed, next->names[names->failed].text);
-		reload_failed();
-	} else if (policy_check_names(next) != 0) {
-		tell_complaints(authority, next);
-		reload_failed();
-	} else {
-		hold(authority);
-	}
-}
-
-static void
-started(struct authority *authority)
-{
-	struct broker *broker = authority->broker;
-	struct policy *now = authority->now;
-
-	if (authority->names.n_failed > 0)
-		log_error("policy: the name %s could not be looked up",
-			now->names[authority->names.failed].text);
-	if (authority->names.n_failed > 0 || policy_check_names(now) != 0) {
-		tell_complaints(authority, now);
-		broker_policy_failed(broker);
-		return;
-	}
-	tell_complaints(authority, now);
-	authority->known = true;
-	if (now->n_files > 0)
-		log_info("policy: %u rules in %u files", now->n_rules, now->n_files);
-	else
-		log_info("policy: there is none in %s: everyone manages her own",
-			broker->config.policy);
-	broker_policy_known(broker);
-}
-
-static void
-names_known(struct names *names)
-{
-	struct authority *authority = container_of(names, struct authority, names);
-	uint64_t now_ns = loop_now(&authority->broker->loop);
-	enum authority_run run = authority->run;
-
-	authority->run = RUN_NONE;
-	authority->refresh_ns = now_ns + LOOP_S(authority->broker->config.account_seconds);
-	if (run == RUN_START) {
-		started(authority);
-	} else if (run == RUN_RELOAD) {
-		reloaded(authority);
-	} else if (names->n_changed > 0) {
-		log_info("policy: %u of its names stand for something else than before",
-			names->n_changed);
-		authority_review(authority);
-	}
-	if (authority->reload_again && authority->known)
-		authority_reload(authority);
-}
-
-void
-authority_reload(struct authority *authority)
-{
-	authority->reload_again = authority->run != RUN_NONE || !authority->known;
-	if (authority->reload_again)
-		return;
-	if (load(authority, authority->next, &authority->next_has_main) != 0) {
-		reload_failed();
-		return;
-	}
-	authority->run = RUN_RELOAD;
-	names_look_up(&authority->names, authority->next, false);
-}
-
 /* --- as time goes by ---------------------------------------------------------------------- */
 
 /* Whose answer is not good any more, and who is connected, is asked for again; some at a time. */
@@ -444,31 +222,16 @@ tick(struct timer *timer)
 	struct loop *loop = &authority->broker->loop;
 
 	look_up_accounts(authority);
-	if (authority->run == RUN_NONE && authority->now->n_names > 0 &&
-		authority->refresh_ns <= loop_now(loop)) {
-		authority->run = RUN_REFRESH;
-		names_look_up(&authority->names, authority->now, false);
-	}
+	rulebook_refresh(&authority->broker->rulebook);
 	timer_set(loop, timer, loop_now(loop) + tick_ns(authority), tick);
 }
 
 /* --- begin and end ------------------------------------------------------------------------ */
 
-int
+void
 authority_init(struct authority *authority, struct broker *broker)
 {
-	*authority = (struct authority){
-		.broker = broker, .owner = geteuid(), .now = policy_new(), .next = policy_new()};
-	names_init(&authority->names, &broker->starter, names_known);
-	return authority->now && authority->next ? 0 : -ENOMEM;
-}
-
-void
-authority_fini(struct authority *authority)
-{
-	authority_stop(authority);
-	policy_free(take_ptr(authority->now));
-	policy_free(take_ptr(authority->next));
+	*authority = (struct authority){.broker = broker};
 }
 
 void
@@ -476,8 +239,6 @@ authority_start(struct authority *authority)
 {
 	struct loop *loop = &authority->broker->loop;
 
-	authority->run = RUN_START;
-	names_look_up(&authority->names, authority->now, true);
 	timer_set(loop, &authority->tick, loop_now(loop) + tick_ns(authority), tick);
 }
 

@@ -91,7 +91,8 @@ broker_init(struct broker *broker)
 	child_init(&broker->refuser, broker, NULL);
 	tools_init(&broker->tools, broker);
 	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
-	r = authority_init(&broker->authority, broker);
+	authority_init(&broker->authority, broker);
+	r = rulebook_init(&broker->rulebook, broker);
 	if (r == 0)
 		r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
 	if (r == 0)
@@ -119,7 +120,8 @@ broker_fini(struct broker *broker)
 	starter_stop(&broker->starter);
 	audit_fini(&broker->audit);
 	autostart_fini(&broker->autostart);
-	authority_fini(&broker->authority);
+	authority_stop(&broker->authority);
+	rulebook_fini(&broker->rulebook);
 	tools_fini(&broker->tools);
 	nets_fini(&broker->nets);
 	leases_fini(&broker->leases);
@@ -184,7 +186,7 @@ start_refuser(struct broker *broker)
 	const struct user *root = users_find(&broker->users, 0);
 
 	if (broker->view.name[0] != '\0' && root->lookup_again_ns != 0 && broker->leases.known &&
-		broker->authority.known && !broker->ready)
+		broker->rulebook.known && !broker->ready)
 		child_start(&broker->refuser);
 }
 
@@ -307,6 +309,7 @@ broker_start(struct broker *broker, int starter_fd)
 		loop_now(&broker->loop) + LOOP_S(BROKER_START_S), start_late);
 	route_look_up(broker, users_find(&broker->users, 0));
 	look_up_view(broker);
+	rulebook_start(&broker->rulebook);
 	authority_start(&broker->authority);
 	leases_find(&broker->leases);
 	audit_record(&broker->audit, &(struct audit_event){.kind = AUDIT_BROKER_START},

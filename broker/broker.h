@@ -25,6 +25,7 @@
 #include "broker/nets.h"
 #include "broker/pace.h"
 #include "broker/places.h"
+#include "broker/rulebook.h"
 #include "broker/starter.h"
 #include "broker/tools.h"
 #include "broker/users.h"
@@ -53,6 +54,7 @@ struct broker {
 	uint64_t memory_kib;   /* of the host, as it was at the start */
 	uint32_t view_files;   /* of a view */
 
+	struct rulebook rulebook;
 	struct authority authority;
 	struct conns conns;
 	struct users users;
@@ -83,7 +85,7 @@ struct broker {
 int broker_init(struct broker *broker);
 /**
  * Serve the link to qemud-launch (taken over), and begin: ask for the accounts, for the names in the
- * policy, which is loaded (authority_load()), and for what runs already, start the refuser; then, from the loop, accept, and tell that it is ready. Returns 0 or
+ * policy, which is loaded (rulebook_load()), and for what runs already, start the refuser; then, from the loop, accept, and tell that it is ready. Returns 0 or
  * a negative errno.
  */
 int broker_start(struct broker *broker, int starter_fd);

@@ -74,7 +74,7 @@ limits_of(const struct broker *broker, const struct user *user, struct quota_lim
 	uint64_t others = broker->leases.used.of[QUOTA_HOST_VMS] - user->leases.used.of[QUOTA_VMS];
 	uint64_t left = max > others ? max - others : 0;
 
-	limits_read(authority_policy(&broker->authority), &who, broker->memory_kib, ret);
+	limits_read(rulebook_policy(&broker->rulebook), &who, broker->memory_kib, ret);
 	tighten(ret, QUOTA_HOST_VMS, max, "max_vms in qemud.conf");
 	/* As many as are left for all others, so that no few users can have all. */
 	tighten(ret, QUOTA_VMS, (left + 1) / 2,
@@ -88,7 +88,7 @@ limits_share(const struct broker *broker, const struct user *user)
 	struct ipc_share share = {.tasks = 0};
 	struct policy_limits own;
 
-	policy_limits(authority_policy(&broker->authority), &who, &own);
+	policy_limits(rulebook_policy(&broker->rulebook), &who, &own);
 	if (own.of[POLICY_PIDS].value < INT32_MAX)
 		share.tasks = (uint32_t)own.of[POLICY_PIDS].value;
 	if (own.of[POLICY_CPU_WEIGHT].rule)

@@ -225,7 +225,7 @@ static void
 signalled(void *arg, int signo)
 {
 	if (signo == SIGHUP)
-		authority_reload(&((struct broker *)arg)->authority);
+		rulebook_reload(&((struct broker *)arg)->rulebook);
 	else
 		broker_stop(arg);
 }
@@ -250,7 +250,7 @@ enter_box(void)
 static void
 load_policy(struct broker *broker)
 {
-	if (authority_load(&broker->authority) != 0)
+	if (rulebook_load(&broker->rulebook) != 0)
 		die("it does not start with this policy: mend it first");
 }
 

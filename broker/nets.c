@@ -253,7 +253,7 @@ find_lease(const struct user *user, uint32_t id)
 static bool
 may_have(const struct broker *broker, const struct user *user)
 {
-	const struct policy *policy = authority_policy(&broker->authority);
+	const struct policy *policy = rulebook_policy(&broker->rulebook);
 	struct policy_who who = authority_who(&broker->authority, user);
 	const struct policy_rule *rule;
 	char where[POLICY_WHERE_MAX] = "no line gives it";

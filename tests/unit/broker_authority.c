@@ -166,7 +166,7 @@ static void
 reload(const char *rules)
 {
 	write_rules(rules);
-	authority_reload(&broker.authority);
+	rulebook_reload(&broker.rulebook);
 	turn();
 }
 
@@ -273,7 +273,7 @@ stage_rest(void)
 {
 	refuser = start_kid(IPC_VIEW, VIEW_UID);
 	hello(&refuser);
-	CHECK(broker.ready && broker.authority.known);
+	CHECK(broker.ready && broker.rulebook.known);
 }
 
 /* Nobody is let in before the names are known; who is too late to be told is asked again. */
@@ -295,7 +295,7 @@ test_names_first(void)
 		turn();
 	}
 	resolve_user("u", ALICE);
-	CHECK(!broker.authority.known && !broker.loop.quit);
+	CHECK(!broker.rulebook.known && !broker.loop.quit);
 	resolve_user("root", 0); /* there is no such account: nothing is given to anybody */
 	stage_rest();
 	client = connect_as(ALICE);
@@ -314,7 +314,7 @@ test_bad_start(void)
 {
 	stage_names("allow everyone manage own\ndeny group out\n");
 	resolve_group("out", 0);
-	CHECK(broker.loop.quit && !broker.ready && !broker.authority.known);
+	CHECK(broker.loop.quit && !broker.ready && !broker.rulebook.known);
 	close_all();
 	/* And not when it cannot be found out. */
 	stage_names("deny group out\n");
@@ -325,14 +325,14 @@ test_bad_start(void)
 		answer_error(starter_fd, &ask, -EIO, 0);
 		turn();
 	}
-	CHECK(broker.loop.quit && !broker.authority.known);
+	CHECK(broker.loop.quit && !broker.rulebook.known);
 	close_all();
 	/* With a mistake in it nothing begins at all. */
 	ready_with("allow everyone manage own\n");
 	write_rules("allow everyone\n");
-	CHECK(authority_load(&broker.authority) != 0);
+	CHECK(rulebook_load(&broker.rulebook) != 0);
 	write_rules("allow everyone manage own\nlimit everyone memory lots\n");
-	CHECK(authority_load(&broker.authority) != 0);
+	CHECK(rulebook_load(&broker.rulebook) != 0);
 	close_all();
 }
 
@@ -347,7 +347,7 @@ test_lying_answers(void)
 		expect(starter_fd, IPC_RESOLVE, &ask);
 		answer_group(&ask, "in", GID);
 	}
-	CHECK(broker.loop.quit && !broker.authority.known);
+	CHECK(broker.loop.quit && !broker.rulebook.known);
 	close_all();
 }
 
@@ -443,11 +443,11 @@ test_bad_reload(void)
 	(void)snprintf(path, sizeof path, "%s/.policy/policy.conf", stage_dir);
 	write_rules("allow everyone manage own\n");
 	CHECK(chmod(path, 0666) == 0);
-	authority_reload(&broker.authority);
+	rulebook_reload(&broker.rulebook);
 	expect_nothing(alice.link);
 	/* It is gone: that is not to mean that the built-in rules hold. */
 	CHECK(unlink(path) == 0);
-	authority_reload(&broker.authority);
+	rulebook_reload(&broker.rulebook);
 	expect_nothing(alice.link);
 	reload("allow everyone manage own\n");
 	expect_change(&alice, pass.conn_id, VERBS_ALL, "");
@@ -541,24 +541,24 @@ test_names_change(void)
 	alice = first_connection(ALICE, &client);
 	(void)take_one(&alice, &pass);
 	CHECK(pass.verbs == VERBS_ALL);
-	broker.authority.refresh_ns = 1;
+	broker.rulebook.refresh_ns = 1;
 	be_due(&broker.authority.tick);
 	resolve_user("friend", BOB);
 	expect_change(&alice, pass.conn_id, VERBS_VIEW, "policy.conf:1");
 	/* It is the same: nothing is said. One that cannot be told stays. */
-	broker.authority.refresh_ns = 1;
+	broker.rulebook.refresh_ns = 1;
 	be_due(&broker.authority.tick);
 	resolve_user("friend", BOB);
 	expect_nothing(alice.link);
-	broker.authority.refresh_ns = 1;
+	broker.rulebook.refresh_ns = 1;
 	be_due(&broker.authority.tick);
 	resolve_error(-ETIMEDOUT);
 	expect_nothing(alice.link);
 	/* A name that vanishes gives nothing to anybody; when it comes back it does. */
-	broker.authority.refresh_ns = 1;
+	broker.rulebook.refresh_ns = 1;
 	be_due(&broker.authority.tick);
 	resolve_user("friend", 0);
-	broker.authority.refresh_ns = 1;
+	broker.rulebook.refresh_ns = 1;
 	be_due(&broker.authority.tick);
 	resolve_user("friend", ALICE);
 	expect_change(&alice, pass.conn_id, VERBS_ALL, "");
@@ -579,7 +579,7 @@ test_many_names(void)
 			rules + at, sizeof rules - at, "allow group g%u view own\n", i);
 	stage_names(rules);
 	for (unsigned i = 0; i < 3 * NAMES_AT_ONCE; i++) {
-		CHECK(broker.authority.names.n_open <= NAMES_AT_ONCE);
+		CHECK(broker.rulebook.names.n_open <= NAMES_AT_ONCE);
 		(void)snprintf(name, sizeof name, "g%u", i);
 		resolve_group(name, GID + i);
 	}

@@ -213,10 +213,10 @@ test_refused(void)
 	refused_net(&alice, vm.id, IPC_NET_RELAY, -EACCES);
 	broker.config.network = CONFIG_NETWORK_USER;
 	/* Her policy gives her none; on this host there is no file otherwise. */
-	CHECK(policy_parse(broker.authority.now, "policy.conf", rules, strlen(rules)) == 0);
+	CHECK(policy_parse(broker.rulebook.now, "policy.conf", rules, strlen(rules)) == 0);
 	refused_net(&alice, vm.id, IPC_NET_PASST, -EPERM);
 	refused_net(&alice, vm.id, IPC_NET_RELAY, -EPERM);
-	policy_clear(broker.authority.now);
+	policy_clear(broker.rulebook.now);
 	user_of(ALICE)->nets.pace.full_ns = loop_now(&broker.loop) + LOOP_S(3600);
 	refused_net(&alice, vm.id, IPC_NET_PASST, -EAGAIN);
 	user_of(ALICE)->nets.pace.full_ns = 0;

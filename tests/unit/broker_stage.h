@@ -470,7 +470,7 @@ stage_open(void)
 	if (stage_before)
 		stage_before();
 	CHECK(packet_pair(fds) == 0 && loop_init(&broker.loop) == 0);
-	CHECK(broker_init(&broker) == 0 && authority_load(&broker.authority) == 0);
+	CHECK(broker_init(&broker) == 0 && rulebook_load(&broker.rulebook) == 0);
 	/* As if nobody reached beyond what is her own: views have a test of their own. */
 	broker.views.on = false;
 	CHECK(broker_start(&broker, fds[0]) == 0);

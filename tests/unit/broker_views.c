@@ -190,7 +190,7 @@ test_reasons(void)
 	struct ipc_conn_pass pass;
 	int fd = -1;
 
-	CHECK(policy_parse(broker.authority.now, "policy.conf", rules, strlen(rules)) == 0);
+	CHECK(policy_parse(broker.rulebook.now, "policy.conf", rules, strlen(rules)) == 0);
 	CHECK(next(&scene.view, 0, &found, "+1\n") == 0 && found.verbs == VERBS_ALL);
 	CHECK(next(&scene.view, found.generation, &found, "+2\n") == 0);
 	CHECK(found.uid == BOB && found.verbs == (VERB_VIEW | VERB_POWER));
