@@ -47,9 +47,13 @@ is_system(const struct authority *authority, uint32_t uid)
 struct policy_who
 authority_who(const struct authority *authority, const struct user *user)
 {
-	return (struct policy_who){.uid = user->uid,
-		.account = user->uid != 0 && user->has_account ? &user->account : NULL,
-		.is_system = is_system(authority, user->uid)};
+	const struct account *account = user->has_account ? &user->account : NULL;
+
+	/* Root's entry has the system account. */
+	if (user->uid == 0)
+		account = rulebook_root(&authority->broker->rulebook);
+	return (struct policy_who){
+		.uid = user->uid, .account = account, .is_system = is_system(authority, user->uid)};
 }
 
 /* Why not more; that the read-only socket gives no more is not policy's doing. */

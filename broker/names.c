@@ -21,13 +21,26 @@
 
 static void go_on(struct names *names);
 
+/* NULL: root's account. */
+static const struct policy_name *
+name_of(const struct names_slot *slot)
+{
+	const struct policy *policy = slot->names->policy;
+
+	return slot->name < policy->n_names ? &policy->names[slot->name] : NULL;
+}
+
 static int
 fill(struct question *question, union question_body *ret, int *ret_fd)
 {
 	const struct names_slot *slot = container_of(question, struct names_slot, question);
-	const struct policy_name *name = &slot->names->policy->names[slot->name];
+	const struct policy_name *name = name_of(slot);
 
 	(void)ret_fd;
+	/* By uid: it may have another name. */
+	ret->resolve.kind = IPC_RESOLVE_ACCOUNT;
+	if (!name)
+		return 0;
 	ret->resolve.kind = name->is_group ? IPC_RESOLVE_GROUP : IPC_RESOLVE_ACCOUNT;
 	(void)snprintf(ret->resolve.name, sizeof(ret->resolve.name), "%s", name->text);
 	return 0;
@@ -55,33 +68,73 @@ read_number(const struct policy_name *name, int fd, uint32_t *ret)
 	return r == 0 && group_read(text, size, name->text, ret) == 0 ? 0 : -EBADMSG;
 }
 
+/* The number of a name is that; err is -ENOENT: it has none. */
+static void
+bind_name(struct names *names, unsigned i, int err, uint32_t id)
+{
+	const struct policy_name *name = &names->policy->names[i];
+	bool was_known = name->known;
+	uint32_t was = name->id;
+
+	if (err == 0) {
+		policy_bind(names->policy, i, id);
+		names->n_changed += !was_known || was != id;
+	} else {
+		policy_bind_unknown(names->policy, i);
+		names->n_changed += was_known;
+	}
+}
+
+static void
+keep_root(struct names *names, const struct account *account)
+{
+	struct account *root = &names->root;
+
+	names->root_changed = account->n_groups != root->n_groups ||
+			      memcmp(account->groups, root->groups,
+				      account->n_groups * sizeof *account->groups) != 0;
+	*root = *account;
+}
+
+/* Returns 0, -ENOENT, or why it cannot be told. */
+static int
+read_answer(const struct names_slot *slot, int fd, uint32_t *ret_id, struct account *ret_root)
+{
+	const struct policy_name *name = name_of(slot);
+	int r;
+
+	if (name)
+		return read_number(name, fd, ret_id);
+	r = broker_read_account(fd, ret_root);
+	return r == 0 && ret_root->uid != 0 ? -EBADMSG : r;
+}
+
 static void
 answered(struct question *question, int err, const void *body, int *fds)
 {
 	struct names_slot *slot = container_of(question, struct names_slot, question);
 	struct names *names = slot->names;
-	const struct policy_name *name = &names->policy->names[slot->name];
-	bool was_known = name->known;
-	uint32_t was = name->id, id = 0;
+	const struct policy_name *name = name_of(slot);
+	const char *text = name ? name->text : "root";
+	struct account root = {.uid = 0};
+	uint32_t id = 0;
 
 	(void)body;
 	if (err == 0)
-		err = read_number(name, fds[0], &id);
+		err = read_answer(slot, fds[0], &id, &root);
 	if (err != 0 && err != -ENOENT) {
 		log_warning("policy: the %s %s cannot be looked up: %s",
-			name->is_group ? "group" : "user", name->text, strerror(-err));
+			name && name->is_group ? "group" : "user", text, strerror(-err));
 		if (names->patient && err == -ETIMEDOUT) {
 			starter_ask(names->starter, question, question->ops, LANE_KNOWN);
 			return;
 		}
 		if (names->n_failed++ == 0)
-			names->failed = slot->name;
-	} else if (err == 0) {
-		policy_bind(names->policy, slot->name, id);
-		names->n_changed += !was_known || was != id;
+			names->failed = text;
+	} else if (name) {
+		bind_name(names, slot->name, err, id);
 	} else {
-		policy_bind_unknown(names->policy, slot->name);
-		names->n_changed += was_known;
+		keep_root(names, &root);
 	}
 	names->n_open--;
 	go_on(names);
@@ -93,7 +146,7 @@ go_on(struct names *names)
 	static const struct question_ops ops = {
 		.type = IPC_RESOLVE, .fill = fill, .answered = answered};
 
-	for (unsigned i = 0; i < NAMES_AT_ONCE && names->next < names->policy->n_names; i++) {
+	for (unsigned i = 0; i < NAMES_AT_ONCE && names->next < names->n; i++) {
 		struct names_slot *slot = &names->slots[i];
 
 		if (slot->question.open)
@@ -126,6 +179,11 @@ names_look_up(struct names *names, struct policy *policy, bool patient)
 {
 	names->policy = policy;
 	names->patient = patient;
+	names->root_changed = false;
+	names->n = policy->n_names;
+	for (unsigned i = 0; i < policy->n_names; i++)
+		if (policy->names[i].is_group)
+			names->n = policy->n_names + 1;
 	names->next = names->n_open = names->n_changed = names->n_failed = 0;
 	loop_defer(names->starter->loop, &names->beginning, begin);
 }

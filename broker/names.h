@@ -3,7 +3,9 @@
  * names.h: which numbers the users and groups stand for that the policy speaks of.
  *
  * Runs in the broker, as root, which asks the name service nothing: qemud-resolve does (RESOLVE), a
- * few names at a time. One run goes over all names of one policy and binds them there.
+ * few names at a time. One run goes over all names of one policy and binds them there; where rules
+ * speak of groups it also tells which of them root's own account is in, as root's entry among the users
+ * has what the system account's name stands for.
  */
 #ifndef BROKER_NAMES_H
 #define BROKER_NAMES_H
@@ -12,6 +14,7 @@
 
 #include "broker/starter.h"
 #include "policy/policy.h"
+#include "protocol/ipc/account.h"
 
 struct names;
 
@@ -20,16 +23,19 @@ enum { NAMES_AT_ONCE = 8 };
 struct names_slot {
 	struct names *names;
 	struct question question;
-	unsigned name; /* number of it */
+	unsigned name; /* number of it; as many as there are: root's account */
 };
 
 struct names {
 	struct starter *starter;
 	struct policy *policy; /* whose names; borrowed; NULL: there is no run */
-	unsigned next, n_open;
+	unsigned next, n, n_open;
 	bool patient; /* who gets no answer in time asks again, without end */
 	/* Of this run: how many are others than before; how many could not be told, and the first. */
-	unsigned n_changed, n_failed, failed;
+	unsigned n_changed, n_failed;
+	const char *failed;
+	struct account root;                /* "" as name: not looked up, or there is none */
+	bool root_changed;                  /* its groups have, in this run */
 	void (*known)(struct names *names); /* the run is over, from the loop */
 	struct deferred beginning;
 	struct names_slot slots[NAMES_AT_ONCE];

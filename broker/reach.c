@@ -31,9 +31,3 @@ reach_over(const struct broker *broker, uint32_t uid, enum ipc_socket socket, ui
 
 	return authority_over(&broker->authority, uid, socket, owner_uid, reason);
 }
-
-bool
-reach_goes_beyond(const struct broker *broker, const struct ticket *ticket)
-{
-	return broker->views.on && ticket->others != 0;
-}

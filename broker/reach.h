@@ -2,9 +2,8 @@
 /*
  * reach.h: whose VMs a connection reaches, and with which verbs: its ticket over others.
  *
- * Runs in the broker, as root. The one place where that is asked: by what a view is told of, by the
- * channels that it gets, and by the route of a connection, which leads to a view when it reaches
- * beyond what is its own.
+ * Runs in the broker, as root. The one place where that is asked: by what a view is told of, and by the
+ * channels that it gets.
  */
 #ifndef BROKER_REACH_H
 #define BROKER_REACH_H
@@ -12,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/ticket.h"
 #include "protocol/ipc/ipc.h"
 
 struct broker;
@@ -27,7 +25,5 @@ uint32_t reach_over(
 bool reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid);
 /** Are they the system account's? */
 bool reach_is_system(const struct broker *broker, uint32_t owner_uid);
-/** Does a view serve a connection with that ticket? */
-bool reach_goes_beyond(const struct broker *broker, const struct ticket *ticket);
 
 #endif

@@ -114,26 +114,6 @@ account_of(const struct user *user)
 	return user && user->has_account ? &user->account : NULL;
 }
 
-/* The entry whose worker serves the ticket. */
-static struct user *
-owner_of(struct broker *broker, const struct ticket *ticket, struct user *user)
-{
-	struct user *owner;
-
-	if (ticket->owner_uid == user->uid)
-		return user;
-	owner = users_find(&broker->users, ticket->owner_uid);
-	if (!owner)
-		owner = users_add(&broker->users, ticket->owner_uid, false);
-	if (owner) {
-		/* Only root is served by somebody else: what its name resolved to is that account.
-		 */
-		owner->has_account = true;
-		owner->account = user->account;
-	}
-	return owner;
-}
-
 /* The owner's account is known, as far as it can be. */
 static void
 give_channel(struct broker *broker, struct conn *channel, struct user *owner)
@@ -173,7 +153,6 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 	const struct account *account = account_of(user);
 	bool is_root = user->uid == 0;
 	struct ticket ticket;
-	struct user *owner;
 
 	if (!account && user->lookup_err != -ENOENT) {
 		route_refuse(broker, conn, IPC_REFUSAL_HOST,
@@ -183,8 +162,7 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 		return;
 	}
 	authority_decide(&broker->authority, user, (enum ipc_socket)pass->socket, &ticket);
-	if (reach_goes_beyond(broker, &ticket))
-		ticket.verbs |= ticket.others;
+	ticket.verbs |= ticket.others;
 	if (ticket.verbs == 0) {
 		route_refuse(broker, conn,
 			ticket.refusal != IPC_REFUSAL_NONE ? ticket.refusal : IPC_REFUSAL_POLICY,
@@ -201,20 +179,13 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
 	else
 		(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
-	if (reach_goes_beyond(broker, &ticket)) {
+	if (ticket.others != 0) {
 		give_view(broker, conn, user);
 		return;
 	}
-	owner = owner_of(broker, &ticket, user);
-	if (!owner) {
-		route_refuse(broker, conn, IPC_REFUSAL_HOST,
-			"this host serves as many users as it may (max_users %" PRIu32
-			"); " CONFIG_WORDS,
-			broker->config.max_users);
-	} else {
-		note(broker, conn, AUDIT_ALLOWED, owner->account.name, "passed to its worker");
-		(void)child_give(&owner->child, conn);
-	}
+	/* root, whose machines are another account's, is never here: what may be hers may be all's. */
+	note(broker, conn, AUDIT_ALLOWED, user->account.name, "passed to its worker");
+	(void)child_give(&user->child, conn);
 }
 
 /* --- the account -------------------------------------------------------------------------- */

@@ -27,6 +27,12 @@ rulebook_policy(const struct rulebook *rulebook)
 	return rulebook->now->n_files > 0 ? rulebook->now : policy_builtin();
 }
 
+const struct account *
+rulebook_root(const struct rulebook *rulebook)
+{
+	return rulebook->names.root.name[0] != '\0' ? &rulebook->names.root : NULL;
+}
+
 /* --- telling ------------------------------------------------------------------------------ */
 
 static void
@@ -173,7 +179,7 @@ reloaded(struct rulebook *rulebook)
 
 	if (names->n_failed > 0) {
 		log_error("policy: %u names, %s among them, could not be looked up: try again",
-			names->n_failed, next->names[names->failed].text);
+			names->n_failed, names->failed);
 		reload_failed();
 	} else if (policy_check_names(next) != 0) {
 		tell_complaints(rulebook, next);
@@ -190,8 +196,7 @@ started(struct rulebook *rulebook)
 	struct policy *now = rulebook->now;
 
 	if (rulebook->names.n_failed > 0)
-		log_error("policy: the name %s could not be looked up",
-			now->names[rulebook->names.failed].text);
+		log_error("policy: the name %s could not be looked up", rulebook->names.failed);
 	if (rulebook->names.n_failed > 0 || policy_check_names(now) != 0) {
 		tell_complaints(rulebook, now);
 		broker_policy_failed(broker);
@@ -225,6 +230,8 @@ names_known(struct names *names)
 			names->n_changed);
 		authority_review(&rulebook->broker->authority);
 	}
+	if (names->root_changed)
+		authority_review(&rulebook->broker->authority);
 	if (rulebook->reload_again && rulebook->known)
 		rulebook_reload(rulebook);
 }

@@ -57,5 +57,7 @@ void rulebook_refresh(struct rulebook *rulebook);
 
 /** What decides now. */
 const struct policy *rulebook_policy(const struct rulebook *rulebook);
+/** Root's own account, where rules speak of groups; else, and where there is none, NULL. */
+const struct account *rulebook_root(const struct rulebook *rulebook);
 
 #endif

@@ -28,8 +28,7 @@ enum { BITS = 64 };
 int
 views_init(struct views *views, struct broker *broker, uint32_t size, uint32_t n_owners)
 {
-	*views = (struct views){
-		.broker = broker, .on = true, .size = size, .n_words = n_owners / BITS + 1};
+	*views = (struct views){.broker = broker, .size = size, .n_words = n_owners / BITS + 1};
 	views->table = calloc(size, sizeof *views->table);
 	views->told = calloc((size_t)size * views->n_words, sizeof *views->told);
 	return views->table && views->told ? 0 : -ENOMEM;

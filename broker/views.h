@@ -39,7 +39,6 @@ struct view {
 
 struct views {
 	struct broker *broker;
-	bool on; /* connections are routed to them */
 	struct view *table;
 	uint64_t *told; /* of all views */
 	uint32_t size, n_words;

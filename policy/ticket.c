@@ -80,7 +80,6 @@ ticket_decide(const struct policy *policy, const struct policy_who *who,
 	if (account && (as_system || account->uid == who->uid)) {
 		owner.uid = account->uid;
 		owner.is_system |= system && system->uid == owner.uid;
-		ret->owner_uid = owner.uid;
 		ret->verbs = policy_decide(policy, who, socket, &owner);
 	}
 	if (ret->verbs == 0 && ret->others == 0) {

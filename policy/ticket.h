@@ -18,7 +18,6 @@
 struct ticket {
 	uint32_t verbs;           /* over her own VMs, protocol/verb.h */
 	uint32_t others;          /* that she may have over others', see policy_reach() */
-	uint32_t owner_uid;       /* whose worker has her own; of no meaning when verbs is 0 */
 	enum ipc_refusal refusal; /* IPC_REFUSAL_NONE unless verbs and others are both 0 */
 	char reason[IPC_REASON_MAX];
 };

@@ -114,6 +114,24 @@ resolve_in_group(uint32_t uid, uint32_t gid)
 	turn();
 }
 
+/* root's own account is asked for, behind the names, where rules speak of groups. */
+static void
+resolve_root(uint32_t gid)
+{
+	struct account account = {.uid = 0, .n_groups = 1};
+	AUTO(packet_fini) struct packet ask = {.size = 0};
+	const struct ipc_resolve *body = body_of(&ask);
+
+	expect(starter_fd, IPC_RESOLVE, &ask);
+	CHECK(body->kind == IPC_RESOLVE_ACCOUNT && body->name[0] == '\0' && body->uid == 0);
+	(void)strcpy(account.name, "root");
+	(void)strcpy(account.home, "/root");
+	if (gid != 0)
+		account.groups[account.n_groups++] = gid;
+	answer_account(&ask, &account);
+	turn();
+}
+
 /* --- the stage ---------------------------------------------------------------------------- */
 
 static void
@@ -295,6 +313,7 @@ test_names_first(void)
 		turn();
 	}
 	resolve_user("u", ALICE);
+	resolve_root(0);
 	CHECK(!broker.rulebook.known && !broker.loop.quit);
 	resolve_user("root", 0); /* there is no such account: nothing is given to anybody */
 	stage_rest();
@@ -314,6 +333,7 @@ test_bad_start(void)
 {
 	stage_names("allow everyone manage own\ndeny group out\n");
 	resolve_group("out", 0);
+	resolve_root(0);
 	CHECK(broker.loop.quit && !broker.ready && !broker.rulebook.known);
 	close_all();
 	/* And not when it cannot be found out. */
@@ -325,6 +345,7 @@ test_bad_start(void)
 		answer_error(starter_fd, &ask, -EIO, 0);
 		turn();
 	}
+	resolve_root(0);
 	CHECK(broker.loop.quit && !broker.rulebook.known);
 	close_all();
 	/* With a mistake in it nothing begins at all. */
@@ -347,6 +368,7 @@ test_lying_answers(void)
 		expect(starter_fd, IPC_RESOLVE, &ask);
 		answer_group(&ask, "in", GID);
 	}
+	resolve_root(0);
 	CHECK(broker.loop.quit && !broker.rulebook.known);
 	close_all();
 }
@@ -391,23 +413,62 @@ test_tightened(void)
 	close_all();
 }
 
-/* root is told as well, though her worker is somebody else's. */
+/* root, whom a view serves, is told as well. */
 static void
 test_root(void)
 {
 	struct ipc_conn_pass pass;
-	struct kid vm;
+	struct kid view;
 	int client;
 
 	ready_with("allow everyone manage own\n");
 	client = connect_as(0);
-	vm = worker(VM_UID);
-	(void)take_one(&vm, &pass);
+	view = start_view();
+	(void)take_one(&view, &pass);
 	CHECK(pass.uid == 0 && pass.verbs == VERBS_ALL);
 	reload("deny uid 0 console\n");
-	expect_change(&vm, pass.conn_id, POWER, "policy.conf:1");
+	expect_change(&view, pass.conn_id, POWER, "policy.conf:1");
 	fd_close(&client);
-	end_kid(&vm);
+	end_kid(&view);
+	close_all();
+}
+
+/* The groups that root's account is in count for her as everybody's do. */
+static void
+test_root_in_group(void)
+{
+	struct ipc_conn_pass pass;
+	struct kid view;
+	int client;
+
+	stage_names("allow everyone manage own\ndeny group wheel console\n");
+	resolve_group("wheel", GID);
+	resolve_root(GID);
+	stage_rest();
+	client = connect_as(0);
+	view = start_view();
+	(void)take_one(&view, &pass);
+	CHECK(pass.verbs == POWER && strstr(pass.reason, "policy.conf:2"));
+	/* She is put out of it; with the names she is looked up again. */
+	broker.rulebook.refresh_ns = 1;
+	be_due(&broker.authority.tick);
+	resolve_group("wheel", GID);
+	resolve_root(0);
+	expect_change(&view, pass.conn_id, VERBS_ALL, "");
+	/* What cannot be told takes and gives nothing. */
+	broker.rulebook.refresh_ns = 1;
+	be_due(&broker.authority.tick);
+	resolve_group("wheel", GID);
+	resolve_error(-EIO);
+	expect_nothing(view.link);
+	/* A reload waits for it, too. */
+	reload("deny group wheel\n");
+	resolve_group("wheel", GID);
+	expect_nothing(view.link);
+	resolve_root(GID);
+	expect_change(&view, pass.conn_id, 0, "policy.conf:1");
+	fd_close(&client);
+	end_kid(&view);
 	close_all();
 }
 
@@ -438,6 +499,7 @@ test_bad_reload(void)
 		expect(starter_fd, IPC_RESOLVE, &ask);
 		answer_error(starter_fd, &ask, -ETIMEDOUT, 0);
 	}
+	resolve_root(0);
 	expect_nothing(alice.link);
 	/* Others could have written it. */
 	(void)snprintf(path, sizeof path, "%s/.policy/policy.conf", stage_dir);
@@ -471,7 +533,9 @@ test_reload_twice(void)
 	reload("allow group other view own\n");
 	expect_nothing(alice.link);
 	resolve_group("lab", GID);
+	resolve_root(0);
 	resolve_group("other", GID);
+	resolve_root(0);
 	expect_change(&alice, pass.conn_id, 0, "no line of policy.conf allows");
 	expect_nothing(starter_fd);
 	fd_close(&client);
@@ -496,6 +560,7 @@ test_groups_change(void)
 
 	stage_names("allow group lab manage own\nallow everyone view own\n");
 	resolve_group("lab", GID);
+	resolve_root(0);
 	stage_rest();
 	client = connect_as(ALICE);
 	resolve_in_group(ALICE, GID);
@@ -583,6 +648,7 @@ test_many_names(void)
 		(void)snprintf(name, sizeof name, "g%u", i);
 		resolve_group(name, GID + i);
 	}
+	resolve_root(0);
 	stage_rest();
 	close_all();
 }
@@ -600,10 +666,11 @@ test_over(void)
 
 	stage_names("allow everyone manage own\nallow uid 2001 power group students\n");
 	resolve_group("students", GID);
+	resolve_root(0);
 	stage_rest();
 	client = connect_as(ALICE);
 	resolve(ALICE);
-	alice = worker(ALICE);
+	alice = start_view();
 	/* bob is in the registry alone. */
 	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, BOB, reason) == 0);
 	CHECK(strstr(reason, "no line of policy.conf"));
@@ -635,6 +702,7 @@ main(void)
 	TEST("many names are asked for some at a time", test_many_names);
 	TEST("a reload reaches who is connected, as far as she is meant", test_tightened);
 	TEST("and root", test_root);
+	TEST("root is in the groups that her account is in", test_root_in_group);
 	TEST("a reload with a mistake changes nothing", test_bad_reload);
 	TEST("a reload during a reload is not lost", test_reload_twice);
 	TEST("groups of accounts that change", test_groups_change);

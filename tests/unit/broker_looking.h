@@ -8,39 +8,6 @@
 #include "broker/views.h"
 #include "tests/unit/broker_stage.h"
 
-/* --- a stage with views ------------------------------------------------------------------- */
-
-static inline void
-stage_views(void)
-{
-	stage_ready();
-	broker.views.on = true;
-}
-
-/* A process that serves root's connections to that socket; it has said HELLO. */
-static inline struct kid
-start_view(void)
-{
-	struct kid kid = {.pid = fork_idle(), .link = -1};
-	struct ipc_started started = {.pid = (uint32_t)kid.pid};
-	AUTO(packet_fini) struct packet ask;
-	const struct ipc_view *body = body_of(&ask);
-	int pair[2], fds[2];
-
-	expect(starter_fd, IPC_VIEW, &ask);
-	CHECK(body->kind == IPC_VIEW_HOST && body->uid == VIEW_UID && body->gid == VIEW_UID);
-	CHECK(body->idle_seconds == broker.config.idle_seconds);
-	CHECK(packet_pair(pair) == 0);
-	fds[0] = pair[0];
-	fds[1] = pidfd_open(kid.pid, 0);
-	answer(starter_fd, &ask, &started, sizeof started, fds, 2);
-	fd_close(&fds[0]);
-	fd_close(&fds[1]);
-	kid.link = pair[1];
-	hello(&kid);
-	return kid;
-}
-
 /* The next connection comes, and stays. */
 static inline struct ipc_conn_pass
 take_one(const struct kid *kid)
@@ -130,7 +97,7 @@ set_scene(enum ipc_socket socket)
 	struct scene scene;
 	struct ipc_inventory_found found;
 
-	stage_views();
+	stage_ready();
 	scene.alice = idle_worker(ALICE);
 	scene.bob = idle_worker(BOB);
 	list(&scene.alice, "+1\n");

@@ -59,25 +59,27 @@ static void
 test_root(void)
 {
 	struct ipc_conn_pass pass;
-	struct kid vm;
+	struct kid view, vm;
 	int root, own;
 
 	stage_ready();
 	/* Known since the start: nothing is looked up. */
 	root = connect_as(0);
-	vm = worker(VM_UID);
-	pass = serve(&vm);
+	view = start_view();
+	pass = serve(&view);
 	CHECK(pass.uid == 0 && pass.verbs == VERBS_ALL);
 	CHECK_STR(pass.label, "root");
-	/* The account itself has the same worker; its own uid is looked up as anybody's. */
+	/* The account whose machines are root's is looked up as anybody's, and has a worker. */
 	own = connect_as(VM_UID);
+	resolve(VM_UID);
+	vm = worker(VM_UID);
 	pass = serve(&vm);
 	CHECK(pass.uid == VM_UID);
 	CHECK_STR(pass.label, "u991");
-	CHECK(broker.n_children == 2);
+	CHECK(broker.n_children == 3);
 	fd_close(&root);
 	fd_close(&own);
-	resolve(VM_UID);
+	end_kid(&view);
 	end_kid(&vm);
 	stage_close();
 }
@@ -107,7 +109,7 @@ test_root_without_account(void)
 	expect(starter_fd, IPC_RESOLVE, &ask);
 	CHECK_STR(((const struct ipc_resolve *)body_of(&ask))->name, "qemud-vm");
 	answer_account(&ask, &vm);
-	kid = worker(VM_UID);
+	kid = start_view();
 	(void)serve(&kid);
 	fd_close(&client);
 	end_kid(&kid);
@@ -563,7 +565,8 @@ main(void)
 		return EXIT_FAILURE;
 	}
 	TEST("an account is served by its own worker, with its own verbs", test_own_worker);
-	TEST("root is served by the system account's worker", test_root);
+	TEST("root is served by a view, and the account of the host's machines by a worker",
+		test_root);
 	TEST("without a system account root is told how to make it", test_root_without_account);
 	TEST("uids that are nobody's are refused unasked", test_nobodies);
 	TEST("without an account a uid is refused, for some seconds unasked", test_no_account);

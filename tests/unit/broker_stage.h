@@ -439,6 +439,30 @@ is_closed(int client)
 	return recv(client, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
+/* A view of the host for whom a connection waits; it has said HELLO. */
+static inline struct kid
+start_view(void)
+{
+	struct kid kid = {.pid = fork_idle(), .link = -1};
+	struct ipc_started started = {.pid = (uint32_t)kid.pid};
+	AUTO(packet_fini) struct packet ask;
+	const struct ipc_view *body = body_of(&ask);
+	int pair[2], fds[2];
+
+	expect(starter_fd, IPC_VIEW, &ask);
+	CHECK(body->kind == IPC_VIEW_HOST && body->uid == VIEW_UID && body->gid == VIEW_UID);
+	CHECK(body->idle_seconds == broker.config.idle_seconds);
+	CHECK(packet_pair(pair) == 0);
+	fds[0] = pair[0];
+	fds[1] = pidfd_open(kid.pid, 0);
+	answer(starter_fd, &ask, &started, sizeof started, fds, 2);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+	kid.link = pair[1];
+	hello(&kid);
+	return kid;
+}
+
 /* --- the whole ---------------------------------------------------------------------------- */
 
 static inline void
@@ -471,8 +495,6 @@ stage_open(void)
 		stage_before();
 	CHECK(packet_pair(fds) == 0 && loop_init(&broker.loop) == 0);
 	CHECK(broker_init(&broker) == 0 && rulebook_load(&broker.rulebook) == 0);
-	/* As if nobody reached beyond what is her own: views have a test of their own. */
-	broker.views.on = false;
 	CHECK(broker_start(&broker, fds[0]) == 0);
 	starter_fd = fds[1];
 }

@@ -16,22 +16,17 @@
 static void
 test_route(void)
 {
-	struct kid system, view, view_ro;
-	int clients[3];
+	struct kid view, view_ro;
+	int clients[2];
 
 	stage_ready();
-	/* Off: root is served by the system account's worker. */
 	clients[0] = connect_as(0);
-	system = worker(VM_UID);
-	CHECK(serve(&system).origin == IPC_ORIGIN_UNIX);
-	broker.views.on = true;
-	clients[1] = connect_as(0);
 	view = start_view();
 	CHECK(serve(&view).verbs == VERBS_ALL);
-	clients[2] = connect_to(IPC_SOCKET_RO, 0);
+	clients[1] = connect_to(IPC_SOCKET_RO, 0);
 	view_ro = start_view();
 	CHECK(serve(&view_ro).verbs == VERBS_VIEW);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		fd_close(&clients[i]);
 	/* The next goes to the same. */
 	clients[0] = connect_as(0);
@@ -46,7 +41,6 @@ test_route(void)
 	ask_idle(&view, true);
 	end_kid(&view);
 	end_kid(&view_ro);
-	end_kid(&system);
 	end_kid(&alice);
 	stage_close();
 }
@@ -57,7 +51,7 @@ test_no_room(void)
 	struct kid view;
 	int one, two;
 
-	stage_views();
+	stage_ready();
 	broker.views.size = 1;
 	one = connect_as(0);
 	view = start_view();
@@ -82,7 +76,7 @@ test_cannot_start(void)
 	AUTO(packet_fini) struct packet ask;
 	int client;
 
-	stage_views();
+	stage_ready();
 	client = connect_as(0);
 	expect(starter_fd, IPC_VIEW, &ask);
 	answer_error(starter_fd, &ask, -EIO, sizeof(struct ipc_started));
@@ -101,7 +95,7 @@ test_lingers(void)
 	struct kid view;
 	int client;
 
-	stage_views();
+	stage_ready();
 	client = connect_as(0);
 	view = start_view();
 	(void)take_one(&view);
@@ -384,7 +378,7 @@ test_channel_looks_up(void)
 	int client, fd;
 
 	stage_before = put_kept;
-	stage_views();
+	stage_ready();
 	stage_before = NULL;
 	client = connect_as(0);
 	view = start_view();
