@@ -311,6 +311,22 @@ def _():
         holds(start, 1)
 
 
+@tap.test("root is in the groups of root's account, like everybody, and in no others")
+def _():
+    policy("allow everyone manage own\ndeny group lab-admins power\n")
+    with connected("root") as client:
+        start = len(broker.log.lines)
+        edit("/etc/group", lambda text: text.replace("lab-admins:x:2100:", "lab-admins:x:2100:root,"))
+        broker.log.wait(r"ticket conn=\d+ uid=0 verbs=\d+\b", start=start)
+        holds(start, 1)
+        error = client.call(rpc.DOMAIN_DEFINE_XML, rpc.string("<domain/>")).error
+        tap.equal(error.code, DENIED, f"{error}")
+        tap.true("policy.conf:2" in error.message, f"{error}")
+        start = len(broker.log.lines)
+        edit("/etc/group", lambda text: text.replace("lab-admins:x:2100:root,", "lab-admins:x:2100:"))
+        broker.log.wait(r"ticket conn=\d+ uid=0 verbs=15\b", start=start)
+
+
 for user in ("alice", "bob", "carol"):
     policy(OWN)
     host.virsh(user, "destroy", "vm")
