@@ -65,6 +65,41 @@ test_shown(void)
 	farm_stop();
 }
 
+static const char *
+element_of_vm(int sock, const char *uri)
+{
+	struct rpc_domain_get_metadata_args args = {
+		.dom = vm, .type = 2, .uri = (char *)(uintptr_t)uri};
+	struct rpc_domain_get_metadata_ret ret = {0};
+
+	return call(sock, RPC_PROC_DOMAIN_GET_METADATA, &args, &ret) == 0 ? ret.metadata : NULL;
+}
+
+/* The element that a definition shows is found by itself, too. */
+static void
+test_metadata(void)
+{
+	static const char uri[] = "https://qemud.org/xmlns/vm/1";
+	const char *text;
+	int own, other;
+
+	farm_start();
+	own = rig_open(VERBS_ALL);
+	CHECK(farm_define(own, "vm", 1, "<metadata><a:b xmlns:a='urn:a'>x</a:b></metadata>", &vm) ==
+		0);
+	other = rig_open_to("bob", VERBS_VIEW);
+	text = element_of_vm(other, uri);
+	CHECK(text && strstr(text, "owner=\"bob\""));
+	CHECK(text && strstr(text, "uuid=\"00000000-0000-4000-8000-000000000001\""));
+	CHECK(element_of_vm(other, "urn:a"));
+	CHECK(!element_of_vm(own, uri));
+	CHECK_STR(call_error_kind(), "80/20");
+	fd_close(&own);
+	fd_close(&other);
+	rig_wait(0);
+	farm_stop();
+}
+
 static void
 test_refused(void)
 {
@@ -91,6 +126,7 @@ int
 main(void)
 {
 	TEST("a definition is shown with its owner, and can be given back", test_shown);
+	TEST("whose it is stands in its metadata", test_metadata);
 	TEST("what a stranger may not name is refused", test_refused);
 	return TEST_END();
 }

@@ -14,6 +14,7 @@
 #include "protocol/rpc/handlers.h"
 #include "serve/client.h"
 #include "serve/server.h"
+#include "worker/domain/guise.h"
 #include "worker/estate.h"
 #include "worker/rpc/domain_find.h"
 #include "worker/rpc/event.h"
@@ -40,6 +41,23 @@ def_of_impact(struct rpc_call *call, const struct domain *domain, uint32_t flags
 	return NULL;
 }
 
+/* An element of the definition, as the caller's connection sees that. */
+static int
+find_element(struct rpc_call *call, const struct domain_def *def, unsigned flags, const char *uri,
+	char **ret)
+{
+	domain_def_auto struct domain_def *disguised = NULL;
+	const struct guise *guise = call_guise(call);
+	int r = 0;
+
+	if (guise)
+		r = domain_guise_put_on(
+			def, guise, flags, &call_estate(call)->env, &call->error, &disguised);
+	if (r == 0)
+		r = domain_metadata_find(disguised ? disguised : def, uri, ret);
+	return r < 0 ? call_out_of_memory(call) : r > 0 ? RPC_FAILED : RPC_DONE;
+}
+
 int
 rpc_domain_get_metadata(struct rpc_call *call, const struct rpc_domain_get_metadata_args *args,
 	struct rpc_domain_get_metadata_ret *ret)
@@ -48,7 +66,6 @@ rpc_domain_get_metadata(struct rpc_call *call, const struct rpc_domain_get_metad
 	const struct domain_def *def;
 	const char *text = NULL;
 	free_auto char *element = NULL;
-	int r = 0;
 
 	if (call_check_flags(call, args->flags, IMPACT_ALL) != RPC_DONE) {
 		/* libvirt looks at these a layer deeper. */
@@ -73,15 +90,15 @@ rpc_domain_get_metadata(struct rpc_call *call, const struct rpc_domain_get_metad
 			return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
 				"invalid argument: a metadata element is asked for by its "
 				"namespace URI");
-		r = domain_metadata_find(def, args->uri, &element);
+		if (find_element(call, def, def == domain->live ? DOMAIN_DEF_LIVE : 0, args->uri,
+			    &element) != RPC_DONE)
+			return RPC_FAILED;
 		text = element;
 		break;
 	default:
 		return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
 			"invalid argument: unknown metadata type '%d'", args->type);
 	}
-	if (r < 0)
-		return call_out_of_memory(call);
 	if (!text)
 		return rpc_error_set(&call->error, VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN,
 			"metadata not found: Requested metadata element is not present");
