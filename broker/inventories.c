@@ -201,11 +201,39 @@ digest(const char *text, size_t size, uint8_t ret[static SHA256_SIZE])
 	sha256_end(&sha, ret);
 }
 
-int
-inventories_open(struct inventories *inventories, const struct owner *owner)
+/* What of the owner's runs goes behind what is there already. Returns 0 or a negative errno. */
+static int
+write_running(
+	const struct inventories *inventories, const struct owner *owner, int fd, uint32_t *ret_n)
 {
+	const struct user *user = users_find(&inventories->broker->users, owner->uid);
+	const struct lease *lease = user ? user->leases.first : NULL;
+
+	for (; lease; lease = lease->next) {
+		struct ipc_running running = {.id = lease->id, .frozen = lease->frozen};
+		int r;
+
+		if (lease->unwanted)
+			continue;
+		r = fd_write_all(fd, &running, sizeof running);
+		if (r < 0)
+			return r;
+		(*ret_n)++;
+	}
+	return 0;
+}
+
+int
+inventories_open(
+	struct inventories *inventories, const struct owner *owner, uint32_t *ret_n_running)
+{
+	fd_auto int fd = memfd_begin("inventory");
 	struct inventory_writer writer;
-	int n = -ENOENT;
+	int n = -ENOENT, r;
+
+	*ret_n_running = 0;
+	if (fd < 0)
+		return fd;
 
 	if (owner)
 		n = load(inventories, owner->uid);
@@ -216,7 +244,12 @@ inventories_open(struct inventories *inventories, const struct owner *owner)
 		inventory_write(&writer, inventories->text, sizeof inventories->text);
 		n = (int)inventory_end(&writer);
 	}
-	return memfd_make("inventory", inventories->text, (size_t)n);
+	r = fd_write_all(fd, inventories->text, (size_t)n);
+	if (r == 0 && owner)
+		r = write_running(inventories, owner, fd, ret_n_running);
+	if (r == 0)
+		r = memfd_seal(fd);
+	return r < 0 ? r : take_fd(&fd);
 }
 
 /*
@@ -268,6 +301,19 @@ inventories_retell(struct inventories *inventories)
 		touch(inventories, &inventories->table[i]);
 		views_owner_changed(&inventories->broker->views, &inventories->table[i]);
 	}
+}
+
+void
+inventories_vms_changed(const struct user *user)
+{
+	struct inventories *inventories = &user->child.broker->inventories;
+	struct owner *owner = find(inventories, user->uid);
+
+	/* Of whom nothing was ever told nothing can be wrong. */
+	if (!owner || owner->generation == 0)
+		return;
+	touch(inventories, owner);
+	views_owner_changed(&inventories->broker->views, owner);
 }
 
 static int

@@ -74,6 +74,9 @@ const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
  */
 void inventories_expect(struct inventories *inventories, const struct account *account);
 
+/** What of the user's VMs runs, or stands still, is another than it was: who looks is to know it. */
+void inventories_vms_changed(const struct user *user);
+
 /** Who may see whom may be another: whoever looks is told of all owners again. */
 void inventories_retell(struct inventories *inventories);
 
@@ -82,9 +85,11 @@ struct owner *inventories_after(
 	const struct inventories *inventories, uint64_t generation, struct owner *from);
 /** Its place in the table, from 0: always the same. */
 uint32_t inventories_index(const struct inventories *inventories, const struct owner *owner);
-/** A sealed memfd with what is kept of that owner; without an owner, or a file, with an empty list.
- * Returns it (the caller's) or a negative errno.
+/**
+ * A sealed memfd with what is kept of that owner, an empty list without an owner or a file; behind it
+ * *ret_n_running times a struct ipc_running. Returns it (the caller's) or a negative errno.
  */
-int inventories_open(struct inventories *inventories, const struct owner *owner);
+int inventories_open(
+	struct inventories *inventories, const struct owner *owner, uint32_t *ret_n_running);
 
 #endif

@@ -154,6 +154,7 @@ release(struct lease *lease, enum ipc_gone how)
 	lease->state = LEASE_FREE;
 	lease->over = true;
 	wishes_lease_gone(&user->child, &gone);
+	inventories_vms_changed(user);
 	growth_over(lease);
 	leases_settle(lease);
 }
@@ -441,6 +442,7 @@ leases_force_stop(const struct user *user, uint32_t id)
 		return -ENOENT;
 	lease->forced = true;
 	leases_stop(user, id);
+	inventories_vms_changed(user);
 	return 0;
 }
 
@@ -470,10 +472,13 @@ frozen(struct question *question, int err, const void *body, int *fds)
 	/* Without a ledger there is no leaf of what runs. */
 	if (err == -ENOENT)
 		err = lease->over ? -ESRCH : -EOPNOTSUPP;
-	if (err == 0 && !lease->over)
+	if (err == 0 && !lease->over) {
 		log_info("lease %s " LEASE_FMT, lease->freeze ? "frozen" : "thawed",
 			LEASE_ARGS(lease));
-	lease->frozen(lease->frozen_arg, err);
+		lease->frozen = lease->freeze;
+		inventories_vms_changed(lease->user);
+	}
+	lease->freeze_done(lease->freeze_arg, err);
 	leases_settle(lease);
 }
 
@@ -489,8 +494,8 @@ leases_freeze(const struct user *user, uint32_t id, bool on, leases_done_fn *don
 	if (lease->freezing.open)
 		return -EBUSY;
 	lease->freeze = on;
-	lease->frozen = done;
-	lease->frozen_arg = arg;
+	lease->freeze_done = done;
+	lease->freeze_arg = arg;
 	starter_ask(&broker_of(lease)->starter, &lease->freezing, &ops, LANE_KNOWN);
 	return 0;
 }
@@ -539,6 +544,7 @@ take_over(struct leases *leases, const struct ipc_leaf_found *found, int *pidfd)
 		log_warning("lease " LEASE_FMT
 			    ": what it was granted is not known, and not counted",
 			LEASE_ARGS(lease));
+	lease->frozen = found->frozen;
 	r = hold(lease, found->pid, take_fd(pidfd));
 	if (r < 0)
 		log_error("lease " LEASE_FMT " pid=%" PRIu32 " cannot be watched: %s",

@@ -68,10 +68,11 @@ struct lease {
 	struct timer retry;
 	struct question freezing;
 	bool freeze; /* what is asked for */
+	bool frozen;
 	struct growth growth;
 	bool over; /* nothing is left of it, but those questions */
-	leases_done_fn *frozen;
-	void *frozen_arg;
+	leases_done_fn *freeze_done;
+	void *freeze_arg;
 	struct net *nets; /* the first of what runs for its network */
 };
 

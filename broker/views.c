@@ -173,7 +173,8 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	/* Zero behind its end. */
 	(void)snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->name);
-	fd = inventories_open(inventories, ret->verbs != VERBS_NONE ? owner : NULL);
+	fd = inventories_open(
+		inventories, ret->verbs != VERBS_NONE ? owner : NULL, &ret->n_running);
 	if (fd < 0)
 		return fd;
 	view->cursor = owner;

@@ -13,45 +13,28 @@
 #include "protocol/rpc/frame.h"
 #include "protocol/rpc/types.h"
 
-enum act { ACT_STOP, ACT_FREEZE, ACT_THAW };
-
 static const struct {
 	int32_t number;
-	enum act act;
+	enum force_act act;
 } forced[] = {
-	{RPC_PROC_DOMAIN_DESTROY, ACT_STOP},
-	{RPC_PROC_DOMAIN_DESTROY_FLAGS, ACT_STOP},
-	{RPC_PROC_DOMAIN_SUSPEND, ACT_FREEZE},
-	{RPC_PROC_DOMAIN_RESUME, ACT_THAW},
+	{RPC_PROC_DOMAIN_DESTROY, FORCE_STOP},
+	{RPC_PROC_DOMAIN_DESTROY_FLAGS, FORCE_STOP},
+	{RPC_PROC_DOMAIN_SUSPEND, FORCE_FREEZE},
+	{RPC_PROC_DOMAIN_RESUME, FORCE_THAW},
 };
 
-static bool
-find(const struct rpc_procedure *procedure, enum act *ret)
+bool
+force_applies(const struct rpc_procedure *procedure, enum force_act *ret)
 {
 	for (size_t i = 0; i < sizeof(forced) / sizeof(*forced); i++) {
 		if (procedure->program != RPC_PROGRAM_REMOTE ||
 			procedure->number != forced[i].number)
 			continue;
-		*ret = forced[i].act;
+		if (ret)
+			*ret = forced[i].act;
 		return true;
 	}
 	return false;
-}
-
-bool
-force_applies(const struct rpc_procedure *procedure)
-{
-	enum act act;
-
-	return find(procedure, &act);
-}
-
-bool
-force_ends(const struct rpc_procedure *procedure)
-{
-	enum act act;
-
-	return find(procedure, &act) && act == ACT_STOP;
 }
 
 int
@@ -60,14 +43,14 @@ force_start(struct forces *forces, struct force *force, struct uplink *uplink,
 	force_fn *fn)
 {
 	const struct ipc_vm_freeze freeze = {.vm = *vm, .on = 1}, thaw = {.vm = *vm};
-	enum act act = ACT_STOP;
+	enum force_act act = FORCE_STOP;
 	int r;
 
-	ASSERT(find(procedure, &act));
-	if (act == ACT_STOP)
+	ASSERT(force_applies(procedure, &act));
+	if (act == FORCE_STOP)
 		r = uplink_ask_stop(uplink, vm, cookie);
 	else
-		r = uplink_ask_freeze(uplink, act == ACT_FREEZE ? &freeze : &thaw, cookie);
+		r = uplink_ask_freeze(uplink, act == FORCE_FREEZE ? &freeze : &thaw, cookie);
 	if (r != 0)
 		return r;
 	force->cookie = cookie;

@@ -31,10 +31,10 @@ struct force {
 
 LIST_HEAD(forces, force);
 
-/** Is it a call that can be forced? */
-bool force_applies(const struct rpc_procedure *procedure);
-/** Does the VM that it is about run no more, once it is forced? */
-bool force_ends(const struct rpc_procedure *procedure);
+enum force_act { FORCE_STOP = 1, FORCE_FREEZE, FORCE_THAW };
+
+/** Is it a call that can be forced? If so, *ret (unless that is NULL) is what is done then. */
+bool force_applies(const struct rpc_procedure *procedure, enum force_act *ret);
 
 /**
  * For the connection vm->conn_id, force that call, which force_applies() to. cookie is the view's own,

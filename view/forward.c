@@ -182,10 +182,11 @@ was_forced(struct force *force, int err)
 {
 	struct forward *forward = container_of(force, struct forward, force);
 	struct rpc_call *call = forward->call;
+	enum force_act act;
 
 	/* If it could not be, the error that the worker's silence made stands. */
-	if (err == 0 && force_ends(call->procedure))
-		owners_ended(forward->owners, forward->uid, forward->vm_id);
+	if (err == 0 && force_applies(call->procedure, &act))
+		owners_forced(forward->owners, forward->uid, forward->vm_id, act);
 	call_answer(call, err == 0 ? RPC_DONE : RPC_FAILED);
 }
 
@@ -197,7 +198,7 @@ force_it(struct forward *forward)
 	struct view_host *host = container_of(forward->owners, struct view_host, owners);
 	struct ipc_vm_stop vm = {.uid = forward->uid, .id = forward->vm_id};
 
-	if (!call->client || vm.id == 0 || !force_applies(call->procedure))
+	if (!call->client || vm.id == 0 || !force_applies(call->procedure, NULL))
 		return false;
 	vm.conn_id = call->client->conn.id;
 	return force_start(&host->forces, &forward->force, host->uplink, call->procedure, &vm,
@@ -310,7 +311,7 @@ send_to(struct rpc_call *call, const void *args, struct owner *owner, uint32_t v
 		.args = args,
 		.n_fds = call->n_fds,
 		.fds = call->fds,
-		.seconds = force_applies(call->procedure) ? FORCE_S : 0,
+		.seconds = force_applies(call->procedure, NULL) ? FORCE_S : 0,
 		.answer = answered};
 	if (channel_call(&route->channel, &forward->sent, &call->error) == RPC_LATER ||
 		force_it(forward))

@@ -19,8 +19,10 @@
 
 enum { RETRY_MS = 50 };
 
-enum { STATE_RUNNING = 1, STATE_SHUTOFF = 5 }; /* virDomainState */
-enum { SHUTOFF_DESTROYED = 2 };                /* virDomainShutoffReason */
+enum { STATE_RUNNING = 1, STATE_PAUSED = 3, STATE_SHUTOFF = 5 }; /* virDomainState */
+enum { RUNNING_UNPAUSED = 5 };                                   /* virDomainRunningReason */
+enum { PAUSED_USER = 1 };                                        /* virDomainPausedReason */
+enum { SHUTOFF_UNKNOWN = 0, SHUTOFF_DESTROYED = 2 };             /* virDomainShutoffReason */
 
 static void quiet_over(struct timer *timer);
 
@@ -65,20 +67,54 @@ drop_rows(struct owner *owner)
 	owner->n_untold = 0;
 }
 
+static void
+set_state(struct owner_vm *vm, uint32_t state, uint32_t reason)
+{
+	vm->state = state;
+	vm->reason = reason;
+	if (state == STATE_SHUTOFF)
+		vm->id = -1;
+}
+
+/*
+ * The broker's word on what runs goes before the worker's, which may stand still. `running` is n times
+ * a struct ipc_running, somewhere in memory. False: there is no such VM any more.
+ */
+static bool
+correct(struct owner_vm *vm, const char *running, uint32_t n)
+{
+	if (vm->id < 0)
+		return true;
+	for (uint32_t i = 0; i < n; i++) {
+		struct ipc_running one;
+
+		memcpy(&one, running + i * sizeof(one), sizeof(one));
+		if (one.id != (uint32_t)vm->id)
+			continue;
+		if (one.frozen)
+			set_state(vm, STATE_PAUSED, PAUSED_USER);
+		return true;
+	}
+	set_state(vm, STATE_SHUTOFF, SHUTOFF_UNKNOWN);
+	return vm->persistent;
+}
+
 /* Take the rows of a text that measure() has read to its end. */
 static int
-take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t bytes)
+take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t bytes,
+	uint32_t n_running)
 {
 	free_auto struct owner_vm *vms = calloc(n + 1, sizeof(*vms));
 	free_auto char *names = malloc(bytes + 1);
 	struct inventory_reader reader;
 	struct inventory_vm told;
+	struct owner_vm *vm = vms;
 	char *name = names;
 
 	if (!vms || !names)
 		return -ENOMEM;
 	inventory_read(&reader, text, size);
-	for (struct owner_vm *vm = vms; inventory_next(&reader, &told) == INVENTORY_VM; vm++) {
+	while (inventory_next(&reader, &told) == INVENTORY_VM) {
 		*vm = (struct owner_vm){.id = told.id > 0 ? (int32_t)told.id : -1,
 			.state = told.state,
 			.reason = told.reason,
@@ -89,12 +125,15 @@ take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t
 			.name = name};
 		memcpy(vm->uuid, told.uuid, UUID_SIZE);
 		owner_shown_uuid(owner, told.uuid, vm->shown);
+		if (!correct(vm, text + size, n_running))
+			continue;
 		name += sprintf(name, "%s%s", owner->prefix, told.name) + 1;
+		vm++;
 	}
 	drop_rows(owner);
+	owner->n_vms = (unsigned)(vm - vms);
 	owner->vms = take_ptr(vms);
 	owner->names = take_ptr(names);
-	owner->n_vms = n;
 	owner->n_untold = reader.n_left_out;
 	return 0;
 }
@@ -192,7 +231,7 @@ owners_told(
 }
 
 void
-owners_ended(struct owners *owners, uint32_t uid, uint32_t vm_id)
+owners_forced(struct owners *owners, uint32_t uid, uint32_t vm_id, enum force_act act)
 {
 	struct owner *owner = owners_find(owners, uid);
 
@@ -201,9 +240,12 @@ owners_ended(struct owners *owners, uint32_t uid, uint32_t vm_id)
 
 		if (vm->id <= 0 || (uint32_t)vm->id != vm_id)
 			continue;
-		vm->id = -1;
-		vm->state = STATE_SHUTOFF;
-		vm->reason = SHUTOFF_DESTROYED;
+		if (act == FORCE_STOP)
+			set_state(vm, STATE_SHUTOFF, SHUTOFF_DESTROYED);
+		else if (act == FORCE_FREEZE)
+			set_state(vm, STATE_PAUSED, PAUSED_USER);
+		else
+			set_state(vm, STATE_RUNNING, RUNNING_UNPAUSED);
 	}
 }
 
@@ -211,18 +253,18 @@ owners_ended(struct owners *owners, uint32_t uid, uint32_t vm_id)
 
 /* What cannot be read changes nothing, and is said. */
 static void
-read_rows(struct owner *owner, int fd)
+read_rows(struct owner *owner, int fd, uint32_t n_running)
 {
 	free_auto char *text = NULL;
 	const char *error = "there is no memory for it";
-	size_t size, bytes;
+	size_t size, bytes, behind = (size_t)n_running * sizeof(struct ipc_running);
 	unsigned n;
-	int r = memfd_read(fd, INVENTORY_MAX, &text, &size);
+	int r = memfd_read(fd, INVENTORY_MAX + behind, &text, &size);
 
-	if (r != 0)
+	if (r != 0 || size <= behind)
 		error = r < 0 ? strerror(-r) : "it is not sealed, or has a wrong size";
-	else if (measure(owner, text, size, &n, &bytes, &error) &&
-		 take_rows(owner, text, size, n, bytes) == 0)
+	else if (measure(owner, text, size - behind, &n, &bytes, &error) &&
+		 take_rows(owner, text, size - behind, n, bytes, n_running) == 0)
 		return;
 	log_warning("the inventory of %s cannot be read: %s", owner->label,
 		error ? error : "there is no memory for it");
@@ -234,7 +276,7 @@ quiet_over(struct timer *timer)
 	struct owner *owner = container_of(timer, struct owner, quiet);
 
 	if (owner->held_fd >= 0)
-		read_rows(owner, owner->held_fd);
+		read_rows(owner, owner->held_fd, owner->n_held);
 	fd_close(&owner->held_fd);
 }
 
@@ -311,8 +353,9 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int *f
 	if (owner->verbs != 0 && timer_is_set(&owner->quiet)) {
 		fd_close(&owner->held_fd);
 		owner->held_fd = take_fd(fd);
+		owner->n_held = found->n_running;
 	} else if (owner->verbs != 0) {
-		read_rows(owner, *fd);
+		read_rows(owner, *fd, found->n_running);
 	}
 	if (changed)
 		owners->changed(owners, owner);

@@ -22,6 +22,7 @@
 #include "protocol/ipc/inventory.h"
 #include "protocol/rpc/arena.h"
 #include "protocol/rpc/types.h"
+#include "view/force.h"
 
 /* How long an inventory may be on its way: what worker and broker each wait for more, and some. */
 enum { OWNERS_QUIET_MS = 600 };
@@ -56,7 +57,8 @@ struct owner {
 	 * and waits.
 	 */
 	struct timer quiet;
-	int held_fd; /* that inventory; -1: none */
+	int held_fd;     /* that inventory; -1: none */
+	uint32_t n_held; /* struct ipc_running behind it */
 };
 
 TAILQ_HEAD(owner_list, owner);
@@ -113,8 +115,11 @@ void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
 void owners_told(
 	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n);
 
-/** The broker has ended the VM with that id, and its worker may not say so for long. */
-void owners_ended(struct owners *owners, uint32_t uid, uint32_t vm_id);
+/**
+ * The broker has ended the VM with that id, has it stand still or go on, without its worker; what comes
+ * from the broker next says the same.
+ */
+void owners_forced(struct owners *owners, uint32_t uid, uint32_t vm_id, enum force_act act);
 
 /** By uid, or NULL. */
 struct owner *owners_find(const struct owners *owners, uint32_t uid);

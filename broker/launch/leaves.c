@@ -164,6 +164,15 @@ leaves_freeze(struct leaves *leaves, const struct ipc_leaf *vm, bool on)
 	return fd < 0 || write(fd, on ? "1" : "0", 1) != 1 ? -errno : 0;
 }
 
+/* Has it been asked to stand still? Without the file it cannot. */
+static bool
+is_frozen(int leaf_fd)
+{
+	char text[EVENTS_TEXT_MAX];
+
+	return ledger_read(leaf_fd, "cgroup.freeze", text, sizeof(text)) == 0 && text[0] == '1';
+}
+
 /* --- LEAF_NEXT ---------------------------------------------------------------------------- */
 
 static void
@@ -251,6 +260,7 @@ tell(struct leaves *leaves, uint32_t serial, const struct ipc_leaf *vm)
 		log_warning("uid=%" PRIu32 " vm=%" PRIu32
 			    ": what it was granted cannot be read: %s",
 			vm->uid, vm->id, strerror(-noted));
+	body.frozen = is_frozen(leaf_fd);
 	answer(leaves, IPC_LEAF_FOUND, serial, 0, &body, &end_fd);
 	return 0;
 }

@@ -363,7 +363,7 @@ ipc_check_leaf_found(const void *body)
 {
 	const struct ipc_leaf_found *found = body;
 
-	return ipc_check_leaf(&found->leaf) && found->zero == 0 &&
+	return ipc_check_leaf(&found->leaf) && found->frozen <= 1 &&
 	       (is_grant(&found->grant) || is_zero(&found->grant, sizeof found->grant));
 }
 
@@ -388,8 +388,7 @@ ipc_check_inventory_found(const void *body)
 	const struct ipc_inventory_found *found = body;
 
 	return found->generation != 0 && is_unprivileged(found->uid) && is_verb_set(found->verbs) &&
-	       found->own <= 1 && found->system <= 1 && found->worker <= 1 &&
-	       is_zero(found->zero, sizeof found->zero) &&
+	       found->own <= 1 && found->system <= 1 && found->worker <= 1 && found->zero == 0 &&
 	       is_string(found->name, sizeof found->name) &&
 	       (found->name[0] == '\0' || account_name_valid(found->name)) &&
 	       is_string(found->reason, sizeof found->reason) &&

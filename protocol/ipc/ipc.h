@@ -191,7 +191,9 @@ enum ipc_type {
 	IPC_INVENTORY_NEXT = 48,
 	/*
 	 * broker -> child, 1 descriptor: a sealed memfd with the inventory, of at most INVENTORY_MAX
-	 * bytes of the owner's making. -ENOENT: nothing is newer.
+	 * bytes of the owner's making, and behind it what the broker knows: a struct ipc_running for
+	 * each of her VMs that runs. What is not among them does not run, whatever her worker said
+	 * last. -ENOENT: nothing is newer.
 	 */
 	IPC_INVENTORY_FOUND = 49,
 	/*
@@ -523,8 +525,8 @@ struct ipc_leaf_freeze {
 
 struct ipc_leaf_found {
 	struct ipc_leaf leaf;
-	uint32_t pid; /* 0: the descriptor is no pidfd */
-	uint32_t zero;
+	uint32_t pid;           /* 0: the descriptor is no pidfd */
+	uint32_t frozen;        /* 1: it stands still, by LEAF_FREEZE */
 	struct ipc_grant grant; /* zero: nobody has written down what it was granted */
 };
 
@@ -537,6 +539,12 @@ struct ipc_inventory_next {
 	uint64_t after; /* a generation, or 0 */
 };
 
+/* A VM that runs; one that is being ended does not. */
+struct ipc_running {
+	uint32_t id;
+	uint32_t frozen; /* 1: it stands still, by VM_FREEZE */
+};
+
 struct ipc_inventory_found {
 	uint64_t generation; /* never 0; higher with every change of any owner's */
 	uint32_t uid;        /* the owner's */
@@ -544,7 +552,8 @@ struct ipc_inventory_found {
 	uint8_t own;         /* 1: they are the principal's own (root's are the system account's) */
 	uint8_t system;      /* 1: they are the system account's */
 	uint8_t worker;      /* 1: the owner's worker runs, just now */
-	uint8_t zero[5];
+	uint8_t zero;
+	uint32_t n_running;          /* struct ipc_running, behind the inventory */
 	char name[IPC_NAME_MAX];     /* of the owner's account; "" where it is not known */
 	char reason[IPC_REASON_MAX]; /* why not all verbs, as in CONN_PASS */
 };

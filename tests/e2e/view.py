@@ -62,6 +62,12 @@ def frozen():
         return dict(line.split() for line in file)["frozen"]
 
 
+def in_state(state, uri=SYSTEM):
+    """The machines in it, as a list says."""
+    return host.virsh("root", "list", "--name", f"--state-{state}", uri=uri,
+                      options=("-r",) if uri == SYSTEM_RO else ()).split()
+
+
 def root(*words, uri=SYSTEM):
     return host.virsh("root", *words, uri=uri)
 
@@ -156,8 +162,16 @@ def _():
     try:
         root("suspend", "bob:box")
         wait(lambda: frozen() == "1", "its leaf stands still")
+        tap.equal(in_state("paused"), ["bob:box"], "what root sees standing still")
+        tap.equal(in_state("paused", SYSTEM_RO), ["bob:box"], "and another view")
         root("destroy", "bob:box")
         wait(lambda: not vm.qemus("bob"), "its QEMU has ended")
+        tap.equal(in_state("running") + in_state("paused"), [], "what root sees running")
+        wait(lambda: in_state("paused", SYSTEM_RO) == [], "another view sees it")
+        # It came back with the next inventory, of whomever.
+        vm.define("alice", "new", 3)
+        wait(lambda: "alice:new" in names(), "what alice has made")
+        tap.equal(in_state("running") + in_state("paused"), [], "what root sees running then")
     finally:
         # The broker may have ended it meanwhile: it took no connection.
         with contextlib.suppress(ProcessLookupError):

@@ -50,8 +50,10 @@ expect_answer(int fd, enum ipc_type type, struct packet *ret)
 	expect(fd, type, ret);
 }
 
+/* And what of the owner's runs; `running` has room for as many as she has. */
 static inline int
-next(const struct kid *kid, uint64_t after, struct ipc_inventory_found *ret, const char *text)
+next_running(const struct kid *kid, uint64_t after, struct ipc_inventory_found *ret,
+	const char *text, struct ipc_running *running)
 {
 	AUTO(packet_fini) struct packet answer;
 	struct ipc_inventory_next body = {.after = after};
@@ -65,8 +67,18 @@ next(const struct kid *kid, uint64_t after, struct ipc_inventory_found *ret, con
 	if (header_of(&answer).err < 0)
 		return header_of(&answer).err;
 	CHECK(memfd_read(answer.fds[0], INVENTORY_MAX, &data, &size) == 0);
-	CHECK_STR(data, text);
+	CHECK(size == strlen(text) + ret->n_running * sizeof *running);
+	CHECK(memcmp(data, text, strlen(text)) == 0);
+	memcpy(running, data + strlen(text), ret->n_running * sizeof *running);
 	return 0;
+}
+
+static inline int
+next(const struct kid *kid, uint64_t after, struct ipc_inventory_found *ret, const char *text)
+{
+	struct ipc_running running[8];
+
+	return next_running(kid, after, ret, text, running);
 }
 
 static inline int

@@ -93,6 +93,49 @@ test_freeze_vm(void)
 	end_scene(&scene);
 }
 
+/* What runs of whose, and what stands still, is told with what she has. */
+static void
+expect_running(
+	const struct scene *scene, uint64_t *generation, uint32_t n, uint32_t id, bool frozen)
+{
+	struct ipc_running running[8] = {{.id = 0}};
+	struct ipc_inventory_found found;
+
+	CHECK(next_running(&scene->view, *generation, &found, "+1\n", running) == 0);
+	CHECK(found.uid == ALICE && found.n_running == n);
+	CHECK(running[0].id == id && running[0].frozen == frozen);
+	*generation = found.generation;
+	CHECK(next(&scene->view, *generation, &found, NULL) == -ENOENT);
+}
+
+static void
+test_told(void)
+{
+	AUTO(packet_fini) struct packet notice, leaf, done;
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct vm vm = vm_for(&scene.alice, ALICE, 1);
+	struct ipc_vm_freeze freeze = freeze_of(&scene, ALICE, vm.id, true);
+	uint64_t generation = broker.inventories.generation;
+	struct ipc_inventory_found found;
+
+	CHECK(next(&scene.view, generation, &found, NULL) == -ENOENT);
+	say(scene.view.link, (struct ipc_header){.type = IPC_VM_FREEZE, .serial = 9}, &freeze,
+		sizeof freeze, NULL, 0);
+	expect(starter_fd, IPC_LEAF_FREEZE, &leaf);
+	answer(starter_fd, &leaf, NULL, 0, NULL, 0);
+	expect(scene.view.link, IPC_INVENTORY_CHANGED, &notice);
+	expect(scene.view.link, IPC_VM_FROZEN, &done);
+	expect_running(&scene, &generation, 1, vm.id, true);
+	/* It runs no more from the ask on, and is told again when nothing of it is left. */
+	CHECK(stop_vm(&scene, ALICE, vm.id) == 0);
+	expect_running(&scene, &generation, 0, 0, false);
+	reap(&vm.kid, SIGKILL);
+	end_leaf(ALICE, vm.id, 1, 0);
+	expect_running(&scene, &generation, 0, 0, false);
+	fd_close(&vm.sock);
+	end_scene(&scene);
+}
+
 /* `power` is needed: there is none on the read-only socket. */
 static void
 test_no_power(void)
@@ -122,6 +165,7 @@ main(void)
 	log_open("broker_powered", 0);
 	TEST("a machine is ended without its worker", test_stop_vm);
 	TEST("a machine stands still without its worker", test_freeze_vm);
+	TEST("who looks is told what runs and what stands still", test_told);
 	TEST("without the verb nothing of that is done", test_no_power);
 	return TEST_END();
 }

@@ -87,6 +87,28 @@ is_granted_more(void)
 	CHECK(end_leaf(s, ALICE, 7) == 0 && has_ended(&answer));
 }
 
+/* What stands still is told so to the next broker. */
+static void
+is_found_standing_still(void)
+{
+	starter_auto struct starter *first = start_counted();
+	answer_auto struct answer vm, told, other;
+	struct ipc_leaf_found found = {.pid = 0};
+
+	start_vm(first, ALICE, 7, &vm);
+	CHECK(ask_freeze(first, 7, 1) == 0);
+	CHECK(starter_stop(first) == 0);
+	starter_auto struct starter *second = start_counted();
+	CHECK(next_leaf(second, &found, &told) == 0 && found.leaf.id == 7 && found.frozen == 1);
+	CHECK(end_leaf(second, ALICE, 7) == 0 && has_ended(&vm));
+	start_vm(second, ALICE, 8, &other);
+	CHECK(starter_stop(second) == 0);
+	answer_fini(&told);
+	starter_auto struct starter *third = start_counted();
+	CHECK(next_leaf(third, &found, &told) == 0 && found.leaf.id == 8 && found.frozen == 0);
+	CHECK(end_leaf(third, ALICE, 8) == 0 && has_ended(&other));
+}
+
 /* What a note may be, to the letter. */
 static void
 notes_are_read_to_the_letter(void)
@@ -164,6 +186,7 @@ main(int argc, char **argv)
 	TEST("a note is read to the letter", notes_are_read_to_the_letter);
 	TEST("what is granted can be changed", is_granted_more);
 	TEST("a VM stands still, goes on, and ends while it stands still", stands_still);
+	TEST("what stands still is found so by the next starter", is_found_standing_still);
 	TEST("what must be limited, and cannot be, is not started", starts_nothing_without_limits);
 	remove_cgroup(cgroup);
 	remove_place();

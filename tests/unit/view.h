@@ -42,7 +42,8 @@ enum worker_mode {
 struct told {
 	uint64_t generation; /* 0: there is none */
 	struct ipc_inventory_found found;
-	char text[1024]; /* of the inventory */
+	char text[1024];        /* of the inventory */
+	uint32_t ended, frozen; /* ids that are there, and do not run, or stand still */
 	enum worker_mode mode;
 };
 
@@ -299,6 +300,29 @@ broker_send(enum ipc_type type, uint32_t serial, int err, const void *body, size
 		0);
 }
 
+/* The inventory, and what of it runs by the broker's count. */
+static inline int
+broker_inventory(struct told *next)
+{
+	struct inventory_reader reader;
+	struct inventory_vm vm;
+	int fd = memfd_begin("inventory");
+
+	ASSERT(fd >= 0 && fd_write_all(fd, next->text, strlen(next->text)) == 0);
+	next->found.n_running = 0;
+	inventory_read(&reader, next->text, strlen(next->text));
+	while (inventory_next(&reader, &vm) == INVENTORY_VM) {
+		struct ipc_running running = {.id = vm.id, .frozen = vm.id == next->frozen};
+
+		if (vm.id == 0 || vm.id == next->ended)
+			continue;
+		ASSERT(fd_write_all(fd, &running, sizeof(running)) == 0);
+		next->found.n_running++;
+	}
+	ASSERT(memfd_seal(fd) == 0);
+	return fd;
+}
+
 static inline void
 broker_found(uint32_t serial, uint64_t after)
 {
@@ -314,8 +338,7 @@ broker_found(uint32_t serial, uint64_t after)
 		return;
 	}
 	next->found.generation = next->generation;
-	fd = memfd_make("inventory", next->text, strlen(next->text));
-	ASSERT(fd >= 0);
+	fd = broker_inventory(next);
 	broker_send(IPC_INVENTORY_FOUND, serial, 0, &next->found, sizeof(next->found), fd);
 	fd_close(&fd);
 }

@@ -183,6 +183,44 @@ test_changes(void)
 	rig_stop();
 }
 
+/* What the broker says of what runs goes before the worker's word, which may be old. */
+static void
+test_runs(void)
+{
+	struct rpc_domain dom;
+	int sock;
+
+	rig_start();
+	sock = rig_open();
+	rig.told[1].frozen = 8;
+	tell(1, 1001, "bob", VERBS_ALL,
+		"8\t1\t1\tp\t" UUID_A "\tbox\n9\t1\t1\t-\t" UUID_C "\tdb\n+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	CHECK_STR(names(sock, 0x10), " web bob:db");
+	CHECK_STR(names(sock, 0x20), " bob:box");
+	rig.told[1].frozen = 0;
+	rig.told[1].ended = 8;
+	tell(1, 1001, "bob", VERBS_ALL,
+		"8\t1\t1\tp\t" UUID_A "\tbox\n9\t1\t1\t-\t" UUID_C "\tdb\n+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	CHECK(look_up(sock, "bob:box", &dom) == 0 && dom.id == -1);
+	CHECK_STR(names(sock, 0x40), " box bob:box system:box");
+	/* Without a definition there is none any more. */
+	rig.told[1].ended = 9;
+	tell(1, 1001, "bob", VERBS_ALL,
+		"8\t1\t1\tp\t" UUID_A "\tbox\n9\t1\t1\t-\t" UUID_C "\tdb\n+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	CHECK_STR(names(sock, 0), " box web bob:box system:box");
+	fd_close(&sock);
+	rig_stop();
+}
+
 /* An account that is called "system" is not the system account, and none at all has a number. */
 static void
 test_names(void)
@@ -227,6 +265,7 @@ main(void)
 	TEST("a machine is found by name, UUID and id", test_look_up);
 	TEST("an id that several claim is the principal's own, or nobody's", test_ids_twice);
 	TEST("what changes is told by the broker; a text that lies changes nothing", test_changes);
+	TEST("the broker's word on what runs goes before the worker's", test_runs);
 	TEST("no account passes for another", test_names);
 	TEST("qemu:///session is the principal's own", test_session);
 	return TEST_END();
