@@ -17,7 +17,6 @@ enum listed_flag {
 	LIST_PAUSED = 0x20,
 	LIST_SHUTOFF = 0x40,
 	LIST_OTHER = 0x80,
-	LIST_MANAGEDSAVE = 0x100,
 	LIST_NO_MANAGEDSAVE = 0x200,
 	LIST_AUTOSTART = 0x400,
 	LIST_NO_AUTOSTART = 0x800,
@@ -33,9 +32,8 @@ static const uint32_t groups[] = {0x3, 0xc, 0xf0, 0x300, 0xc00, 0x3000, 0xc000};
 static uint32_t
 traits_of(const struct listed *listed)
 {
-	uint32_t traits = LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
+	uint32_t traits = LIST_NO_MANAGEDSAVE | LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
 
-	traits |= listed->saved ? LIST_MANAGEDSAVE : LIST_NO_MANAGEDSAVE;
 	traits |= listed->persistent ? LIST_PERSISTENT : LIST_TRANSIENT;
 	traits |= listed->active ? LIST_ACTIVE : LIST_INACTIVE;
 	traits |= listed->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART;

@@ -19,7 +19,7 @@ enum {
 
 /** What a list asks of a domain. */
 struct listed {
-	bool active, persistent, autostart, saved;
+	bool active, persistent, autostart;
 	uint32_t state; /* virDomainState */
 };
 

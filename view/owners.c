@@ -120,8 +120,6 @@ take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t
 			.reason = told.reason,
 			.persistent = told.persistent,
 			.autostart = told.autostart,
-			.saved = told.saved,
-			.updated = told.updated,
 			.name = name};
 		memcpy(vm->uuid, told.uuid, UUID_SIZE);
 		owner_shown_uuid(owner, told.uuid, vm->shown);

@@ -32,7 +32,7 @@ enum { OWNER_PREFIX_SIZE = IPC_NAME_MAX + 1, SHOWN_NAME_MAX = IPC_NAME_MAX + INV
 struct owner_vm {
 	int32_t id; /* -1: it does not run */
 	uint32_t state, reason;
-	bool persistent, autostart, saved, updated;
+	bool persistent, autostart;
 	uint8_t uuid[UUID_SIZE];  /* its own */
 	uint8_t shown[UUID_SIZE]; /* under which this view has it */
 	char *name;               /* as shown; of the owner's `names` */

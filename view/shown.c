@@ -12,7 +12,6 @@ shown_passes(const struct owner_vm *vm, uint32_t flags)
 	struct listed listed = {.active = vm->id > 0,
 		.persistent = vm->persistent,
 		.autostart = vm->autostart,
-		.saved = vm->saved,
 		.state = vm->state};
 
 	return listed_passes(&listed, flags);

@@ -19,8 +19,8 @@ enum {
 	REST_MAX = sizeof "+4294967295\n" - 1,
 	NUMBER_MAX = 10,
 	/* Three numbers, flags, UUID, name, five tabs, the end of the line. */
-	LINE_MAX_SIZE = 3 * NUMBER_MAX + 4 + UUID_TEXT_SIZE - 1 + INVENTORY_NAME_MAX + 6,
-	N_FLAGS = 4
+	LINE_MAX_SIZE = 3 * NUMBER_MAX + 2 + UUID_TEXT_SIZE - 1 + INVENTORY_NAME_MAX + 6,
+	N_FLAGS = 2
 };
 
 /* --- what reader and writer ask alike ------------------------------------------------------ */
@@ -65,10 +65,6 @@ format_flags(const struct inventory_vm *vm, char ret[static N_FLAGS + 1])
 		ret[n++] = 'p';
 	if (vm->autostart)
 		ret[n++] = 'a';
-	if (vm->saved)
-		ret[n++] = 'm';
-	if (vm->updated)
-		ret[n++] = 'u';
 	if (n == 0)
 		ret[n++] = '-';
 	ret[n] = '\0';
@@ -166,8 +162,6 @@ read_flags(const char **at, struct inventory_vm *vm)
 
 	vm->persistent = memchr(*at, 'p', length);
 	vm->autostart = memchr(*at, 'a', length);
-	vm->saved = memchr(*at, 'm', length);
-	vm->updated = memchr(*at, 'u', length);
 	n = format_flags(vm, again);
 	if (length != n || memcmp(*at, again, n) != 0)
 		return false;

@@ -10,8 +10,7 @@
  *   id      0 when it does not run
  *   state   virDomainState
  *   reason  of that state
- *   flags   p: it has a definition; a: it starts with the host; m: its memory was saved; u: its
- *           definition is another than what runs; in this order, "-" without any
+ *   flags   p: it has a definition; a: it starts with the host; in this order, "-" without any
  *   UUID    its own, 36 characters in lower case
  *   name    1 to 200 bytes of UTF-8 without control characters, '/' or ':', no '.' in front
  *
@@ -34,7 +33,7 @@ struct inventory_vm {
 	uint32_t id; /* at most INT32_MAX; 0: it does not run */
 	uint32_t state;
 	uint32_t reason; /* at most INT32_MAX */
-	bool persistent, autostart, saved, updated;
+	bool persistent, autostart;
 	uint8_t uuid[UUID_SIZE];
 	char name[INVENTORY_NAME_MAX + 1];
 };

@@ -25,7 +25,7 @@ static void
 test_text(void)
 {
 	static const char want[] = "0\t5\t0\tp\t" UUID "\ta\n"
-				   "2147483647\t1\t5\tpamu\t" UUID "\tb c\n"
+				   "2147483647\t1\t5\tpa\t" UUID "\tb c\n"
 				   "7\t3\t0\t-\t" UUID "\t\xc3\xbc\n"
 				   "+0\n";
 	struct inventory_vm a = vm("a"), b = vm("b c"), c = vm("\xc3\xbc"), got;
@@ -37,7 +37,7 @@ test_text(void)
 	b.id = INT32_MAX;
 	b.state = 1;
 	b.reason = 5;
-	b.autostart = b.saved = b.updated = true;
+	b.autostart = true;
 	c.id = 7;
 	c.state = 3;
 	c.persistent = false;

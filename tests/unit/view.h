@@ -488,7 +488,7 @@ tell_usual(void)
 		"0\t5\t1\tp\t" UUID_A "\tbox\n7\t1\t1\tpa\t" UUID_B "\tweb\n+0\n")
 		->found.own = 1;
 	tell(1, 1001, "bob", VERBS_ALL,
-		"8\t3\t1\t-\t" UUID_A "\tbox\n0\t5\t2\tpm\t" UUID_C "\tdb\n+0\n");
+		"8\t3\t1\t-\t" UUID_A "\tbox\n0\t5\t2\tp\t" UUID_C "\tdb\n+0\n");
 	tell(2, 990, "qemud-vm", VERBS_VIEW, "0\t5\t0\tp\t" UUID_A "\tbox\n+0\n")->found.system = 1;
 }
 
