@@ -92,6 +92,7 @@ broker_init(struct broker *broker)
 	tools_init(&broker->tools, broker);
 	/* root's entry, which no connection can take: what it resolves to is asked at the start. */
 	authority_init(&broker->authority, broker);
+	leavers_init(&broker->leavers, broker);
 	r = rulebook_init(&broker->rulebook, broker);
 	if (r == 0)
 		r = conns_init(&broker->conns, broker->max_conns + BROKER_SPARE_CONNS);
@@ -121,6 +122,7 @@ broker_fini(struct broker *broker)
 	audit_fini(&broker->audit);
 	autostart_fini(&broker->autostart);
 	authority_stop(&broker->authority);
+	leavers_stop(&broker->leavers);
 	rulebook_fini(&broker->rulebook);
 	tools_fini(&broker->tools);
 	nets_fini(&broker->nets);
@@ -311,6 +313,7 @@ broker_start(struct broker *broker, int starter_fd)
 	look_up_view(broker);
 	rulebook_start(&broker->rulebook);
 	authority_start(&broker->authority);
+	leavers_start(&broker->leavers);
 	leases_find(&broker->leases);
 	audit_record(&broker->audit, &(struct audit_event){.kind = AUDIT_BROKER_START},
 		"version " QEMUD_VERSION);
@@ -369,6 +372,7 @@ broker_stop(struct broker *broker)
 	broker->stopping = true;
 	autostart_stop(&broker->autostart);
 	authority_stop(&broker->authority);
+	leavers_stop(&broker->leavers);
 	notify_send(broker->notify_fd, "STOPPING=1");
 	for (int i = 0; i < 2; i++)
 		listener_stop(&broker->listeners[i]);

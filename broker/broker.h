@@ -20,6 +20,7 @@
 #include "broker/config.h"
 #include "broker/conns.h"
 #include "broker/inventories.h"
+#include "broker/leavers.h"
 #include "broker/leases.h"
 #include "broker/listener.h"
 #include "broker/nets.h"
@@ -56,6 +57,7 @@ struct broker {
 
 	struct rulebook rulebook;
 	struct authority authority;
+	struct leavers leavers;
 	struct conns conns;
 	struct users users;
 	struct starter starter;

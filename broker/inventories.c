@@ -81,8 +81,8 @@ add(struct inventories *inventories, uint32_t uid)
 	return owner;
 }
 
-static struct owner *
-find(const struct inventories *inventories, uint32_t uid)
+struct owner *
+inventories_find(const struct inventories *inventories, uint32_t uid)
 {
 	for (uint32_t i = 0; i < inventories->n; i++)
 		if (inventories->table[i].uid == uid)
@@ -96,7 +96,7 @@ owner_of(struct inventories *inventories, struct user *user)
 	struct inventory_share *share = &user->inventory;
 
 	if (!share->owner)
-		share->owner = find(inventories, user->uid);
+		share->owner = inventories_find(inventories, user->uid);
 	if (!share->owner)
 		share->owner = add(inventories, user->uid);
 	return share->owner;
@@ -105,13 +105,15 @@ owner_of(struct inventories *inventories, struct user *user)
 void
 inventories_expect(struct inventories *inventories, const struct account *account)
 {
-	struct owner *owner = find(inventories, account->uid);
+	struct owner *owner = inventories_find(inventories, account->uid);
 
-	if (owner)
+	if (owner && !owner->dropped)
 		return;
-	owner = add(inventories, account->uid);
+	if (!owner)
+		owner = add(inventories, account->uid);
 	if (!owner)
 		return;
+	owner->dropped = false;
 	(void)snprintf(owner->name, sizeof owner->name, "%s", account->name);
 	touch(inventories, owner);
 	views_owner_changed(&inventories->broker->views, owner);
@@ -273,6 +275,7 @@ store(struct inventories *inventories, struct owner *owner, size_t size)
 		return r;
 	memcpy(owner->digest, sum, sizeof sum);
 	owner->read = true;
+	owner->dropped = false;
 	log_debug("uid=%" PRIu32 ": its inventory has changed, %zu bytes", owner->uid, size);
 	touch(inventories, owner);
 	views_owner_changed(&inventories->broker->views, owner);
@@ -304,10 +307,26 @@ inventories_retell(struct inventories *inventories)
 }
 
 void
+inventories_drop(struct inventories *inventories, struct owner *owner)
+{
+	char name[NAME_SIZE];
+
+	file_name(name, owner->uid);
+	if (unlinkat(inventories->broker->places.inventory_fd, name, 0) < 0 && errno != ENOENT)
+		log_warning("uid=%" PRIu32 ": its inventory cannot be dropped: %s", owner->uid,
+			strerror(errno));
+	owner->dropped = true;
+	owner->read = false;
+	owner->gone_ns = 0;
+	touch(inventories, owner);
+	views_owner_changed(&inventories->broker->views, owner);
+}
+
+void
 inventories_vms_changed(const struct user *user)
 {
 	struct inventories *inventories = &user->child.broker->inventories;
-	struct owner *owner = find(inventories, user->uid);
+	struct owner *owner = inventories_find(inventories, user->uid);
 
 	/* Of whom nothing was ever told nothing can be wrong. */
 	if (!owner || owner->generation == 0)

@@ -27,6 +27,8 @@ struct owner {
 	struct owner *prev, *next; /* by generation */
 	uint32_t uid;
 	uint64_t generation; /* of its last change */
+	uint64_t gone_ns;    /* since when it has no account, as far as is known; 0: it has one */
+	bool dropped;        /* nothing is kept any more, until it lists something again */
 	bool read;           /* digest is of what the file holds */
 	uint8_t digest[SHA256_SIZE];
 	char name[ACCOUNT_NAME_MAX]; /* "": not known */
@@ -83,6 +85,10 @@ void inventories_retell(struct inventories *inventories);
 /** The first owner that has changed after that generation, behind `from` if that is it; or NULL. */
 struct owner *inventories_after(
 	const struct inventories *inventories, uint64_t generation, struct owner *from);
+/** The owner of that uid, or NULL. */
+struct owner *inventories_find(const struct inventories *inventories, uint32_t uid);
+/** Nothing of it is kept any more: who looks is told once, and then of nothing. */
+void inventories_drop(struct inventories *inventories, struct owner *owner);
 /** Its place in the table, from 0: always the same. */
 uint32_t inventories_index(const struct inventories *inventories, const struct owner *owner);
 /**

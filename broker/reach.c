@@ -23,11 +23,3 @@ reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid)
 {
 	return uid == 0 ? reach_is_system(broker, owner_uid) : uid == owner_uid;
 }
-
-uint32_t
-reach_over(const struct broker *broker, uint32_t uid, enum ipc_socket socket, uint32_t owner_uid)
-{
-	char reason[IPC_REASON_MAX];
-
-	return authority_over(&broker->authority, uid, socket, owner_uid, reason);
-}

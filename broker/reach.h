@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reach.h: whose VMs a connection reaches, and with which verbs: its ticket over others.
+ * reach.h: whose VMs are a principal's own, and which are the system account's?
  *
  * Runs in the broker, as root. The one place where that is asked: by what a view is told of, and by the
  * channels that it gets.
@@ -11,16 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "protocol/ipc/ipc.h"
-
 struct broker;
 
-/**
- * The verbs (protocol/verb.h) of a principal, connected to that socket, over the VMs of that owner;
- * 0: none are shown.
- */
-uint32_t reach_over(
-	const struct broker *broker, uint32_t uid, enum ipc_socket socket, uint32_t owner_uid);
 /** Are the owner's VMs what that principal has of her own? root's are the system account's. */
 bool reach_is_own(const struct broker *broker, uint32_t uid, uint32_t owner_uid);
 /** Are they the system account's? */

@@ -306,6 +306,7 @@ lookup_answered(struct question *question, int err, const void *body, int *fds)
 	if (user->leases.first)
 		serve_leases(broker, user);
 	autostart_looked_up(user);
+	leavers_looked_up(user);
 	if (user->uid == 0)
 		broker_system_known(broker);
 }

@@ -115,17 +115,24 @@ set_told(struct view *view, uint32_t index, bool told)
 		view->told[index / BITS] &= ~bit;
 }
 
+/* Over what the owner has, and why not all. */
 static uint32_t
-verbs_over(const struct view *view, uint32_t owner_uid)
+verbs_over(const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX])
 {
-	return reach_over(view->child.broker, view->uid, view->socket, owner_uid);
+	reason[0] = '\0';
+	if (owner->dropped)
+		return VERBS_NONE;
+	return authority_over(
+		&view->child.broker->authority, view->uid, view->socket, owner->uid, reason);
 }
 
 /* Is it a view's to know that there is this owner? It is told once that it is so no more. */
 static bool
 is_shown(const struct view *view, const struct owner *owner)
 {
-	return verbs_over(view, owner->uid) != VERBS_NONE ||
+	char reason[IPC_REASON_MAX];
+
+	return verbs_over(view, owner, reason) != VERBS_NONE ||
 	       was_told(view, inventories_index(&view->child.broker->inventories, owner));
 }
 
@@ -168,8 +175,7 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 		.system = reach_is_system(broker, owner->uid),
 		.worker = worker_runs(broker, owner->uid),
 	};
-	ret->verbs =
-		authority_over(&broker->authority, view->uid, view->socket, owner->uid, reason);
+	ret->verbs = verbs_over(view, owner, reason);
 	/* Zero behind its end. */
 	(void)snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->name);
@@ -308,12 +314,12 @@ views_open_channel(struct view *view, const struct ipc_message *message)
 	const struct owner *owner;
 	struct conn *conn;
 	char reason[IPC_REASON_MAX];
-	uint32_t verbs = authority_over(
-		&child->broker->authority, view->uid, view->socket, ask->uid, reason);
+	uint32_t verbs;
 	int r = 0;
 
 	if (!names_its_own(view, IPC_CHANNEL, ask->conn_id, ask->uid, &conn, &owner))
 		return;
+	verbs = verbs_over(view, owner, reason);
 	if (verbs == VERBS_NONE)
 		r = -EACCES;
 	else if (child->state != CHILD_SERVING)
@@ -338,11 +344,12 @@ find_powered(struct view *view, enum ipc_type type, const struct ipc_vm_stop *as
 {
 	const struct broker *broker = view->child.broker;
 	const struct owner *owner;
+	char reason[IPC_REASON_MAX];
 	struct conn *conn;
 
 	if (!names_its_own(view, type, ask->conn_id, ask->uid, &conn, &owner))
 		return 1;
-	if (!(verbs_over(view, ask->uid) & VERB_POWER))
+	if (!(verbs_over(view, owner, reason) & VERB_POWER))
 		return -EACCES;
 	*ret = users_find(&broker->users, ask->uid);
 	if (!*ret)

@@ -49,12 +49,13 @@ check_kept(uint32_t uid, const char *text)
 	const struct owner *owner = broker.inventories.first;
 	free_auto char *data = NULL;
 	fd_auto int fd = -1;
+	uint32_t n_running;
 	size_t size = 0;
 
 	while (owner && owner->uid != uid)
 		owner = owner->next;
 	CHECK(owner);
-	fd = inventories_open(&broker.inventories, owner);
+	fd = inventories_open(&broker.inventories, owner, &n_running);
 	CHECK(memfd_read(fd, INVENTORY_MAX, &data, &size) == 0);
 	CHECK_STR(data, text);
 }
@@ -224,6 +225,71 @@ test_next_broker(void)
 	stage_close();
 }
 
+/* The next owner whose turn it is is looked up, and that is the answer. */
+static void
+look_up(int err)
+{
+	be_due(&broker.leavers.timer);
+	if (err < 0)
+		resolve_error(err);
+	else
+		resolve(ALICE);
+	turn();
+}
+
+/* What was said a day ago. */
+static void
+a_day_later(void)
+{
+	struct owner *owner = inventories_find(&broker.inventories, ALICE);
+
+	CHECK(owner->gone_ns != 0);
+	owner->gone_ns = loop_now(&broker.loop) - LOOP_S(LEAVERS_AFTER_S);
+}
+
+static void
+test_dropped(void)
+{
+	const struct owner *owner;
+	struct kid alice;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	owner = broker.inventories.table;
+	tell(&alice, "+3\n", 3, 5);
+	CHECK(kept(&alice, 5) == 0);
+	look_up(-ENOENT);
+	a_day_later();
+	/* Her worker runs. */
+	look_up(-ENOENT);
+	CHECK(!owner->dropped && S_ISREG(file_of(ALICE).st_mode));
+	end_kid(&alice);
+	/* An error is no answer, nor is one alone. */
+	look_up(-EIO);
+	CHECK(owner->gone_ns == 0);
+	look_up(-ENOENT);
+	look_up(-ENOENT);
+	CHECK(!owner->dropped && S_ISREG(file_of(ALICE).st_mode));
+	a_day_later();
+	look_up(0);
+	CHECK(owner->gone_ns == 0);
+	look_up(-ENOENT);
+	a_day_later();
+	look_up(-ENOENT);
+	CHECK(owner->dropped && !S_ISREG(file_of(ALICE).st_mode));
+	/* She is not looked up any more, and comes back with what she lists. */
+	be_due(&broker.leavers.timer);
+	turn();
+	expect_nothing(starter_fd);
+	users_find(&broker.users, ALICE)->lookup_again_ns = 0;
+	alice = idle_worker(ALICE);
+	tell(&alice, "+3\n", 3, 6);
+	CHECK(kept(&alice, 6) == 0 && !owner->dropped);
+	check_kept(ALICE, "+3\n");
+	end_kid(&alice);
+	stage_close();
+}
+
 static void
 test_full(void)
 {
@@ -257,6 +323,7 @@ main(void)
 	TEST("the place to write to is as large as it is, whatever a worker does", test_place);
 	TEST("the refuser has nothing to list", test_refuser);
 	TEST("the next broker has what was kept", test_next_broker);
+	TEST("who has no account for a day leaves nothing", test_dropped);
 	TEST("more owners than there may be are told so", test_full);
 	TEST("no descriptor is left", test_nothing_left);
 	return TEST_END();

@@ -302,6 +302,7 @@ test_channel_read_only(void)
 static void
 test_owner_names(void)
 {
+	char reason[IPC_REASON_MAX];
 	struct scene scene = set_scene(IPC_SOCKET_RW);
 	struct ipc_inventory_found found;
 	struct kid system;
@@ -323,7 +324,8 @@ test_owner_names(void)
 	fd_close(&fd);
 	/* Somebody else's view of the system account. */
 	broker.views.table[0].uid = ALICE;
-	CHECK(reach_over(&broker, ALICE, IPC_SOCKET_RW, VM_UID) == VERBS_NONE);
+	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, VM_UID, reason) ==
+		VERBS_NONE);
 	broker.views.table[0].uid = 0;
 	end_kid(&system);
 	end_scene(&scene);
