@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reach.c: whose VMs a connection reaches; see reach.h.
+ * reach.c: whose VMs are a principal's own; see reach.h.
  *
  * Runs in the broker, as root. Decides by uids that the kernel told, by accounts as they were looked
  * up, and by no byte of anybody.
