@@ -85,13 +85,11 @@ struct ipc_share
 limits_share(const struct broker *broker, const struct user *user)
 {
 	struct policy_who who = authority_who(&broker->authority, user);
-	struct ipc_share share = {.tasks = 0};
 	struct policy_limits own;
+	uint64_t tasks;
 
 	policy_limits(rulebook_policy(&broker->rulebook), &who, &own);
-	if (own.of[POLICY_PIDS].value < INT32_MAX)
-		share.tasks = (uint32_t)own.of[POLICY_PIDS].value;
-	if (own.of[POLICY_CPU_WEIGHT].rule)
-		share.cpu_weight = (uint32_t)own.of[POLICY_CPU_WEIGHT].value;
-	return share;
+	tasks = own.of[POLICY_PIDS].value;
+	return (struct ipc_share){.tasks = tasks < INT32_MAX ? (uint32_t)tasks : INT32_MAX,
+		.cpu_weight = (uint32_t)own.of[POLICY_CPU_WEIGHT].value};
 }

@@ -24,7 +24,7 @@ void limits_read(const struct policy *policy, const struct policy_who *who, uint
 /** Those of that user, and of the host as a whole. */
 void limits_of(const struct broker *broker, const struct user *user, struct quota_limits *ret);
 
-/** What the policy says of all that runs for that user; zero where it says nothing. */
+/** What the policy says of all that runs for that user; the kernel's own values where no line does. */
 struct ipc_share limits_share(const struct broker *broker, const struct user *user);
 
 #endif

@@ -15,28 +15,13 @@
 #include "broker/users.h"
 #include "lib/log.h"
 #include "lib/take.h"
-#include "policy/limits.h"
 
 static void tell(struct user *user);
-
-static struct ipc_share
-now(const struct user *user)
-{
-	const struct ipc_share *said = &user->share.said;
-	struct ipc_share share = limits_share(user->child.broker, user);
-
-	/* As it is where nobody has said anything. */
-	if (share.tasks == 0 && said->tasks != 0)
-		share.tasks = INT32_MAX;
-	if (share.cpu_weight == 0 && said->cpu_weight != 0)
-		share.cpu_weight = POLICY_WEIGHT_DEFAULT;
-	return share;
-}
 
 struct ipc_share
 shares_say(struct user *user)
 {
-	user->share.said = now(user);
+	user->share.said = limits_share(user->child.broker, user);
 	return user->share.said;
 }
 
@@ -83,7 +68,7 @@ shares_tell(struct broker *broker)
 
 		if (user->uid == 0 || (!user->leases.first && child_is_absent(&user->child)))
 			continue;
-		share = now(user);
+		share = limits_share(broker, user);
 		if (share.tasks != user->share.said.tasks ||
 			share.cpu_weight != user->share.said.cpu_weight)
 			tell(user);

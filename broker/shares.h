@@ -22,10 +22,7 @@ struct share {
 	bool again;            /* it has changed since that was asked */
 };
 
-/**
- * What the policy says now, to be said to the starter: zero of what it says nothing and never has, so
- * that root's own setting stays.
- */
+/** What the policy says now, to be said to the starter. */
 struct ipc_share shares_say(struct user *user);
 /** The policy is another: so it is for all that runs. */
 void shares_tell(struct broker *broker);

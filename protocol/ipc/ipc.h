@@ -360,7 +360,7 @@ struct ipc_lease {
 	uint32_t code_mib; /* of translated code, that a QEMU without KVM keeps at most; else 0 */
 };
 
-/* Of all that runs for a user; 0: nothing is said, and it stays as it is. */
+/* Of all that runs for a user; 0: it stays as it is, as with the box of a tool. */
 struct ipc_share {
 	uint32_t tasks;      /* processes and threads; INT32_MAX: without a limit */
 	uint32_t cpu_weight; /* 1 to 10000: cgroup v2's cpu.weight */

@@ -194,12 +194,16 @@ test_shares(void)
 {
 	struct ipc_user_limit said[] = {{.uid = ALICE, .share = {.tasks = 500, .cpu_weight = 50}},
 		{.uid = ALICE, .share = {.tasks = INT32_MAX, .cpu_weight = 100}}};
+	struct ipc_share said_now;
 	struct kid alice;
 	int client;
 
 	ready_with("allow everyone manage own\n");
 	alice = first_connection(ALICE, &client);
 	(void)serve(&alice);
+	/* Where no line says anything the kernel's own holds, whatever an earlier broker had said. */
+	said_now = shares_say(users_find(&broker.users, ALICE));
+	CHECK(memcmp(&said_now, &said[1].share, sizeof said_now) == 0);
 	for (size_t i = 0; i < 2; i++) {
 		AUTO(packet_fini) struct packet ask = {.n_fds = 0};
 

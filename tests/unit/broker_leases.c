@@ -23,7 +23,8 @@ test_granted(void)
 		.n_files = LEASES_FILES,
 		.id = 1,
 		.uuid = {[15] = 7},
-		.grant = grant_of(7)};
+		.grant = grant_of(7),
+		.share = {.tasks = INT32_MAX, .cpu_weight = 100}};
 	struct vm vm, second, seed = running(1);
 	struct kid alice;
 	int pair[2], fds[2];
