@@ -149,7 +149,13 @@ $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/%):
 
 # --- objects and generated code ----------------------------------------------------------------
 
-$(B)/%.o: %.c | $(GEN_RPC)
+# What was made with other flags is made again.
+FLAGS	:= $(CC) $(CSTD) $(WARN) $(INCLUDE) $(EXTRA) $(CFLAGS) $(LDEXTRA) $(LDFLAGS)
+$(B)/gen/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+
+$(B)/%.o: %.c $(B)/gen/flags | $(GEN_RPC)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(COMPILE) -o $@ $<
@@ -163,7 +169,7 @@ $(B)/gen/places: FORCE
 	@echo '$(PLACES)' | cmp -s - $@ || echo '$(PLACES)' >$@
 FORCE:
 
-$(B)/gen/%.o: $(B)/gen/%.c
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/gen/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(COMPILE) -o $@ $<
