@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """proc.py: what the kernel says of a process, read from /proc, and waiting for its end."""
+import contextlib
 import os
 import select
 import subprocess
@@ -53,9 +54,19 @@ class Process:
         return [v.decode() for v in self._read("cmdline").split(b"\0")[:-1]]
 
     def descriptors(self):
-        """{number: what it is}, as the kernel names it."""
-        folder = f"/proc/{self.pid}/fd"
-        return {int(n): os.readlink(f"{folder}/{n}") for n in os.listdir(folder)}
+        """{number: what it is}, as the kernel names it; what is closed meanwhile is not there."""
+        folder, ret = f"/proc/{self.pid}/fd", {}
+        for number in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                ret[int(number)] = os.readlink(f"{folder}/{number}")
+        return ret
+
+    def threads(self):
+        """Each as a process of its own; what ends meanwhile is not there."""
+        for number in os.listdir(f"/proc/{self.pid}/task"):
+            thread = Process(f"{self.pid}/task/{number}")
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                yield number, thread.status()
 
     def namespace(self, kind):
         return os.readlink(f"/proc/{self.pid}/ns/{kind}")
