@@ -24,8 +24,8 @@ policy_key_word(unsigned key)
 	return choices_word(key, USE_KEY);
 }
 
-const char *
-policy_party_word(unsigned kind)
+static const char *
+party_word(unsigned kind)
 {
 	return choices_word(
 		kind, USE_SUBJECT | USE_LIMIT_SUBJECT | USE_NETWORK_SUBJECT | USE_TARGET);
@@ -41,7 +41,7 @@ const char *
 policy_party_text(
 	const struct policy *policy, const struct policy_party *party, char *buf, size_t size)
 {
-	const char *word = policy_party_word(party->kind);
+	const char *word = party_word(party->kind);
 
 	if (party->kind == POLICY_USER || party->kind == POLICY_GROUP)
 		(void)snprintf(buf, size, "%s %s", word, policy->names[party->n].text);

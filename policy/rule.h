@@ -75,7 +75,6 @@ struct policy_rule {
 /** The words of a verb, a key, a party; NULL for what is none. */
 const char *policy_verb_word(unsigned verb);
 const char *policy_key_word(unsigned key);
-const char *policy_party_word(unsigned kind);
 /** Does its value count KiB? */
 bool policy_key_is_memory(unsigned key);
 

@@ -31,10 +31,22 @@ static void timer_due(struct timer *timer);
 /* --- failure ------------------------------------------------------------------------------ */
 
 static void
+stop(struct channel_call *call)
+{
+	struct channel *channel = call->channel;
+
+	if (!channel)
+		return;
+	TAILQ_REMOVE(&channel->calls, call, entry);
+	channel->n_calls--;
+	call->channel = NULL;
+}
+
+static void
 answer(struct channel_call *call, const struct rpc_frame *reply, int *fds,
 	const struct rpc_error *error)
 {
-	channel_call_stop(call);
+	stop(call);
 	call->answer(call, reply, fds, error);
 }
 
@@ -86,18 +98,6 @@ fail_over(struct channel *channel)
 }
 
 /* --- calls -------------------------------------------------------------------------------- */
-
-void
-channel_call_stop(struct channel_call *call)
-{
-	struct channel *channel = call->channel;
-
-	if (!channel)
-		return;
-	TAILQ_REMOVE(&channel->calls, call, entry);
-	channel->n_calls--;
-	call->channel = NULL;
-}
 
 static void
 refuse_to_send(struct channel_call *call, const char *why)

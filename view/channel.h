@@ -118,8 +118,6 @@ void channel_opened(struct channel *channel, int err, int fd);
  * Call the worker; the answer comes from the loop. Returns RPC_LATER, or RPC_FAILED with the error.
  */
 int channel_call(struct channel *channel, struct channel_call *call, struct rpc_error *error);
-/** Nobody wants the answer any more. */
-void channel_call_stop(struct channel_call *call);
 /** Room to send a packet of a stream? Then append it to channel->wire.out, and channel_flush(). */
 bool channel_has_room(const struct channel *channel);
 void channel_flush(struct channel *channel);

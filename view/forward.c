@@ -47,8 +47,8 @@ forward_shown(const struct owner_vm *vm)
 	return ret;
 }
 
-int
-forward_no_domain(struct rpc_call *call, const struct rpc_domain *dom)
+static int
+no_domain(struct rpc_call *call, const struct rpc_domain *dom)
 {
 	char uuid[UUID_TEXT_SIZE];
 
@@ -82,7 +82,7 @@ name_one(struct rpc_domain *dom, void *arg)
 		/* One of those that her inventory has no room for, or nobody's: her worker knows. */
 		owner = own;
 	} else {
-		return forward_no_domain(named->call, dom);
+		return no_domain(named->call, dom);
 	}
 	if (named->owner && named->owner != owner)
 		return rpc_error_set(&named->call->error, VIR_ERR_INVALID_ARG, VIR_FROM_QEMU,

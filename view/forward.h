@@ -23,7 +23,5 @@ int forward_call(struct rpc_call *call, const void *args);
 
 /** A VM as this view shows it. */
 struct rpc_domain forward_shown(const struct owner_vm *vm);
-/** The error of a call about a domain that is not shown. Returns RPC_FAILED. */
-int forward_no_domain(struct rpc_call *call, const struct rpc_domain *dom);
 
 #endif

@@ -28,8 +28,8 @@ static void quiet_over(struct timer *timer);
 
 /* --- the rows of one owner ---------------------------------------------------------------- */
 
-void
-owner_shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
+static void
+shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
 	uint8_t ret[static UUID_SIZE])
 {
 	if (owner->own)
@@ -122,7 +122,7 @@ take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t
 			.autostart = told.autostart,
 			.name = name};
 		memcpy(vm->uuid, told.uuid, UUID_SIZE);
-		owner_shown_uuid(owner, told.uuid, vm->shown);
+		shown_uuid(owner, told.uuid, vm->shown);
 		if (!correct(vm, text + size, n_running))
 			continue;
 		name += sprintf(name, "%s%s", owner->prefix, told.name) + 1;
@@ -163,7 +163,7 @@ owner_show(const struct owner *owner, struct rpc_domain *dom, struct rpc_arena *
 	(void)snprintf(name, size, "%s%s", owner->prefix, dom->name);
 	dom->name = name;
 	memcpy(uuid, dom->uuid, UUID_SIZE);
-	owner_shown_uuid(owner, uuid, dom->uuid);
+	shown_uuid(owner, uuid, dom->uuid);
 	return true;
 }
 
@@ -193,7 +193,7 @@ told_vm(const struct owner *owner, const struct rpc_domain *dom)
 		vm.state = STATE_SHUTOFF;
 	vm.id = dom->id > 0 ? dom->id : -1;
 	memcpy(vm.uuid, dom->uuid, UUID_SIZE);
-	owner_shown_uuid(owner, dom->uuid, vm.shown);
+	shown_uuid(owner, dom->uuid, vm.shown);
 	return vm;
 }
 
@@ -367,6 +367,14 @@ static void ask(struct owners *owners);
 static void wake(struct owners *owners);
 
 static void
+wait_stop(struct owners *owners, struct owners_wait *wait)
+{
+	if (wait->waits)
+		TAILQ_REMOVE(&owners->waits, wait, entry);
+	wait->waits = false;
+}
+
+static void
 retry_due(struct timer *timer)
 {
 	struct owners *owners = container_of(timer, struct owners, retry);
@@ -385,7 +393,7 @@ wake(struct owners *owners)
 	/* Those who begin to wait meanwhile wait for a later round, and stand behind. */
 	while ((wait = TAILQ_FIRST(&owners->waits)) &&
 		(owners->over || wait->round <= owners->round)) {
-		owners_wait_stop(owners, wait);
+		wait_stop(owners, wait);
 		wait->fn(wait);
 	}
 }
@@ -451,14 +459,6 @@ owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn *fn)
 		timer_set(owners->loop, &owners->retry, loop_now(owners->loop), retry_due);
 	else
 		owners_refresh(owners);
-}
-
-void
-owners_wait_stop(struct owners *owners, struct owners_wait *wait)
-{
-	if (wait->waits)
-		TAILQ_REMOVE(&owners->waits, wait, entry);
-	wait->waits = false;
 }
 
 /* --- finding ------------------------------------------------------------------------------ */

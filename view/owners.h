@@ -105,8 +105,6 @@ void owners_refresh(struct owners *owners);
 void owners_found(struct owners *owners, int err, const struct ipc_inventory_found *found, int fd);
 /** Wait; fn is called from the loop, or at once when the broker has gone. */
 void owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn *fn);
-/** Wait no longer. */
-void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
 
 /**
  * Her worker says what there is, with name, UUID and id, sooner than its inventory comes. What no VM
@@ -140,9 +138,6 @@ struct owner_vm *owners_find_id(const struct owners *owners, int32_t id, struct 
 
 /** May a worker call a VM so? No part of the name passes for the owner, or does things to a terminal. */
 bool owner_may_name(const char *name);
-/** Under which UUID a VM of the owner's is shown. */
-void owner_shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
-	uint8_t ret[static UUID_SIZE]);
 /** From a handle as her worker has it to the view's. False: it is none, or there is no memory. */
 bool owner_show(const struct owner *owner, struct rpc_domain *dom, struct rpc_arena *arena);
 
