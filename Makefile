@@ -88,6 +88,8 @@ GEN_LAND := $(B)/gen/policy/landlock.c
 
 OBJ_LIB	    := $(call objects,lib)
 OBJ_IPC	    := $(call objects,protocol/ipc)
+# What qemudctl and the view that answers it say to each other.
+OBJ_TALK    := $(call objects,protocol/ctl)
 # The lines of the audit log: who writes them, and who reads them.
 OBJ_LINES   := $(call objects,protocol/audit)
 OBJ_RPC	    := $(call objects,protocol/rpc) $(B)/gen/protocol/rpc/tables.o
@@ -111,7 +113,7 @@ OBJ_VIEW_RPC := $(call objects,view/rpc)
 OBJ_SESSION := $(call objects,session) $(B)/worker/store/home.o
 OBJ_ALL	    := $(OBJ_LIB) $(OBJ_IPC) $(OBJ_RPC) $(OBJ_SERVE) $(OBJ_POLICY) $(OBJ_CONFINE) $(OBJ_BROKER) \
 	       $(OBJ_LAUNCH) $(OBJ_RESOLVE) $(OBJ_WORKER) $(OBJ_BOX) $(OBJ_NET) $(OBJ_VIEW) \
-	       $(OBJ_SESSION) $(OBJ_LINES) $(OBJ_AUDIT) $(OBJ_CTL)
+	       $(OBJ_SESSION) $(OBJ_LINES) $(OBJ_TALK) $(OBJ_AUDIT) $(OBJ_CTL)
 
 PROGRAMS := qemud qemud-launch qemud-resolve qemud-worker qemud-box qemud-net qemud-view qemud-session qemud-audit
 
@@ -133,13 +135,13 @@ $(B)/qemud-box: $(B)/worker/box/main.o $(OBJ_BOX) $(OBJ_CONFINE) $(OBJ_IPC) $(OB
 $(B)/qemud-box: LIBS := -lseccomp
 $(B)/qemud-net: $(B)/worker/net/main.o $(OBJ_NET) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-net: LIBS := -lseccomp
-$(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_VIEW_RPC) $(OBJ_SERVE) $(OBJ_CONFINE) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemud-view: $(B)/view/main.o $(OBJ_VIEW) $(OBJ_VIEW_RPC) $(OBJ_SERVE) $(OBJ_CONFINE) $(OBJ_TALK) $(OBJ_RPC) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-view: LIBS := -lseccomp
 $(B)/qemud-session: $(B)/session/main.o $(OBJ_SESSION) $(OBJ_IPC) $(OBJ_LIB)
 
 $(B)/qemud-audit: $(B)/broker/audit/main.o $(OBJ_AUDIT) $(OBJ_LINES) $(OBJ_CONFINE) $(OBJ_IPC) $(OBJ_LIB)
 $(B)/qemud-audit: LIBS := -lseccomp
-$(B)/qemudctl: $(B)/ctl/main.o $(OBJ_CTL) $(OBJ_LINES) $(OBJ_POLICY) $(OBJ_IPC) $(OBJ_LIB)
+$(B)/qemudctl: $(B)/ctl/main.o $(OBJ_CTL) $(OBJ_LINES) $(OBJ_TALK) $(OBJ_POLICY) $(OBJ_IPC) $(OBJ_LIB)
 
 # Mode 0711: whoever runs it without being its owner is not dumpable from exec on.
 $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/%):
@@ -163,7 +165,7 @@ $(B)/%.o: %.c $(B)/gen/flags | $(GEN_RPC)
 # What knows where the others are is made again when that is said otherwise: `make install PREFIX=`.
 PLACES	:= $(LIBEXECDIR) $(SYSCONFDIR) $(VERSION)
 $(B)/broker/main.o $(B)/broker/broker.o $(B)/broker/config.o $(B)/worker/vm/start.o $(B)/worker/session.o \
-	$(B)/ctl/main.o $(B)/ctl/policy.o: $(B)/gen/places
+	$(B)/ctl/main.o $(B)/ctl/policy.o $(B)/view/report.o: $(B)/gen/places
 $(B)/gen/places: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PLACES)' | cmp -s - $@ || echo '$(PLACES)' >$@
@@ -283,7 +285,7 @@ bench: benches
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
-UNITS	:= qemud.service qemud-vms.service qemud.socket qemud-ro.socket
+UNITS	:= qemud.service qemud-vms.service qemud.socket qemud-ro.socket qemud-ctl.socket
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBEXECDIR) $(addprefix $(MANDIR)/man,1 5 8) \

@@ -56,6 +56,20 @@ authority_who(const struct authority *authority, const struct user *user)
 		.uid = user->uid, .account = account, .is_system = is_system(authority, user->uid)};
 }
 
+struct policy_who
+authority_owner(const struct authority *authority, uint32_t uid, struct account *kept)
+{
+	const struct broker *broker = authority->broker;
+	const struct user *user = users_find(&broker->users, uid);
+	struct policy_who owner = {.uid = uid, .is_system = is_system(authority, uid)};
+
+	if (user && user->has_account && uid != 0)
+		owner.account = &user->account;
+	else if (kept && uid != 0 && registry_account(broker->places.registry_fd, uid, kept) == 0)
+		owner.account = kept;
+	return owner;
+}
+
 /* Why not more; that the read-only socket gives no more is not policy's doing. */
 static void
 say_why(const struct policy *policy, const struct policy_who *who, enum ipc_socket socket,
@@ -109,8 +123,7 @@ authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket 
 	const struct broker *broker = authority->broker;
 	const struct policy *policy = policy_of(authority);
 	const struct user *user = users_find(&broker->users, uid);
-	const struct user *owner_user = users_find(&broker->users, owner_uid);
-	struct policy_who who, owner = {.uid = owner_uid};
+	struct policy_who who, owner;
 	struct account kept;
 	uint32_t verbs;
 
@@ -118,12 +131,7 @@ authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket 
 	if (!user)
 		return 0;
 	who = authority_who(authority, user);
-	owner.is_system = is_system(authority, owner_uid);
-	if (owner_user && owner_user->has_account)
-		owner.account = &owner_user->account;
-	else if (asks_for_groups(policy) &&
-		 registry_account(broker->places.registry_fd, owner_uid, &kept) == 0)
-		owner.account = &kept;
+	owner = authority_owner(authority, owner_uid, asks_for_groups(policy) ? &kept : NULL);
 	verbs = policy_decide(policy, &who, socket, &owner);
 	say_why(policy, &who, socket, &owner, verbs, reason);
 	return verbs;

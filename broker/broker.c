@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/notify.h"
@@ -54,13 +55,14 @@ broker_init(struct broker *broker)
 	const struct config *config = &broker->config;
 	uint32_t n_users = larger(config->max_users, broker->census.n_users);
 	uint32_t n_vms = larger(config->max_vms, broker->census.n_vms);
-	unsigned long own = OWN_FDS + BROKER_SPARE_CONNS +
-			    (TOOLS_MAX + n_vms * (1UL + NETS_PER_VM) + config->max_views + 2UL) *
-				    FDS_PER_CHILD +
-			    n_users * (unsigned long)FDS_PER_WORKER;
+	unsigned long own =
+		OWN_FDS + BROKER_SPARE_CONNS +
+		(TOOLS_MAX + n_vms * (1UL + NETS_PER_VM) + 2UL * config->max_views + 2UL) *
+			FDS_PER_CHILD +
+		n_users * (unsigned long)FDS_PER_WORKER;
 	/* It also limits what root's processes have in flight: what all children may leave unread. */
 	unsigned long in_flight =
-		(n_users + config->max_views + 1UL) * (CHILD_UNTAKEN_MAX + WISHES_UNREAD_FDS);
+		(n_users + 2UL * config->max_views + 1UL) * (CHILD_UNTAKEN_MAX + WISHES_UNREAD_FDS);
 	struct rlimit files;
 	int r = fd_limit_raise(own + config->max_connections + in_flight);
 
@@ -135,7 +137,7 @@ broker_fini(struct broker *broker)
 	views_fini(&broker->views);
 	inventories_fini(&broker->inventories);
 	child_fini(&broker->refuser);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < BROKER_SOCKETS; i++) {
 		listener_stop(&broker->listeners[i]);
 		fd_close(&broker->socket_fds[i]);
 	}
@@ -307,6 +309,7 @@ broker_start(struct broker *broker, int starter_fd)
 
 	if (r < 0)
 		return r;
+	broker->since_s = (uint64_t)time(NULL);
 	timer_set(&broker->loop, &broker->deadline,
 		loop_now(&broker->loop) + LOOP_S(BROKER_START_S), start_late);
 	route_look_up(broker, users_find(&broker->users, 0));
@@ -324,12 +327,13 @@ broker_start(struct broker *broker, int starter_fd)
 void
 broker_refuser_serves(struct broker *broker)
 {
-	static const enum ipc_socket sockets[2] = {IPC_SOCKET_RW, IPC_SOCKET_RO};
+	static const enum ipc_socket sockets[BROKER_SOCKETS] = {
+		IPC_SOCKET_RW, IPC_SOCKET_RO, IPC_SOCKET_CTL};
 
 	if (broker->ready || broker->stopping)
 		return;
 	timer_stop(&broker->deadline);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < BROKER_SOCKETS; i++) {
 		int r = listener_start(&broker->listeners[i], &broker->loop,
 			take_fd(&broker->socket_fds[i]), sockets[i], route_accepted, broker);
 
@@ -374,7 +378,7 @@ broker_stop(struct broker *broker)
 	authority_stop(&broker->authority);
 	leavers_stop(&broker->leavers);
 	notify_send(broker->notify_fd, "STOPPING=1");
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < BROKER_SOCKETS; i++)
 		listener_stop(&broker->listeners[i]);
 	timer_set(&broker->loop, &broker->deadline, loop_now(&broker->loop) + LOOP_S(BROKER_STOP_S),
 		stop_late);

@@ -35,6 +35,7 @@
 #include "protocol/ipc/account.h"
 
 enum {
+	BROKER_SOCKETS = 3,
 	BROKER_START_S = 30, /* from the start to `ready`, or it is given up */
 	BROKER_STOP_S = 6,   /* five seconds for the children's jobs, and some to exit in */
 	/* Connections past max_connections: there to be refused in words. */
@@ -46,8 +47,9 @@ struct broker {
 	struct config config;
 	struct places places;
 	struct census census; /* before the starter has swept the ledger */
-	int socket_fds[2];    /* bound and listening, owned until the listeners start; rw, ro */
-	int notify_fd;        /* owned; -1: nobody listens */
+	/* Bound and listening, owned until the listeners start: rw, ro, ctl. */
+	int socket_fds[BROKER_SOCKETS];
+	int notify_fd; /* owned; -1: nobody listens */
 
 	struct budget_limits limits;
 	uint32_t max_conns;    /* served at once: max_connections, or what descriptors allow */
@@ -68,12 +70,13 @@ struct broker {
 	struct inventories inventories;
 	struct views views;
 	struct audit audit;
-	struct listener listeners[2];
+	struct listener listeners[BROKER_SOCKETS];
 
 	struct child refuser;
 	struct account view; /* the refuser's, and that of all views */
 	struct question view_lookup;
 
+	uint64_t since_s; /* it runs: seconds of 1970 UTC */
 	bool ready, stopping;
 	uint32_t n_children;   /* that run */
 	struct timer deadline; /* of the start, or of the end */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/take.h"
 
@@ -52,6 +53,29 @@ count_vms(int dir_fd, const char *user, uint32_t *n_vms)
 	while ((r = next_folder(folder, "vm-", &name)) == 0 && name)
 		++*n_vms;
 	return r;
+}
+
+enum ipc_controllers
+census_controllers(int dir_fd)
+{
+	static const char *const wanted[] = {"cpu", "memory", "pids"};
+	fd_auto int fd = -1;
+	char text[256], *rest = text;
+	const char *word;
+	unsigned n_found = 0;
+	ssize_t n;
+
+	if (dir_fd < 0)
+		return IPC_CONTROLLERS_NONE;
+	fd = openat(dir_fd, "cgroup.subtree_control", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = '\0';
+	while ((word = strsep(&rest, " \n")))
+		for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++)
+			n_found += strcmp(word, wanted[i]) == 0;
+	if (n_found == sizeof wanted / sizeof *wanted)
+		return IPC_CONTROLLERS_ALL;
+	return n_found > 0 ? IPC_CONTROLLERS_SOME : IPC_CONTROLLERS_NONE;
 }
 
 int

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "protocol/ipc/ipc.h"
+
 struct census {
 	uint32_t n_users, n_vms;
 };
@@ -20,5 +22,8 @@ struct census {
  * them. Returns 0 or a negative errno.
  */
 int census_take(const char *cgroup, struct census *ret);
+
+/** Which controllers limit what is in the ledger, at dir_fd, by now; -1: there is none. */
+enum ipc_controllers census_controllers(int dir_fd);
 
 #endif

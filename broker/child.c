@@ -410,6 +410,8 @@ fill_view(struct question *question, union question_body *ret, int *ret_fd)
 {
 	const struct child *child = container_of(question, struct child, start);
 	const struct broker *broker = child->broker;
+	bool ctl = child->view && child->view->socket == IPC_SOCKET_CTL;
+	uint32_t idle = child->view ? broker->config.idle_seconds : 0;
 
 	(void)ret_fd;
 	ret->view = (struct ipc_view){
@@ -417,8 +419,10 @@ fill_view(struct question *question, union question_body *ret, int *ret_fd)
 		.gid = broker->view.gid,
 		.n_files = child->view ? broker->view_files : broker->conns.size,
 		.log_level = broker->config.log_level,
-		.kind = child->view ? IPC_VIEW_HOST : IPC_VIEW_REFUSER,
-		.idle_seconds = child->view ? broker->config.idle_seconds : 0,
+		.kind = !child->view ? IPC_VIEW_REFUSER
+			: ctl        ? IPC_VIEW_CTL
+				     : IPC_VIEW_HOST,
+		.idle_seconds = ctl && idle > CHILD_CTL_IDLE_S ? CHILD_CTL_IDLE_S : idle,
 	};
 	return 0;
 }

@@ -35,6 +35,7 @@ enum {
 	CHILD_HELLO_S = 10,       /* a new child says HELLO in that time, or is ended */
 	CHILD_LEAVE_S = 8,        /* five seconds for running jobs, and some to exit in */
 	CHILD_DRAIN_MS = 500,     /* for what it said before it ended, if others hold its link */
+	CHILD_CTL_IDLE_S = 5,     /* what serves qemudctl is there no longer for nobody */
 	CHILD_VAIN_MAX = 3,       /* so often it may end without ever taking a connection ... */
 	CHILD_VAIN_S = 10 /* ... in that time; then none is started for its sake until it is over */
 };

@@ -90,8 +90,8 @@ take_one(int fd, const char *name, const char *const names[static INHERITED_SOCK
 		return 0;
 	}
 	return bad(error,
-		"LISTEN_FDNAMES has %s: FileDescriptorName= of a socket unit must be %s or %s",
-		log_quote(name), names[0], names[1]);
+		"LISTEN_FDNAMES has %s: FileDescriptorName= of a socket unit must be %s, %s or %s",
+		log_quote(name), names[0], names[1], names[2]);
 }
 
 int

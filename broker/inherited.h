@@ -8,7 +8,7 @@
 #ifndef BROKER_INHERITED_H
 #define BROKER_INHERITED_H
 
-enum { INHERITED_FD_MIN = 3, INHERITED_SOCKETS = 2, INHERITED_ERROR_MAX = 256 };
+enum { INHERITED_FD_MIN = 3, INHERITED_SOCKETS = 3, INHERITED_ERROR_MAX = 256 };
 
 enum inherited_error { INHERITED_E_BAD = 1 /* the reason is in error */ };
 

@@ -380,6 +380,7 @@ inventories_worker_serves(struct user *user)
 	struct inventory_share *share = &user->inventory;
 	int fd = memfd_room("inventory", INVENTORY_MAX);
 
+	inventories_expect(&user->child.broker->inventories, &user->account);
 	if (fd < 0) {
 		log_warning("uid=%" PRIu32 ": there is no place for its inventory: %s", user->uid,
 			strerror(-fd));

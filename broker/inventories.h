@@ -60,7 +60,7 @@ struct inventories {
 int inventories_init(struct inventories *inventories, struct broker *broker, uint32_t n_users);
 void inventories_fini(struct inventories *inventories);
 
-/** The user's worker has said HELLO: give it its place. */
+/** The user's worker has said HELLO: give it its place. She is an owner from now on. */
 void inventories_worker_serves(struct user *user);
 /** It has ended, and what it asked waits no more. */
 void inventories_worker_gone(struct user *user);

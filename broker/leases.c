@@ -364,6 +364,7 @@ int
 leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *has,
 	const struct quota_amounts *more, char ret_why[static IPC_REASON_MAX])
 {
+	struct policy_who who = authority_who(&leases->broker->authority, user);
 	struct quota_amounts used = leases->used, own = quota_of(has);
 	struct quota_limits limits;
 	enum quota_key key;
@@ -371,7 +372,7 @@ leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *
 
 	for (key = 0; key < QUOTA_HOST_VMS; key++)
 		used.of[key] = key < QUOTA_VMS ? own.of[key] : user->leases.used.of[key];
-	limits_of(leases->broker, user, &limits);
+	limits_of(leases->broker, &who, user->leases.used.of[QUOTA_VMS], &limits);
 	key = quota_decide(&limits, &used, more);
 	if (key == QUOTA_N)
 		return 0;

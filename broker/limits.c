@@ -67,14 +67,14 @@ limits_read(const struct policy *policy, const struct policy_who *who, uint64_t 
 }
 
 void
-limits_of(const struct broker *broker, const struct user *user, struct quota_limits *ret)
+limits_of(const struct broker *broker, const struct policy_who *who, uint64_t n_vms,
+	struct quota_limits *ret)
 {
-	struct policy_who who = authority_who(&broker->authority, user);
 	uint64_t max = broker->config.max_vms;
-	uint64_t others = broker->leases.used.of[QUOTA_HOST_VMS] - user->leases.used.of[QUOTA_VMS];
+	uint64_t others = broker->leases.used.of[QUOTA_HOST_VMS] - n_vms;
 	uint64_t left = max > others ? max - others : 0;
 
-	limits_read(rulebook_policy(&broker->rulebook), &who, broker->memory_kib, ret);
+	limits_read(rulebook_policy(&broker->rulebook), who, broker->memory_kib, ret);
 	tighten(ret, QUOTA_HOST_VMS, max, "max_vms in qemud.conf");
 	/* As many as are left for all others, so that no few users can have all. */
 	tighten(ret, QUOTA_VMS, (left + 1) / 2,

@@ -21,8 +21,9 @@ struct user;
  */
 void limits_read(const struct policy *policy, const struct policy_who *who, uint64_t host_kib,
 	struct quota_limits *ret);
-/** Those of that user, and of the host as a whole. */
-void limits_of(const struct broker *broker, const struct user *user, struct quota_limits *ret);
+/** Those of somebody who has that many virtual machines, and of the host as a whole. */
+void limits_of(const struct broker *broker, const struct policy_who *who, uint64_t n_vms,
+	struct quota_limits *ret);
 
 /** What the policy says of all that runs for that user; the kernel's own values where no line does. */
 struct ipc_share limits_share(const struct broker *broker, const struct user *user);

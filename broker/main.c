@@ -88,7 +88,8 @@ require_root(void)
 		die("it must be started by root, who alone can hand connections to every user");
 }
 
-static const char *const socket_names[INHERITED_SOCKETS] = {"qemud-sock", "qemud-sock-ro"};
+static const char *const socket_names[INHERITED_SOCKETS] = {
+	"qemud-sock", "qemud-sock-ro", "qemud-ctl"};
 
 /* 0, 1 and 2 are open, what a service manager gave, and nothing else of whoever started this. */
 static void
@@ -127,7 +128,7 @@ make_places(struct broker *broker, char ret_cgroup[static CONFIG_PATH_MAX])
 	char error[PLACES_ERROR_MAX];
 
 	if (places_open(&broker->config, &broker->places, error) != 0 ||
-		places_cgroup(&broker->config, ret_cgroup, error) != 0)
+		places_cgroup(&broker->config, &broker->places, ret_cgroup, error) != 0)
 		die("%s", error);
 	if (*ret_cgroup == '\0')
 		log_info(
@@ -271,7 +272,7 @@ serve(struct broker *broker, int starter_fd)
 int
 main(int argc, char **argv)
 {
-	static struct broker broker = {.socket_fds = {-1, -1}, .notify_fd = -1};
+	static struct broker broker = {.socket_fds = {-1, -1, -1}, .notify_fd = -1};
 	struct options options = {.libexec = QEMUD_LIBEXECDIR};
 	char cgroup[CONFIG_PATH_MAX];
 	int starter_fd;

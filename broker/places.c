@@ -127,6 +127,7 @@ places_open(const struct config *config, struct places *ret, char error[static P
 		.started_fd = -1,
 		.registry_fd = -1,
 		.inventory_fd = -1,
+		.cgroup_fd = -1,
 		.lock_fd = -1};
 	r = open_pair(config->runtime_dir, 0755, &runtime_fd, &runtime_users_fd, error);
 	if (r == 0)
@@ -151,12 +152,13 @@ places_close(struct places *places)
 	fd_close(&places->started_fd);
 	fd_close(&places->registry_fd);
 	fd_close(&places->inventory_fd);
+	fd_close(&places->cgroup_fd);
 	fd_close(&places->lock_fd);
 }
 
 int
-places_cgroup(const struct config *config, char ret_dir[static CONFIG_PATH_MAX],
-	char error[static PLACES_ERROR_MAX])
+places_cgroup(const struct config *config, struct places *places,
+	char ret_dir[static CONFIG_PATH_MAX], char error[static PLACES_ERROR_MAX])
 {
 	bool automatic = strcmp(config->cgroup, "auto") == 0;
 	const char *dir = automatic ? CGROUP_AUTO : config->cgroup;
@@ -177,6 +179,9 @@ places_cgroup(const struct config *config, char ret_dir[static CONFIG_PATH_MAX],
 			return 0;
 		return bad(error, "cgroup = %s cannot be made: %s", dir, strerror(errno));
 	}
+	places->cgroup_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (places->cgroup_fd < 0)
+		return bad(error, "%s cannot be opened: %s", dir, strerror(errno));
 	(void)snprintf(ret_dir, CONFIG_PATH_MAX, "%s", dir);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct places {
 	int started_fd;   /* RUNTIME_DIR/autostarted, see autostart.h */
 	int registry_fd;  /* STATE_DIR/users */
 	int inventory_fd; /* STATE_DIR/inventory, see inventories.h */
+	int cgroup_fd;    /* of the ledger, see places_cgroup() */
 	int lock_fd;      /* RUNTIME_DIR/lock, see lock.h */
 };
 
@@ -34,11 +35,12 @@ int places_open(
 void places_close(struct places *places);
 
 /**
- * The folder of the cgroup v2 tree for --cgroup, made if it is missing; "" when there is none.
+ * The folder of the cgroup v2 tree for --cgroup, made if it is missing, and open in places->cgroup_fd;
+ * "" when there is none.
  * Returns 0, or PLACES_E_BAD with the error in words when a folder that the file names cannot be
  * made. "auto" takes /sys/fs/cgroup/qemud where cgroup v2 is there and lets it be made.
  */
-int places_cgroup(const struct config *config, char ret_dir[static CONFIG_PATH_MAX],
-	char error[static PLACES_ERROR_MAX]);
+int places_cgroup(const struct config *config, struct places *places,
+	char ret_dir[static CONFIG_PATH_MAX], char error[static PLACES_ERROR_MAX]);
 
 #endif

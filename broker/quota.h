@@ -27,12 +27,10 @@ enum quota_key {
 	QUOTA_N
 };
 
-enum { QUOTA_RULE_MAX = 96 };
-
 struct quota_limits {
 	struct quota_limit {
-		uint64_t max;              /* UINT64_MAX: as much as you like */
-		char rule[QUOTA_RULE_MAX]; /* where it says so, for people: FILE:LINE */
+		uint64_t max;            /* UINT64_MAX: as much as you like */
+		char rule[IPC_RULE_MAX]; /* where it says so, for people: FILE:LINE */
 	} of[QUOTA_N];
 };
 

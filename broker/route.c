@@ -37,6 +37,9 @@ static const char *const rules[] = {
 	[IPC_REFUSAL_WORKER] = "worker",
 };
 
+static const char *const socket_words[] = {
+	[IPC_SOCKET_RW] = "rw", [IPC_SOCKET_RO] = "ro", [IPC_SOCKET_CTL] = "ctl"};
+
 #define CONFIG_WORDS "its administrator can raise it in qemud.conf"
 
 /* --- for the audit ------------------------------------------------------------------------ */
@@ -60,7 +63,7 @@ note(struct broker *broker, const struct conn *conn, enum audit_verdict verdict,
 			.rule = verdict == AUDIT_ALLOWED ? NULL : rules[pass->refusal],
 			.payer = audit_payer(&broker->audit, pass->uid),
 		},
-		"%s%s: %s", pass->socket == IPC_SOCKET_RO ? "ro" : "rw",
+		"%s%s: %s", socket_words[pass->socket],
 		verdict == AUDIT_ALLOWED ? peer_groups(conn->fd, groups) : "", outcome);
 }
 
@@ -127,7 +130,7 @@ give_channel(struct broker *broker, struct conn *channel, struct user *owner)
 			owner->uid, strerror(-owner->lookup_err));
 }
 
-/* It is for a view of the whole host, instead of a worker. */
+/* It is for a view of the whole host, or of what she has of it, instead of a worker. */
 static void
 give_view(struct broker *broker, struct conn *conn, const struct user *user)
 {
@@ -141,7 +144,7 @@ give_view(struct broker *broker, struct conn *conn, const struct user *user)
 		(void)child_give(&view->child, conn);
 	else
 		route_refuse(broker, conn, IPC_REFUSAL_HOST,
-			"as many views of the whole host are open as there may be (max_views "
+			"as many views of this host are open as there may be (max_views "
 			"%" PRIu32 "); try again, or " CONFIG_WORDS,
 			broker->config.max_views);
 }
@@ -179,7 +182,7 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
 	else
 		(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
-	if (ticket.others != 0) {
+	if (pass->socket == IPC_SOCKET_CTL || ticket.others != 0) {
 		give_view(broker, conn, user);
 		return;
 	}
@@ -475,8 +478,7 @@ route_accepted(struct listener *listener, int fd)
 		return;
 	if (config->log_level >= LEVEL_DEBUG)
 		log_debug("accepted conn=%" PRIu64 " uid=%" PRIu32 " pid=%" PRIu32 " socket=%s%s",
-			conn->pass.conn_id, peer.uid, peer.pid,
-			listener->socket == IPC_SOCKET_RO ? "ro" : "rw",
+			conn->pass.conn_id, peer.uid, peer.pid, socket_words[listener->socket],
 			peer_describe(fd, (char[PEER_TEXT_MAX]){0}));
 	if (verdict == BUDGET_TOO_MANY)
 		route_refuse(broker, conn, IPC_REFUSAL_CONNECTIONS,

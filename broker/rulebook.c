@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
@@ -145,6 +146,7 @@ load(struct rulebook *rulebook, struct policy *policy, bool *ret_has_main)
 int
 rulebook_load(struct rulebook *rulebook)
 {
+	rulebook->read_s = (uint64_t)time(NULL);
 	return load(rulebook, rulebook->now, &rulebook->has_main);
 }
 
@@ -157,6 +159,8 @@ hold(struct rulebook *rulebook)
 	rulebook->now = rulebook->next;
 	rulebook->next = before;
 	rulebook->has_main = rulebook->next_has_main;
+	rulebook->read_s = rulebook->next_read_s;
+	rulebook->failed = false;
 	tell_complaints(rulebook, rulebook->now);
 	log_info("policy: read again: %u rules in %u files hold from now on",
 		rulebook->now->n_rules, rulebook->now->n_files);
@@ -166,8 +170,9 @@ hold(struct rulebook *rulebook)
 }
 
 static void
-reload_failed(void)
+reload_failed(struct rulebook *rulebook)
 {
+	rulebook->failed = true;
 	log_error("policy: nothing of what was read holds: the policy stays as it was");
 }
 
@@ -180,10 +185,10 @@ reloaded(struct rulebook *rulebook)
 	if (names->n_failed > 0) {
 		log_error("policy: %u names, %s among them, could not be looked up: try again",
 			names->n_failed, names->failed);
-		reload_failed();
+		reload_failed(rulebook);
 	} else if (policy_check_names(next) != 0) {
 		tell_complaints(rulebook, next);
-		reload_failed();
+		reload_failed(rulebook);
 	} else {
 		hold(rulebook);
 	}
@@ -242,8 +247,9 @@ rulebook_reload(struct rulebook *rulebook)
 	rulebook->reload_again = rulebook->run != RUN_NONE || !rulebook->known;
 	if (rulebook->reload_again)
 		return;
+	rulebook->next_read_s = (uint64_t)time(NULL);
 	if (load(rulebook, rulebook->next, &rulebook->next_has_main) != 0) {
-		reload_failed();
+		reload_failed(rulebook);
 		return;
 	}
 	rulebook->run = RUN_RELOAD;

@@ -31,13 +31,16 @@ enum rulebook_run { RUN_NONE = 0, RUN_START, RUN_RELOAD, RUN_REFRESH };
 
 struct rulebook {
 	struct broker *broker;
-	uid_t owner;         /* who has to own the files */
-	struct policy *now;  /* in force; owned */
-	struct policy *next; /* being loaded, or none; owned */
-	bool has_main;       /* policy.conf is part of what is in force ... */
-	bool next_has_main;  /* ... or would be */
-	bool known;          /* the names at the start are */
-	bool reload_again;   /* a SIGHUP came during a reload */
+	uid_t owner;          /* who has to own the files */
+	struct policy *now;   /* in force; owned */
+	struct policy *next;  /* being loaded, or none; owned */
+	bool has_main;        /* policy.conf is part of what is in force ... */
+	bool next_has_main;   /* ... or would be */
+	uint64_t read_s;      /* when it was: seconds of 1970 UTC ... */
+	uint64_t next_read_s; /* ... and the other */
+	bool failed;          /* what was read since holds not */
+	bool known;           /* the names at the start are */
+	bool reload_again;    /* a SIGHUP came during a reload */
 	enum rulebook_run run;
 	struct names names;
 	uint64_t refresh_ns; /* when the names are looked up again */

@@ -29,8 +29,8 @@ int
 views_init(struct views *views, struct broker *broker, uint32_t size, uint32_t n_owners)
 {
 	*views = (struct views){.broker = broker, .size = size, .n_words = n_owners / BITS + 1};
-	views->table = calloc(size, sizeof *views->table);
-	views->told = calloc((size_t)size * views->n_words, sizeof *views->told);
+	views->table = calloc(2UL * size, sizeof *views->table);
+	views->told = calloc(2UL * size * views->n_words, sizeof *views->told);
 	return views->table && views->told ? 0 : -ENOMEM;
 }
 
@@ -47,7 +47,8 @@ views_fini(struct views *views)
 struct view *
 views_next(const struct views *views, const struct view *after)
 {
-	for (uint32_t i = after ? (uint32_t)(after - views->table) + 1 : 0; i < views->size; i++)
+	for (uint32_t i = after ? (uint32_t)(after - views->table) + 1 : 0; i < 2 * views->size;
+		i++)
 		if (views->table[i].used)
 			return &views->table[i];
 	return NULL;
@@ -56,12 +57,15 @@ views_next(const struct views *views, const struct view *after)
 struct view *
 views_get(struct views *views, uint32_t uid, enum ipc_socket socket)
 {
+	uint32_t first = socket == IPC_SOCKET_CTL ? views->size : 0;
+	uint32_t end =
+		first + views->size - (socket == IPC_SOCKET_CTL && uid != 0 && views->size > 1);
 	struct view *view = NULL;
 
 	while ((view = views_next(views, view)))
 		if (view->uid == uid && view->socket == socket)
 			return view;
-	for (uint32_t i = 0; i < views->size; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		view = &views->table[i];
 		/* One that cannot be started is kept for its pace, as long as nobody needs the place. */
 		if (view->used && (!child_is_absent(&view->child) || view->freezing))
@@ -281,6 +285,12 @@ open_channel(struct view *view, struct conn *conn, const struct owner *owner, ui
 		conns_remove(&broker->conns, channel);
 	else
 		route_channel(broker, channel);
+}
+
+bool
+views_was_told(const struct view *view, uint32_t owner_uid)
+{
+	return find_told(view, owner_uid) != NULL;
 }
 
 /* Both must be; else it is ended. */

@@ -4,8 +4,9 @@
  *
  * Runs in the broker, as root. A view has no standing power: it is told of the owners that its
  * principal may see, and gets a channel to a worker for one of its connections, as far as that
- * connection's ticket reaches (reach.h) and no further. It is started by the first connection that
- * is routed to it, and ends when it has none.
+ * connection's ticket reaches (reach.h) and no further; one for qemudctl gets none, and is told how
+ * they are (status.h). It is started by the first connection that is routed to it, and ends when it
+ * has none.
  */
 #ifndef BROKER_VIEWS_H
 #define BROKER_VIEWS_H
@@ -40,18 +41,23 @@ struct view {
 struct views {
 	struct broker *broker;
 	struct view *table;
-	uint64_t *told; /* of all views */
-	uint32_t size, n_words;
+	uint64_t *told;         /* of all views */
+	uint32_t size, n_words; /* so many of each of the two kinds */
 };
 
-/** Make room for size views of n_owners owners. Returns 0 or -ENOMEM. */
+/** Make room for size views of the host, and as many for qemudctl, of n_owners owners. Returns 0 or -ENOMEM. */
 int views_init(struct views *views, struct broker *broker, uint32_t size, uint32_t n_owners);
 void views_fini(struct views *views);
 /** Those in use, one after the other: NULL gives the first, the last gives NULL. */
 struct view *views_next(const struct views *views, const struct view *after);
 
-/** The view of that principal, or a place for one; NULL when there are as many as there may be. */
+/**
+ * The view of that principal, or a place for one; NULL when there are as many of that kind as there may
+ * be, of which the last for qemudctl is kept for root.
+ */
 struct view *views_get(struct views *views, uint32_t uid, enum ipc_socket socket);
+/** Was it told of that owner, as one whom its principal may see? */
+bool views_was_told(const struct view *view, uint32_t owner_uid);
 /** Its process has ended. */
 void views_child_ended(struct view *view);
 /** What is kept of an owner is another: tell those who are shown it. */

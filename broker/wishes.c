@@ -14,6 +14,7 @@
 
 #include "broker/broker.h"
 #include "broker/child.h"
+#include "broker/status.h"
 #include "broker/users.h"
 #include "broker/views.h"
 
@@ -26,8 +27,8 @@ sent(struct child *child, enum ipc_type type, int r)
 	return r;
 }
 
-bool
-wishes_is_behind(const struct child *child)
+uint32_t
+wishes_unread(const struct child *child)
 {
 	uint32_t memory[SK_MEMINFO_VARS] = {0};
 	socklen_t size = sizeof memory;
@@ -35,8 +36,14 @@ wishes_is_behind(const struct child *child)
 	/* Without a link there is nothing to send either. */
 	if (child->link.fd < 0 ||
 		getsockopt(child->link.fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0)
-		return false;
-	return memory[SK_MEMINFO_WMEM_ALLOC] > WISHES_UNREAD_MAX;
+		return 0;
+	return memory[SK_MEMINFO_WMEM_ALLOC];
+}
+
+bool
+wishes_is_behind(const struct child *child)
+{
+	return wishes_unread(child) > WISHES_UNREAD_MAX;
 }
 
 int
@@ -163,6 +170,14 @@ wishes_answer_vm(struct child *child, enum ipc_type ask, uint32_t serial, int er
 	enum ipc_type type = ask == IPC_VM_STOP ? IPC_VM_STOPPED : IPC_VM_FROZEN;
 
 	(void)sent(child, ask, link_answer(&child->link, type, serial, err, NULL, NULL));
+}
+
+void
+wishes_answer_status(
+	struct child *child, enum ipc_type ask, uint32_t serial, int err, const void *body)
+{
+	(void)sent(child, ask,
+		link_answer(&child->link, (enum ipc_type)(ask + 1), serial, err, body, NULL));
 }
 
 static void
@@ -313,7 +328,28 @@ on_vm_freeze(struct child *child, const struct ipc_message *message)
 	views_freeze_vm(child->view, message);
 }
 
-enum whose { WORKERS, VIEWS };
+static void
+on_status(struct child *child, const struct ipc_message *message)
+{
+	status_hear(child->view, message);
+}
+
+enum whose { WORKERS, VIEWS, HOST_VIEWS, CTL_VIEWS };
+
+/* What breaks whose rule, where it is not this child's to say; or NULL. */
+static const char *
+says_wrongly(const struct child *child, enum whose whose)
+{
+	bool ctl = child->view && child->view->socket == IPC_SOCKET_CTL;
+
+	if (whose == WORKERS)
+		return child->user ? NULL : "it is a worker's to say";
+	if (!child->view)
+		return "it is a view's to say";
+	if (whose == CTL_VIEWS && !ctl)
+		return "it is for a view of qemudctl's to say";
+	return whose == HOST_VIEWS && ctl ? "it is not for a view of qemudctl's to say" : NULL;
+}
 
 static const struct {
 	enum ipc_type type;
@@ -329,22 +365,27 @@ static const struct {
 	{IPC_AUTOSTART, WORKERS, on_autostart},
 	{IPC_INVENTORY, WORKERS, on_inventory},
 	{IPC_INVENTORY_NEXT, VIEWS, on_inventory_next},
-	{IPC_CHANNEL, VIEWS, on_channel},
-	{IPC_VM_STOP, VIEWS, on_vm_stop},
-	{IPC_VM_FREEZE, VIEWS, on_vm_freeze},
+	{IPC_CHANNEL, HOST_VIEWS, on_channel},
+	{IPC_VM_STOP, HOST_VIEWS, on_vm_stop},
+	{IPC_VM_FREEZE, HOST_VIEWS, on_vm_freeze},
+	{IPC_STATUS, CTL_VIEWS, on_status},
+	{IPC_STATUS_USER, CTL_VIEWS, on_status},
+	{IPC_STATUS_LIMIT, CTL_VIEWS, on_status},
+	{IPC_STATUS_VM, CTL_VIEWS, on_status},
 };
 
 void
 wishes_message(struct child *child, const struct ipc_message *message)
 {
 	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+		const char *wrong;
+
 		if (wishes[i].type != message->type)
 			continue;
-		if (wishes[i].whose == WORKERS ? child->user != NULL : child->view != NULL)
-			wishes[i].hear(child, message);
+		wrong = says_wrongly(child, wishes[i].whose);
+		if (wrong)
+			child_violation(child, (uint16_t)message->type, wrong);
 		else
-			child_violation(child, (uint16_t)message->type,
-				wishes[i].whose == WORKERS ? "it is a worker's to say"
-							   : "it is a view's to say");
+			wishes[i].hear(child, message);
 	}
 }

@@ -59,9 +59,14 @@ void wishes_answer_next(struct child *child, uint32_t serial, int err,
 /** A channel's end (the caller's), or an error. Returns as above. */
 int wishes_answer_channel(struct child *child, uint32_t serial, int err, int fd);
 
+/** What a view for qemudctl is told, of the answer's struct, or an error. */
+void wishes_answer_status(
+	struct child *child, enum ipc_type ask, uint32_t serial, int err, const void *body);
 /** What became of a VM_STOP or a VM_FREEZE: 0 or a negative errno. */
 void wishes_answer_vm(struct child *child, enum ipc_type ask, uint32_t serial, int err);
 
+/** What the child has not received, in bytes as the kernel counts them. */
+uint32_t wishes_unread(const struct child *child);
 /**
  * Is the worker so far behind that it must get no more descriptors? Those in flight count against
  * root as a whole (unix(7), ETOOMANYREFS), those of leases and tools that are over as well.

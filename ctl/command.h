@@ -15,9 +15,9 @@ enum ctl_status {
 	CTL_FAILED = 3, /* it could not be looked at */
 };
 
-/** argv[0] is the verb. What is wrong is told on stderr. Returns an enum ctl_status. */
+/** argv[0] is the last word of the command. What is wrong is told on stderr. Returns an enum ctl_status. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn audit_verify, audit_tail, policy_check, policy_explained;
+command_fn audit_verify, audit_tail, policy_check, policy_explained, status_show, limits_show;
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c of qemudctl: what an administrator, or anybody, asks of qemud's files.
+ * main.c of qemudctl: what an administrator, or anybody, asks of qemud and of its files.
  *
- * Runs as whoever calls it, with that one's rights and no others; libc only. Whatever a file says is
- * shown escaped. Exit statuses are for scripts (ctl/command.h).
+ * Runs as whoever calls it, with that one's rights and no others; libc only. Whatever a file
+ * or a process says is shown escaped. Exit statuses are for scripts (ctl/command.h).
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,10 +14,18 @@
 #include "lib/log.h"
 
 static const struct {
-	const char *noun, *verb;
+	const char *noun, *verb; /* or no verb: NULL */
 	command_fn *run;
 	const char *usage; /* a line, or more */
 } commands[] = {
+	{"status", NULL, status_show,
+		"  status [--vms] [--json] [--socket PATH]\n"
+		"      who is there, and what runs, as far as you may see it; --vms: each "
+		"machine\n"},
+	{"limits", NULL, limits_show,
+		"  limits [--json] [--socket PATH] [USER]\n"
+		"      how much is used and allowed, and by which line; of USER (a name or uid) "
+		"alone\n"},
 	{"audit", "verify", audit_verify,
 		"  audit verify [--dir DIR] [--head SEQ:HASH]... [--heads FILE] [--json] "
 		"[FILE...]\n"
@@ -72,15 +80,18 @@ main(int argc, char **argv)
 		print_usage(stdout);
 		return finish(CTL_OK);
 	}
-	for (size_t i = 0; argc > 2 && i < N_COMMANDS; i++)
-		if (strcmp(argv[1], commands[i].noun) == 0 &&
-			strcmp(argv[2], commands[i].verb) == 0) {
-			int status = commands[i].run(argc - 2, argv + 2);
+	for (size_t i = 0; argc > 1 && i < N_COMMANDS; i++) {
+		const char *verb = commands[i].verb;
+		int words = verb ? 2 : 1, status;
 
-			if (status == CTL_USAGE)
-				(void)fprintf(stderr, "usage: qemudctl\n%s", commands[i].usage);
-			return finish(status);
-		}
+		if (argc <= words || strcmp(argv[1], commands[i].noun) != 0 ||
+			(verb && strcmp(argv[2], verb) != 0))
+			continue;
+		status = commands[i].run(argc - words, argv + words);
+		if (status == CTL_USAGE)
+			(void)fprintf(stderr, "usage: qemudctl\n%s", commands[i].usage);
+		return finish(status);
+	}
 	print_usage(stderr);
 	return CTL_USAGE;
 }

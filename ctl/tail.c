@@ -17,6 +17,7 @@
 
 #include "ctl/command.h"
 #include "ctl/logs.h"
+#include "ctl/terminal.h"
 #include "lib/keyval.h"
 #include "lib/lines.h"
 #include "lib/log.h"
@@ -90,10 +91,10 @@ print_table(const struct tail *tail, const char *text, size_t size)
 		return;
 	}
 	if (tail->colours && *shown.verdict)
-		colour = strcmp(shown.verdict, "allowed") == 0 ? "\x1b[32m" : "\x1b[31m";
+		colour = strcmp(shown.verdict, "allowed") == 0 ? TERMINAL_GREEN : TERMINAL_RED;
 	(void)printf("%.*s  %-12s %-10s %-9s %s%-8s%s%s\n", TIME_SHOWN, shown.time,
 		*shown.label ? shown.label : shown.uid, shown.kind, shown.verb, colour,
-		shown.verdict, *colour ? "\x1b[0m" : "", shown.rest);
+		shown.verdict, *colour ? TERMINAL_NORMAL : "", shown.rest);
 }
 
 static void
@@ -216,7 +217,7 @@ audit_tail(int argc, char **argv)
 		{"dir", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'}, {0}};
 	static struct tail tail = {.n = LINES_DEFAULT};
 	AUTO(logs_free) struct logs logs = {.n = 0};
-	const char *dir = LOGS_DIR, *terminal = getenv("TERM");
+	const char *dir = LOGS_DIR;
 	bool bad = false;
 	uint64_t n_read;
 	int status, opt;
@@ -235,8 +236,7 @@ audit_tail(int argc, char **argv)
 	}
 	if (bad || optind < argc)
 		return CTL_USAGE;
-	tail.colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal &&
-		       strcmp(terminal, "dumb") != 0;
+	tail.colours = terminal_colours();
 	status = logs_of_dir(dir, &logs);
 	if (status == CTL_OK)
 		status = print_last(&tail, &logs, &n_read);

@@ -14,12 +14,12 @@
 
 #include "ctl/command.h"
 #include "ctl/heads.h"
+#include "ctl/json.h"
 #include "ctl/logs.h"
 #include "lib/hex.h"
 #include "lib/lines.h"
 #include "lib/log.h"
 #include "lib/take.h"
-#include "lib/utf8.h"
 #include "protocol/audit/chain.h"
 
 enum { FINDINGS_MAX = 100, TEXT_MAX = 512, TRIES = 20, TRY_MS = 50 };
@@ -37,27 +37,6 @@ struct verify {
 	bool json;
 };
 
-static void
-print_string(const char *text)
-{
-	size_t size = strlen(text);
-
-	(void)putchar('"');
-	for (size_t at = 0; at < size;) {
-		uint32_t c = 0;
-		size_t n = utf8_next(text + at, size - at, &c);
-
-		if (n == 0)
-			(void)fputs("\\ufffd", stdout);
-		else if (c < 0x20 || c == '"' || c == '\\')
-			(void)printf("\\u%04" PRIx32, c);
-		else
-			(void)fwrite(text + at, 1, n, stdout);
-		at += n > 0 ? n : 1;
-	}
-	(void)putchar('"');
-}
-
 /* --- findings ----------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static void
@@ -73,9 +52,9 @@ find(struct verify *verify, uint64_t line, const char *fmt, ...)
 	va_end(ap);
 	if (verify->json) {
 		(void)fputs(verify->n_findings > 1 ? ",{\"file\":" : "{\"file\":", stdout);
-		print_string(verify->path);
+		json_string(verify->path);
 		(void)printf(",\"line\":%" PRIu64 ",\"what\":", line);
-		print_string(text);
+		json_string(text);
 		(void)putchar('}');
 	} else {
 		(void)printf("%s:%" PRIu64 ": %s\n", verify->path, line, text);

@@ -66,7 +66,7 @@ static void
 read_environment(char *text)
 {
 	static const char *const variables[] = {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
-	static const char *const names[] = {"qemud-sock", "qemud-sock-ro"};
+	static const char *const names[] = {"qemud-sock", "qemud-sock-ro", "qemud-ctl"};
 	char error[INHERITED_ERROR_MAX] = "", pid[16], *line;
 	int fds[INHERITED_SOCKETS];
 	unsigned n;

@@ -118,7 +118,7 @@ refused(struct uplink *uplink, const struct ipc_lease_refused *body)
 	memcpy(uplink->refusal, body->why, sizeof uplink->refusal);
 }
 
-/* What is about inventories and channels. Returns whether it was. */
+/* What is about inventories and channels, or for qemudctl. Returns whether it was. */
 static bool
 view_message(struct uplink *uplink, const struct ipc_message *message, int *fds, uint64_t cookie)
 {
@@ -138,6 +138,8 @@ view_message(struct uplink *uplink, const struct ipc_message *message, int *fds,
 		ops->channel(uplink, cookie, message->err, ok ? take_fd(&fds[0]) : -1);
 	else if (message->type == IPC_VM_STOPPED || message->type == IPC_VM_FROZEN)
 		ops->vm_done(uplink, cookie, message->err);
+	else if (message->type >= IPC_STATUS && message->type <= IPC_STATUS_VM_TOLD)
+		ops->status(uplink, cookie, message->err, ok ? message->body : NULL);
 	else
 		return false;
 	return true;
@@ -195,6 +197,8 @@ give_up(struct uplink *uplink, const struct link_ask *ask)
 		uplink->ops->channel(uplink, ask->cookie, -EPIPE, -1);
 	else if (ask->type == IPC_VM_STOP || ask->type == IPC_VM_FREEZE)
 		uplink->ops->vm_done(uplink, ask->cookie, -EPIPE);
+	else if (ask->type >= IPC_STATUS && ask->type <= IPC_STATUS_VM)
+		uplink->ops->status(uplink, ask->cookie, -EPIPE, NULL);
 }
 
 static void
@@ -330,6 +334,12 @@ int
 uplink_ask_freeze(struct uplink *uplink, const struct ipc_vm_freeze *freeze, uint64_t cookie)
 {
 	return link_ask(&uplink->link, IPC_VM_FREEZE, freeze, NULL, cookie);
+}
+
+int
+uplink_ask_status(struct uplink *uplink, enum ipc_type type, const void *body, uint64_t cookie)
+{
+	return link_ask(&uplink->link, type, body, NULL, cookie);
 }
 
 void

@@ -83,6 +83,11 @@ struct uplink_ops {
 		struct uplink *uplink, int err, const struct ipc_inventory_found *found, int fd);
 	/* As tool(), for uplink_ask_channel() (see IPC_CHANNEL_OPEN). */
 	void (*channel)(struct uplink *uplink, uint64_t cookie, int err, int fd);
+	/*
+	 * What uplink_ask_status() was answered: body is the answer's struct, NULL with an error. NULL
+	 * where nobody asks.
+	 */
+	void (*status)(struct uplink *uplink, uint64_t cookie, int err, const void *body);
 	/* What uplink_ask_stop() and uplink_ask_freeze() were answered. NULL where nobody asks. */
 	void (*vm_done)(struct uplink *uplink, uint64_t cookie, int err);
 };
@@ -138,6 +143,8 @@ int uplink_ask_channel(
 int uplink_ask_stop(struct uplink *uplink, const struct ipc_vm_stop *stop, uint64_t cookie);
 /** The same: have it stand still, or go on. */
 int uplink_ask_freeze(struct uplink *uplink, const struct ipc_vm_freeze *freeze, uint64_t cookie);
+/** Ask one of STATUS...; status() has the answer, with cookie. As above. */
+int uplink_ask_status(struct uplink *uplink, enum ipc_type type, const void *body, uint64_t cookie);
 /** Stop the link, and forget() every connection that has gone. */
 void uplink_fini(struct uplink *uplink);
 

@@ -122,3 +122,22 @@ policy_reach(const struct policy *policy, const struct policy_who *who, enum ipc
 	}
 	return of_socket(verbs, socket);
 }
+
+bool
+policy_sees_all(const struct policy *policy, const struct policy_who *who)
+{
+	struct match match = match_begin(policy, who);
+	bool all = false;
+
+	for (unsigned i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (!match_subject(&match, &rule->subject))
+			continue;
+		if (rule->kind == POLICY_ALLOW)
+			all = all || rule->target.kind == POLICY_ALL;
+		else if (rule->kind == POLICY_DENY && (policy_verbs_taken(rule->verb) & VERB_VIEW))
+			return false;
+	}
+	return all;
+}

@@ -9,6 +9,7 @@
 #ifndef POLICY_DECIDE_H
 #define POLICY_DECIDE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "policy/match.h"
@@ -30,5 +31,8 @@ uint32_t policy_decide(const struct policy *policy, const struct policy_who *who
  */
 uint32_t policy_reach(
 	const struct policy *policy, const struct policy_who *who, enum ipc_socket socket);
+
+/** Does a rule let her see everybody's, and none hide anybody's from her? */
+bool policy_sees_all(const struct policy *policy, const struct policy_who *who);
 
 #endif

@@ -366,8 +366,8 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int *f
 static void ask(struct owners *owners);
 static void wake(struct owners *owners);
 
-static void
-wait_stop(struct owners *owners, struct owners_wait *wait)
+void
+owners_wait_stop(struct owners *owners, struct owners_wait *wait)
 {
 	if (wait->waits)
 		TAILQ_REMOVE(&owners->waits, wait, entry);
@@ -393,7 +393,7 @@ wake(struct owners *owners)
 	/* Those who begin to wait meanwhile wait for a later round, and stand behind. */
 	while ((wait = TAILQ_FIRST(&owners->waits)) &&
 		(owners->over || wait->round <= owners->round)) {
-		wait_stop(owners, wait);
+		owners_wait_stop(owners, wait);
 		wait->fn(wait);
 	}
 }

@@ -105,6 +105,8 @@ void owners_refresh(struct owners *owners);
 void owners_found(struct owners *owners, int err, const struct ipc_inventory_found *found, int fd);
 /** Wait; fn is called from the loop, or at once when the broker has gone. */
 void owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn *fn);
+/** Wait no longer. */
+void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
 
 /**
  * Her worker says what there is, with name, UUID and id, sooner than its inventory comes. What no VM

@@ -14,6 +14,7 @@
 #include "lib/fd.h"
 #include "lib/foreign.h"
 #include "lib/take.h"
+#include "protocol/ctl/talk.h"
 #include "protocol/rpc/keepalive.h"
 
 enum { READ_MAX = 512, OUTPUT_MAX = 64 * 1024 };
@@ -155,6 +156,28 @@ deadline_due(struct timer *timer)
 	end(container_of(timer, struct refused, deadline));
 }
 
+/* What qemudctl reads (protocol/ctl/talk.h): at once, as it says nothing that would change it. */
+static int
+answer_ctl(struct refused *refused, const struct ipc_conn_pass *pass)
+{
+	bool denied = pass->refusal == IPC_REFUSAL_NOBODY || pass->refusal == IPC_REFUSAL_POLICY;
+	const struct talk_row rows[] = {
+		{.kind = TALK_ERROR,
+			.values = {[TALK_ERROR_CODE] =
+					   talk_text(denied ? TALK_CODE_REFUSED : TALK_CODE_FAILED),
+				[TALK_ERROR_TEXT] = talk_text(pass->reason)}},
+		{.kind = TALK_END, .values = {[TALK_END_ROWS] = talk_number(1)}},
+	};
+	char line[TALK_ROW_MAX];
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < sizeof rows / sizeof *rows; i++)
+		r = rpc_buffer_append(&refused->out, line, talk_row_write(&rows[i], line));
+	refused->closing = true;
+	io_set(&refused->io, EPOLLOUT);
+	return r;
+}
+
 int
 refused_start(struct refuser *refuser, const struct ipc_conn_pass *pass, int fd)
 {
@@ -175,6 +198,9 @@ refused_start(struct refuser *refuser, const struct ipc_conn_pass *pass, int fd)
 	refused->conn.id = pass->conn_id;
 	refused->fd = fd;
 	rpc_buffer_init(&refused->out, OUTPUT_MAX);
+	/* Without memory it is closed without a word, as anything is that cannot be answered. */
+	if (pass->socket == IPC_SOCKET_CTL)
+		(void)answer_ctl(refused, pass);
 	(void)rpc_error_set(&refused->error, answers[pass->refusal].code, VIR_FROM_RPC, "%s: %s",
 		answers[pass->refusal].prefix, pass->reason);
 	timer_set(refuser->loop, &refused->deadline, loop_now(refuser->loop) + LOOP_S(REFUSED_S),

@@ -6,7 +6,8 @@
  * first call, whatever it is, is answered with the formal error and the broker's reason, and so is
  * every call after it, for REFUSED_S seconds at most. Of what a client sends, the 28 bytes at the
  * front of each packet are read and the rest is skipped: nothing is decoded, and nothing that a
- * client says changes its answer. There are REFUSED_MAX at once; one more ends the oldest.
+ * client says changes its answer. Who came by qemudctl's socket is answered at once, in its language,
+ * and nothing is read. There are REFUSED_MAX at once; one more ends the oldest.
  */
 #ifndef VIEW_REFUSED_H
 #define VIEW_REFUSED_H

@@ -32,9 +32,9 @@ enum {
 };
 
 static char arg_idle[] = "--idle", arg_log[] = "--log", arg_run[] = "--run",
-	    arg_refuse[] = "--refuse", arg_host[] = "--host", arg_port_min[] = "--port-min",
-	    arg_kvm[] = "--kvm", arg_wake[] = "--wake", arg_dir[] = "--dir",
-	    arg_file_mib[] = "--file-mib", arg_files[] = "--files";
+	    arg_refuse[] = "--refuse", arg_host[] = "--host", arg_ctl[] = "--ctl",
+	    arg_port_min[] = "--port-min", arg_kvm[] = "--kvm", arg_wake[] = "--wake",
+	    arg_dir[] = "--dir", arg_file_mib[] = "--file-mib", arg_files[] = "--files";
 static char entry_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", entry_lang[] = "LANG=C.UTF-8";
 
 static char *
@@ -221,10 +221,12 @@ ask_view(struct launch *starter, const struct ipc_message *message, int *fds)
 	static char *const environment[] = {home, user, logname, entry_path, entry_lang, NULL};
 	const struct ipc_view *ask = message->body;
 	char program[] = "qemud-view";
-	bool host = ask->kind == IPC_VIEW_HOST;
+	char *const kinds[] = {[IPC_VIEW_REFUSER] = arg_refuse,
+		[IPC_VIEW_HOST] = arg_host,
+		[IPC_VIEW_CTL] = arg_ctl};
 	char idle[NUMBER_MAX];
-	char *argv[] = {program, host ? arg_host : arg_refuse, arg_log, level_name(ask->log_level),
-		host ? arg_idle : NULL, idle, NULL};
+	char *argv[] = {program, kinds[ask->kind], arg_log, level_name(ask->log_level),
+		ask->idle_seconds ? arg_idle : NULL, idle, NULL};
 	struct spawn_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, ask->n_files}};
 	struct spawn spawn = {
 		.argv = argv,

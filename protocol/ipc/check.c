@@ -96,14 +96,15 @@ ipc_check_conn_pass(const void *body)
 
 	if (pass->conn_id == 0 || !is_zero(pass->zero, sizeof pass->zero))
 		return false;
-	if (pass->socket != IPC_SOCKET_RW && pass->socket != IPC_SOCKET_RO)
+	if (pass->socket < IPC_SOCKET_RW || pass->socket > IPC_SOCKET_CTL)
 		return false;
-	if (pass->origin != IPC_ORIGIN_UNIX && pass->origin != IPC_ORIGIN_VIEW)
+	if (pass->origin != IPC_ORIGIN_UNIX &&
+		(pass->origin != IPC_ORIGIN_VIEW || pass->socket == IPC_SOCKET_CTL))
 		return false;
 	if (pass->refusal > IPC_REFUSAL_WORKER || !is_verb_set(pass->verbs) ||
 		(pass->verbs == VERBS_NONE) != (pass->refusal != IPC_REFUSAL_NONE))
 		return false;
-	if (pass->socket == IPC_SOCKET_RO && (pass->verbs & ~(uint32_t)VERBS_VIEW))
+	if (pass->socket != IPC_SOCKET_RW && (pass->verbs & ~(uint32_t)VERBS_VIEW))
 		return false;
 	if (!is_string(pass->label, sizeof pass->label) || pass->label[0] == '\0')
 		return false;
@@ -274,9 +275,9 @@ ipc_check_view(const void *body)
 	const struct ipc_view *view = body;
 
 	return is_unprivileged(view->uid) && is_unprivileged(view->gid) && view->n_files != 0 &&
-	       is_log_level(view->log_level) &&
-	       (view->kind == IPC_VIEW_REFUSER || view->kind == IPC_VIEW_HOST) &&
-	       (view->kind == IPC_VIEW_HOST) == (view->idle_seconds != 0);
+	       is_log_level(view->log_level) && view->kind >= IPC_VIEW_REFUSER &&
+	       view->kind <= IPC_VIEW_CTL &&
+	       (view->kind != IPC_VIEW_REFUSER) == (view->idle_seconds != 0);
 }
 
 bool
@@ -442,6 +443,74 @@ ipc_check_vm_freeze(const void *body)
 	return ipc_check_vm_stop(&freeze->vm) && freeze->on <= 1 && freeze->zero == 0;
 }
 
+bool
+ipc_check_status(const void *body)
+{
+	const size_t told = offsetof(struct ipc_status, n_workers);
+	const struct ipc_status *status = body;
+	bool has_all = status->audit >= IPC_AUDIT_OFF && status->audit <= IPC_AUDIT_STUCK;
+
+	return status->since_s <= INT64_MAX && status->policy_s <= INT64_MAX &&
+	       status->reload_failed <= 1 && status->limits >= IPC_LIMITS_COUNT &&
+	       status->limits <= IPC_LIMITS_ENFORCE &&
+	       status->controllers >= IPC_CONTROLLERS_NONE &&
+	       status->controllers <= IPC_CONTROLLERS_ALL && status->all <= 1 &&
+	       status->zero == 0 &&
+	       (status->all ? has_all
+			    : is_zero((const uint8_t *)body + told, sizeof *status - told));
+}
+
+bool
+ipc_check_status_user(const void *body)
+{
+	const struct ipc_status_user *user = body;
+
+	return is_unprivileged(user->uid) && user->zero == 0;
+}
+
+bool
+ipc_check_status_user_told(const void *body)
+{
+	const struct ipc_status_user_told *told = body;
+
+	return told->worker >= IPC_WORKER_NONE && told->worker <= IPC_WORKER_LEAVES &&
+	       told->reads <= (told->worker == IPC_WORKER_SERVES) && told->zero == 0;
+}
+
+bool
+ipc_check_status_limit(const void *body)
+{
+	const struct ipc_status_limit *limit = body;
+
+	return (limit->uid == 0 || is_unprivileged(limit->uid)) &&
+	       limit->limit >= IPC_LIMIT_VM_VCPUS && limit->limit <= IPC_LIMIT_HOST_CONNECTIONS;
+}
+
+bool
+ipc_check_status_limit_told(const void *body)
+{
+	const struct ipc_status_limit_told *told = body;
+
+	return is_string(told->rule, sizeof told->rule);
+}
+
+bool
+ipc_check_status_vm(const void *body)
+{
+	const struct ipc_status_vm *vm = body;
+
+	return is_unprivileged(vm->uid) && vm->after <= INT32_MAX;
+}
+
+bool
+ipc_check_status_vm_told(const void *body)
+{
+	const struct ipc_status_vm_told *told = body;
+
+	return is_vm_id(told->id) && told->state >= IPC_VM_STARTS && told->state <= IPC_VM_ENDS &&
+	       (is_grant(&told->grant) || is_zero(&told->grant, sizeof told->grant));
+}
+
 /* The fields of the header that the table fixes. */
 static enum ipc_fault
 check_header(const struct ipc_context *ctx, const struct ipc_rule *rule,
@@ -472,7 +541,6 @@ ipc_check(const struct ipc_context *ctx, const void *data, size_t size, unsigned
 	const struct ipc_rule *rule;
 	struct ipc_header header;
 	enum ipc_fault fault;
-	uint64_t bit;
 
 	if (size < sizeof header)
 		return IPC_FAULT_SHORT;
@@ -485,12 +553,11 @@ ipc_check(const struct ipc_context *ctx, const void *data, size_t size, unsigned
 	fault = check_header(ctx, rule, &header, size, n_fds);
 	if (fault != IPC_OK)
 		return fault;
-	bit = (uint64_t)1 << (rule - ipc_rules);
-	if (rule->once && (*ctx->seen & bit))
+	if (*ctx->seen & rule->once)
 		return IPC_FAULT_AGAIN;
 	if (header.err ? !is_zero(body, rule->size) : rule->check && !rule->check(body))
 		return IPC_FAULT_BODY;
-	*ctx->seen |= bit;
+	*ctx->seen |= rule->once;
 	*ret = (struct ipc_message){.type = rule->type,
 		.serial = header.serial,
 		.err = header.err,

@@ -18,6 +18,8 @@ ipc_checker ipc_check_hello, ipc_check_conn_pass, ipc_check_conn_taken, ipc_chec
 	ipc_check_lease_refused, ipc_check_inventory, ipc_check_inventory_next,
 	ipc_check_inventory_found, ipc_check_channel, ipc_check_leaf_ended, ipc_check_leaf_limit,
 	ipc_check_leaf_freeze, ipc_check_audit, ipc_check_audit_record, ipc_check_lease_change,
-	ipc_check_user_limit, ipc_check_vm_stop, ipc_check_vm_freeze;
+	ipc_check_user_limit, ipc_check_vm_stop, ipc_check_vm_freeze, ipc_check_status,
+	ipc_check_status_user, ipc_check_status_user_told, ipc_check_status_limit,
+	ipc_check_status_limit_told, ipc_check_status_vm, ipc_check_status_vm_told;
 
 #endif

@@ -245,6 +245,28 @@ enum ipc_type {
 	IPC_USER_LIMITED = 69,
 
 	/*
+	 * child -> broker, a view's alone that is for qemudctl (socket IPC_SOCKET_CTL), as the next three
+	 * asks: how is the host?
+	 */
+	IPC_STATUS = 70,
+	IPC_STATUS_TOLD = 71,
+	/*
+	 * The same of one user: the view's principal herself, or an owner that it was told of by
+	 * INVENTORY_FOUND. Her worker, if it serves, is sent a PING: whether it reads that shows in the
+	 * next answer.
+	 */
+	IPC_STATUS_USER = 72,
+	IPC_STATUS_USER_TOLD = 73, /* -EACCES: she is shown no more; so the next two */
+	/* One of her limits; or of the host's, for who sees all of it. */
+	IPC_STATUS_LIMIT = 74,
+	IPC_STATUS_LIMIT_TOLD = 75,
+	/* Which of her leases comes after that id? 0: the first. */
+	IPC_STATUS_VM = 76,
+	IPC_STATUS_VM_TOLD = 77, /* -ENOENT: there is no other */
+	/* broker -> child, a worker's: nothing is to be done but to read it. */
+	IPC_PING = 78,
+
+	/*
 	 * broker -> worker, 1 descriptor, once, when it has said HELLO: a memfd of INVENTORY_MAX bytes
 	 * (inventory.h) that neither grows nor shrinks, for the worker to write its user's inventory
 	 * into. So no descriptor goes from a worker to root. Without it nobody wants an inventory.
@@ -252,7 +274,11 @@ enum ipc_type {
 	IPC_INVENTORY_PLACE = 90
 };
 
-enum ipc_socket { IPC_SOCKET_RW = 1, IPC_SOCKET_RO = 2 };
+enum ipc_socket {
+	IPC_SOCKET_RW = 1,
+	IPC_SOCKET_RO = 2,
+	IPC_SOCKET_CTL = 3 /* qemudctl's, who speaks protocol/ctl/talk.h there, and looks only */
+};
 enum ipc_origin {
 	IPC_ORIGIN_UNIX = 1,
 	IPC_ORIGIN_VIEW /* a channel: what is said on it comes through a view */
@@ -300,7 +326,13 @@ enum ipc_box_kind {
 
 enum { IPC_UUID_SIZE = 16 };
 
-enum { IPC_LABEL_MAX = 64, IPC_REASON_MAX = 240, IPC_NAME_MAX = 64, IPC_PATH_MAX = 96 };
+enum {
+	IPC_LABEL_MAX = 64,
+	IPC_REASON_MAX = 240,
+	IPC_NAME_MAX = 64,
+	IPC_PATH_MAX = 96,
+	IPC_RULE_MAX = 96
+};
 
 struct ipc_hello {
 	uint32_t pid; /* as the child sees itself, for logs */
@@ -453,7 +485,8 @@ struct ipc_worker {
 /* What qemud-view is started as. */
 enum ipc_view_kind {
 	IPC_VIEW_REFUSER = 1, /* --refuse */
-	IPC_VIEW_HOST         /* --host: of one principal on one kind of socket */
+	IPC_VIEW_HOST,        /* --host: of one principal on one kind of socket */
+	IPC_VIEW_CTL          /* --ctl: the same, for qemudctl */
 };
 
 struct ipc_view {
@@ -461,7 +494,7 @@ struct ipc_view {
 	uint32_t n_files;
 	uint32_t log_level;
 	uint32_t kind;         /* enum ipc_view_kind */
-	uint32_t idle_seconds; /* of the host's: without clients before it asks to end; else 0 */
+	uint32_t idle_seconds; /* of all but the refuser: without clients before it asks to end */
 };
 
 struct ipc_audit {
@@ -576,6 +609,98 @@ struct ipc_vm_freeze {
 	uint32_t zero;
 };
 
+/* What becomes of machines where the kernel does not hold them to what they were granted. */
+enum ipc_limits { IPC_LIMITS_COUNT = 1, IPC_LIMITS_ENFORCE };
+
+/* Does the kernel: are cpu, memory and pids given to the tree of control groups? */
+enum ipc_controllers { IPC_CONTROLLERS_NONE = 1, IPC_CONTROLLERS_SOME, IPC_CONTROLLERS_ALL };
+
+/* How the audit log is. */
+enum ipc_audit_state {
+	IPC_AUDIT_OFF = 1, /* there is to be none */
+	IPC_AUDIT_WRITES,
+	IPC_AUDIT_STUCK /* what happens waits, or is lost */
+};
+
+struct ipc_status {
+	uint64_t since_s;  /* the broker runs; seconds of 1970 UTC, as the next */
+	uint64_t policy_s; /* what holds was read then */
+	uint32_t n_rules, n_files;
+	uint32_t reload_failed; /* 1: what was read after that holds not */
+	uint32_t limits;        /* enum ipc_limits */
+	uint32_t controllers;   /* enum ipc_controllers */
+	uint32_t all;           /* 1: the principal sees everybody; 0: all that follows is 0 */
+	uint32_t n_workers, n_vms, n_connections;
+	uint32_t audit; /* enum ipc_audit_state */
+	uint32_t audit_waiting;
+	uint32_t zero;
+	uint64_t audit_lost; /* and not recorded as lost yet */
+	uint64_t memory_kib; /* of the host */
+};
+
+struct ipc_status_user {
+	uint32_t uid;
+	uint32_t zero;
+};
+
+enum ipc_worker_state {
+	IPC_WORKER_NONE = 1,
+	IPC_WORKER_STARTS, /* or is to */
+	IPC_WORKER_SERVES,
+	IPC_WORKER_LEAVES /* it has been told to end, or does */
+};
+
+struct ipc_status_user_told {
+	uint32_t worker;        /* enum ipc_worker_state */
+	uint32_t reads;         /* 1: it serves, and has read all that it was told */
+	uint32_t n_connections; /* of her own */
+	uint32_t n_vms, vcpus;  /* as granted, as all that follows */
+	uint32_t zero;
+	uint64_t memory_kib, overhead_kib;
+};
+
+/* What a limit is of. */
+enum ipc_limit {
+	/* In the order in which they are looked at (broker/quota.h). */
+	IPC_LIMIT_VM_VCPUS = 1,
+	IPC_LIMIT_VM_MEMORY,
+	IPC_LIMIT_VMS,
+	IPC_LIMIT_VCPUS,
+	IPC_LIMIT_MEMORY,
+	IPC_LIMIT_HOST_VMS,
+	IPC_LIMIT_HOST_VCPUS,
+	IPC_LIMIT_HOST_MEMORY,
+	IPC_LIMIT_PIDS,
+	IPC_LIMIT_CPU_WEIGHT, /* which is a share */
+	IPC_LIMIT_CONNECTIONS,
+	IPC_LIMIT_HOST_CONNECTIONS
+};
+
+struct ipc_status_limit {
+	uint32_t uid;   /* 0: of the host */
+	uint32_t limit; /* enum ipc_limit */
+};
+
+struct ipc_status_limit_told {
+	uint64_t used,
+		max; /* memory in KiB; used UINT64_MAX: nobody counts; max UINT64_MAX: none */
+	char rule[IPC_RULE_MAX]; /* where it says so, for people; empty: nowhere */
+};
+
+struct ipc_status_vm {
+	uint32_t uid;
+	uint32_t after; /* an id, or 0 */
+};
+
+enum ipc_vm_state { IPC_VM_STARTS = 1, IPC_VM_RUNS, IPC_VM_STANDS, IPC_VM_ENDS };
+
+struct ipc_status_vm_told {
+	uint8_t uuid[IPC_UUID_SIZE]; /* as her worker said */
+	uint32_t id;
+	uint32_t state;         /* enum ipc_vm_state */
+	struct ipc_grant grant; /* zero: nobody knows what it was granted */
+};
+
 /* One message as it came out of ipc_check(): body points into the packet. */
 struct ipc_message {
 	enum ipc_type type;
@@ -596,15 +721,12 @@ struct ipc_rule {
 	uint8_t link;   /* enum ipc_link */
 	uint8_t sender; /* enum ipc_side */
 	uint8_t states; /* enum ipc_state, or'ed */
-	bool once;      /* at most once on a link */
+	uint8_t once;   /* at most once on a link: its bit in ipc_context.seen; or 0 */
 	ipc_checker *check;
 };
 
 extern const struct ipc_rule ipc_rules[];
 extern const size_t ipc_n_rules;
-
-/* Bits of ipc_context.seen. */
-enum { IPC_RULES_MAX = 64 };
 
 /** The rule of a type, or NULL. */
 const struct ipc_rule *ipc_rule_find(uint16_t type);
@@ -642,7 +764,7 @@ struct ipc_context {
 	enum ipc_link link;
 	enum ipc_side sender; /* who sent what is being judged */
 	enum ipc_state state;
-	uint64_t *seen; /* one bit a rule, for `once`; set by ipc_check() */
+	uint64_t *seen; /* of rules with `once`, those that were there; set by ipc_check() */
 };
 
 /**

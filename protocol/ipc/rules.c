@@ -20,6 +20,9 @@ enum {
 	PEER = IPC_SIDE_PEER,
 };
 
+/* A message that may be there once has a bit of its own. */
+enum { ONCE_HELLO = 1, ONCE_STOP = 2, ONCE_PLACE = 4 };
+
 #define RULE(name_, size_, n_fds_, link_, sender_, states_, once_, check_)           \
 	{                                                                            \
 		.type = IPC_##name_, .name = #name_, .size = size_, .n_fds = n_fds_, \
@@ -31,7 +34,8 @@ enum {
 const struct ipc_rule ipc_rules[] = {
 	/* message, body, descriptors, link, sender, states, once, checker */
 	/* HELLO while leaving: a STOP has crossed it. */
-	RULE(HELLO, sizeof(struct ipc_hello), 0, CHILD, PEER, NEW | LEAVING, true, ipc_check_hello),
+	RULE(HELLO, sizeof(struct ipc_hello), 0, CHILD, PEER, NEW | LEAVING, ONCE_HELLO,
+		ipc_check_hello),
 	RULE(CONN_PASS, sizeof(struct ipc_conn_pass), 1, CHILD, BROKER, SERVING, false,
 		ipc_check_conn_pass),
 	RULE(CONN_TAKEN, sizeof(struct ipc_conn_taken), 0, CHILD, PEER, SERVING | LEAVING, false,
@@ -41,7 +45,7 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(IDLE_ASK, 0, 0, CHILD, PEER, SERVING | LEAVING, false, NULL),
 	RULE(IDLE_ANSWER, sizeof(struct ipc_idle_answer), 0, CHILD, BROKER, SERVING | LEAVING,
 		false, ipc_check_idle_answer),
-	RULE(STOP, 0, 0, CHILD, BROKER, NEW | SERVING | LEAVING, true, NULL),
+	RULE(STOP, 0, 0, CHILD, BROKER, NEW | SERVING | LEAVING, ONCE_STOP, NULL),
 	RULE(TOOL, sizeof(struct ipc_tool), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_tool),
 	RULE(TOOL_READY, 0, 1, CHILD, BROKER, SERVING | LEAVING, false, NULL),
@@ -69,7 +73,7 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(LEASE_CHANGED, 0, 0, CHILD, BROKER, SERVING | LEAVING, false, NULL),
 	RULE(LEASE_REFUSED, sizeof(struct ipc_lease_refused), 0, CHILD, BROKER, SERVING | LEAVING,
 		false, ipc_check_lease_refused),
-	RULE(INVENTORY_PLACE, 0, 1, CHILD, BROKER, SERVING, true, NULL),
+	RULE(INVENTORY_PLACE, 0, 1, CHILD, BROKER, SERVING, ONCE_PLACE, NULL),
 	RULE(INVENTORY, sizeof(struct ipc_inventory), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_inventory),
 	RULE(INVENTORY_KEPT, 0, 0, CHILD, BROKER, SERVING | LEAVING, false, NULL),
@@ -87,6 +91,23 @@ const struct ipc_rule ipc_rules[] = {
 	RULE(VM_FREEZE, sizeof(struct ipc_vm_freeze), 0, CHILD, PEER, SERVING | LEAVING, false,
 		ipc_check_vm_freeze),
 	RULE(VM_FROZEN, 0, 0, CHILD, BROKER, SERVING | LEAVING, false, NULL),
+
+	RULE(STATUS, 0, 0, CHILD, PEER, SERVING | LEAVING, false, NULL),
+	RULE(STATUS_TOLD, sizeof(struct ipc_status), 0, CHILD, BROKER, SERVING | LEAVING, false,
+		ipc_check_status),
+	RULE(STATUS_USER, sizeof(struct ipc_status_user), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_status_user),
+	RULE(STATUS_USER_TOLD, sizeof(struct ipc_status_user_told), 0, CHILD, BROKER,
+		SERVING | LEAVING, false, ipc_check_status_user_told),
+	RULE(STATUS_LIMIT, sizeof(struct ipc_status_limit), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_status_limit),
+	RULE(STATUS_LIMIT_TOLD, sizeof(struct ipc_status_limit_told), 0, CHILD, BROKER,
+		SERVING | LEAVING, false, ipc_check_status_limit_told),
+	RULE(STATUS_VM, sizeof(struct ipc_status_vm), 0, CHILD, PEER, SERVING | LEAVING, false,
+		ipc_check_status_vm),
+	RULE(STATUS_VM_TOLD, sizeof(struct ipc_status_vm_told), 0, CHILD, BROKER, SERVING | LEAVING,
+		false, ipc_check_status_vm_told),
+	RULE(PING, 0, 0, CHILD, BROKER, SERVING, false, NULL),
 
 	RULE(WORKER, sizeof(struct ipc_worker), 1, STARTER, BROKER, SERVING, false,
 		ipc_check_worker),
@@ -128,7 +149,6 @@ const struct ipc_rule ipc_rules[] = {
 
 const size_t ipc_n_rules = sizeof ipc_rules / sizeof *ipc_rules;
 
-_Static_assert(sizeof ipc_rules / sizeof *ipc_rules <= IPC_RULES_MAX, "a bit in seen for each");
 _Static_assert(sizeof(struct ipc_header) == 16, "the header is 16 bytes");
 _Static_assert(
 	sizeof(struct ipc_header) + sizeof(struct ipc_conn_pass) <= IPC_MESSAGE_MAX &&

@@ -79,7 +79,7 @@ def _():
         tap.true(file.read().endswith("idle_seconds = 300\n"), "the configuration was overwritten")
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "qemud.service", "qemud-vms.service", "qemud.socket",
-         "qemud-ro.socket"], capture_output=True, text=True, check=False)
+         "qemud-ro.socket", "qemud-ctl.socket"], capture_output=True, text=True, check=False)
     tap.equal([line for line in verified.stderr.splitlines() if "qemud" in line], [], "systemd-analyze verify")
 
 
@@ -90,7 +90,7 @@ alice = pwd.getpwnam("alice")
 @tap.test("the service starts, and three machines run outside its unit, each in its own leaf, limits possible")
 def _():
     systemctl("daemon-reload")
-    systemctl("start", "qemud.socket", "qemud-ro.socket", "qemud.service")
+    systemctl("start", "qemud.socket", "qemud-ro.socket", "qemud-ctl.socket", "qemud.service")
     tap.equal(systemctl("is-active", "qemud.service", "qemud-vms.service"), "active\nactive", "units")
     for name in NAMES:
         path = f"/tmp/{name}.xml"

@@ -18,6 +18,7 @@ PLACES = (
     (RUN, 0, 0o755, stat.S_IFDIR),
     (f"{RUN}/qemud-sock", 0, 0o666, stat.S_IFSOCK),
     (f"{RUN}/qemud-sock-ro", 0, 0o666, stat.S_IFSOCK),
+    (f"{RUN}/qemud-ctl", 0, 0o666, stat.S_IFSOCK),
     (USERS, 0, 0o755, stat.S_IFDIR),
     (f"{RUN}/lock", 0, 0o600, stat.S_IFREG),
     (f"{RUN}/autostarted", 0, 0o700, stat.S_IFDIR),
@@ -43,7 +44,7 @@ def check_places():
     for path, owner, mode, kind in PLACES:
         st = os.lstat(path)
         tap.equal((st.st_uid, stat.S_IMODE(st.st_mode), stat.S_IFMT(st.st_mode)), (owner, mode, kind), path)
-    tap.equal(sorted(os.listdir(RUN)), ["autostarted", "lock", "qemud-sock", "qemud-sock-ro", "users"], RUN)
+    tap.equal(sorted(os.listdir(RUN)), ["autostarted", "lock", "qemud-ctl", "qemud-sock", "qemud-sock-ro", "users"], RUN)
     tap.equal(os.listdir(f"{USERS}/2001"), ["autostarted"], "alice's folder")
 
 

@@ -65,7 +65,7 @@ if command -v systemd-analyze >/dev/null; then
 		done
 		mkdir -p "$root/bin" && cp /bin/true "$root/bin/sh" && cp /bin/true "$root/bin/kill"
 		systemd-analyze verify --man=no --root="$root" qemud.service qemud-vms.service qemud.socket \
-			qemud-ro.socket 2>&1 | grep qemud || :
+			qemud-ro.socket qemud-ctl.socket 2>&1 | grep qemud || :
 	}
 	check 'systemd finds nothing wrong with the units' verify
 else

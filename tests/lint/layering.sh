@@ -14,6 +14,7 @@ protocol         lib
 protocol/ipc     lib protocol
 protocol/rpc     lib protocol
 protocol/audit   lib protocol/ipc
+protocol/ctl     lib
 policy           lib protocol protocol/ipc
 confine          lib
 serve            lib protocol protocol/ipc protocol/rpc
@@ -21,7 +22,7 @@ broker           lib protocol protocol/ipc policy confine
 broker/launch    lib protocol/ipc
 broker/resolve   lib protocol/ipc
 broker/audit     lib protocol/ipc protocol/audit confine
-ctl              lib protocol protocol/ipc protocol/audit policy
+ctl              lib protocol protocol/ipc protocol/audit protocol/ctl policy
 worker           lib protocol protocol/ipc protocol/rpc confine serve worker/*
 worker/rpc       lib protocol protocol/ipc protocol/rpc serve worker worker/*
 worker/store     lib protocol/rpc worker/domain
@@ -31,7 +32,7 @@ worker/qemu      lib protocol/rpc worker/domain worker/job worker/box worker/net
 worker/domain    lib protocol/rpc
 worker/box       lib confine
 worker/net       lib confine
-view             lib protocol protocol/ipc protocol/rpc confine serve
+view             lib protocol protocol/ipc protocol/rpc protocol/ctl confine serve
 view/rpc         lib protocol/rpc serve view
 session          lib protocol protocol/ipc worker/store
 TABLE
@@ -87,7 +88,7 @@ has() {
 }
 parsers_outside() {
 	has 'libxml/.*|jansson\.h' lib protocol protocol/ipc protocol/rpc policy confine serve broker \
-		broker/launch broker/resolve broker/audit protocol/audit view view/rpc session
+		broker/launch broker/resolve broker/audit protocol/audit protocol/ctl view view/rpc session
 	has 'openssl/.*|gnutls/.*' lib protocol protocol/ipc protocol/rpc policy confine serve broker \
 		broker/launch broker/resolve view view/rpc worker worker/rpc worker/domain worker/store worker/box worker/net session
 }

@@ -131,7 +131,7 @@ static bool
 is_views(enum ipc_type type)
 {
 	return type == IPC_INVENTORY_NEXT || type == IPC_CHANNEL || type == IPC_VM_STOP ||
-	       type == IPC_VM_FREEZE;
+	       type == IPC_VM_FREEZE || (type >= IPC_STATUS && type <= IPC_STATUS_VM);
 }
 
 /* What may be said then, of the messages that messages.h calls good. */

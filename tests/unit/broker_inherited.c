@@ -17,7 +17,7 @@
 #include "lib/take.h"
 #include "tests/unit/test.h"
 
-static const char *const names[INHERITED_SOCKETS] = {"qemud-sock", "qemud-sock-ro"};
+static const char *const names[INHERITED_SOCKETS] = {"qemud-sock", "qemud-sock-ro", "qemud-ctl"};
 static char dir[] = "/tmp/qemud-inherited-XXXXXX";
 
 static int
@@ -53,29 +53,27 @@ static const struct said cases[] = {
 	{NULL, "2", "qemud-sock:qemud-sock-ro", true, NULL, 3},
 	{NULL, "2", "qemud-sock-ro:qemud-sock", true, NULL, 3},
 	{NULL, "1", "qemud-sock-ro", true, NULL, 2},
+	{NULL, "2", "qemud-ctl:qemud-sock", true, NULL, 5},
 	{NULL, "0", "", true, NULL, 0},
 	{"1", "2", "qemud-sock:qemud-sock-ro", true, NULL, 0},
 	{"x", "2", "qemud-sock", true, "LISTEN_PID=\"x\" is no process", 0},
-	{NULL, "3", "qemud-sock", true, "LISTEN_FDS=\"3\": at most 2 sockets are taken over", 0},
-	{NULL, "-1", "qemud-sock", true, "LISTEN_FDS=\"-1\": at most 2 sockets are taken over", 0},
+	{NULL, "4", "qemud-sock", true, "LISTEN_FDS=\"4\": at most 3 sockets are taken over", 0},
+	{NULL, "-1", "qemud-sock", true, "LISTEN_FDS=\"-1\": at most 3 sockets are taken over", 0},
 	{NULL, "2", "qemud-sock:qemud-sock", true, "LISTEN_FDNAMES has qemud-sock twice", 0},
 	{NULL, "2", "qemud-sock", true,
-		"LISTEN_FDNAMES has \"\": FileDescriptorName= of a socket unit must be qemud-sock "
-		"or "
-		"qemud-sock-ro",
+		"LISTEN_FDNAMES has \"\": FileDescriptorName= of a socket unit must be qemud-sock, "
+		"qemud-sock-ro or qemud-ctl",
 		0},
 	{NULL, "1", "ssh", true,
 		"LISTEN_FDNAMES has \"ssh\": FileDescriptorName= of a socket unit must be "
-		"qemud-sock "
-		"or "
-		"qemud-sock-ro",
+		"qemud-sock, "
+		"qemud-sock-ro or qemud-ctl",
 		0},
 	{NULL, "1", "qemud-sock", false, "descriptor 3 (qemud-sock) is not a listening UNIX socket",
 		0},
 	{NULL, "1", NULL, true,
-		"LISTEN_FDNAMES has \"\": FileDescriptorName= of a socket unit must be qemud-sock "
-		"or "
-		"qemud-sock-ro",
+		"LISTEN_FDNAMES has \"\": FileDescriptorName= of a socket unit must be qemud-sock, "
+		"qemud-sock-ro or qemud-ctl",
 		0},
 };
 

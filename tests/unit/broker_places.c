@@ -159,21 +159,34 @@ test_lock(void)
 	(void)unlinkat(base_fd, "lock", 0);
 }
 
+static char cgroup[CONFIG_PATH_MAX];
+
+/* Its folder is open, if there is one, and nothing is left open otherwise. */
+static int
+place_cgroup(void)
+{
+	int r;
+
+	places.cgroup_fd = -1;
+	r = places_cgroup(&config, &places, cgroup, error);
+	CHECK((places.cgroup_fd >= 0) == (r == 0 && *cgroup != '\0'));
+	fd_close(&places.cgroup_fd);
+	return r;
+}
+
 static void
 test_cgroup(void)
 {
-	char dir[CONFIG_PATH_MAX];
-
 	(void)snprintf(config.cgroup, sizeof config.cgroup, "none");
-	CHECK(places_cgroup(&config, dir, error) == 0);
-	CHECK_STR(dir, "");
+	CHECK(place_cgroup() == 0);
+	CHECK_STR(cgroup, "");
 	(void)snprintf(config.cgroup, sizeof config.cgroup, "%s/cg", base);
-	CHECK(places_cgroup(&config, dir, error) == 0);
-	CHECK_STR(dir, config.cgroup);
-	CHECK(mode_of("cg") == 0755 && places_cgroup(&config, dir, error) == 0);
+	CHECK(place_cgroup() == 0);
+	CHECK_STR(cgroup, config.cgroup);
+	CHECK(mode_of("cg") == 0755 && place_cgroup() == 0);
 	CHECK(unlinkat(base_fd, "cg", AT_REMOVEDIR) == 0);
 	(void)snprintf(config.cgroup, sizeof config.cgroup, "%s/none/cg", base);
-	CHECK(places_cgroup(&config, dir, error) == PLACES_E_BAD && strstr(error, "/none/cg"));
+	CHECK(place_cgroup() == PLACES_E_BAD && strstr(error, "/none/cg"));
 }
 
 int

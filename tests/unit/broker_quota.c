@@ -22,7 +22,7 @@ limits_with(enum quota_key key, uint64_t max)
 
 	quota_no_limits(&limits);
 	limits.of[key].max = max;
-	(void)snprintf(limits.of[key].rule, QUOTA_RULE_MAX, "policy.conf:9");
+	(void)snprintf(limits.of[key].rule, IPC_RULE_MAX, "policy.conf:9");
 	return limits;
 }
 
@@ -120,7 +120,7 @@ test_long_words(void)
 	struct quota_amounts amounts = {.of = {0}};
 	char words[IPC_REASON_MAX];
 
-	memset(limits.of[QUOTA_HOST_MEMORY].rule, 'x', QUOTA_RULE_MAX - 1);
+	memset(limits.of[QUOTA_HOST_MEMORY].rule, 'x', IPC_RULE_MAX - 1);
 	amounts.of[QUOTA_HOST_MEMORY] = most;
 	quota_words(QUOTA_HOST_MEMORY, &limits, &amounts, &amounts, words);
 	CHECK(strstr(words, "root of this host can change it"));

@@ -470,8 +470,9 @@ stage_open(void)
 {
 	int fds[2] = {-1, -1};
 
-	broker = (struct broker){.socket_fds = {-1, -1}, .notify_fd = -1, .census = stage_census};
-	broker.places = (struct places){.runtime_fd = -1, .lock_fd = -1};
+	broker = (struct broker){
+		.socket_fds = {-1, -1, -1}, .notify_fd = -1, .census = stage_census};
+	broker.places = (struct places){.runtime_fd = -1, .cgroup_fd = -1, .lock_fd = -1};
 	config_default(&broker.config);
 	broker.config.max_users = 64;
 	broker.config.max_connections = 2000;
@@ -491,6 +492,8 @@ stage_open(void)
 		0);
 	CHECK(listener_bind(
 		      broker.places.registry_fd, stage_dir, "sock-ro", &broker.socket_fds[1]) == 0);
+	CHECK(listener_bind(broker.places.registry_fd, stage_dir, "ctl", &broker.socket_fds[2]) ==
+		0);
 	if (stage_before)
 		stage_before();
 	CHECK(packet_pair(fds) == 0 && loop_init(&broker.loop) == 0);

@@ -75,7 +75,7 @@ is_complete(void)
 		CHECK_STR(ipc_type_name((uint16_t)type), expected->name);
 		CHECK(rule->size == expected->size && rule->n_fds == expected->n_fds);
 		CHECK(rule->link == expected->link && rule->sender == expected->sender);
-		CHECK(rule->states == expected->states && rule->once == expected->once);
+		CHECK(rule->states == expected->states && (rule->once != 0) == expected->once);
 		CHECK((rule->check != NULL) == (rule->size > 0));
 		CHECK(rule->n_fds <= IPC_FDS_MAX);
 		CHECK(ipc_wants_answer((uint16_t)type) == (expected->kind == ASK));
@@ -148,6 +148,15 @@ is_in_enum(enum ipc_type type)
 	case IPC_LEAF_FROZEN:
 	case IPC_USER_LIMIT:
 	case IPC_USER_LIMITED:
+	case IPC_STATUS:
+	case IPC_STATUS_TOLD:
+	case IPC_STATUS_USER:
+	case IPC_STATUS_USER_TOLD:
+	case IPC_STATUS_LIMIT:
+	case IPC_STATUS_LIMIT_TOLD:
+	case IPC_STATUS_VM:
+	case IPC_STATUS_VM_TOLD:
+	case IPC_PING:
 		return true;
 	}
 	return false;
@@ -163,6 +172,8 @@ is_consistent(void)
 
 		for (size_t j = 0; j < i; j++) {
 			CHECK(ipc_rules[j].type != rule->type);
+			/* Each that is there once has a bit that no other has. */
+			CHECK((ipc_rules[j].once & rule->once) == 0);
 			CHECK(strcmp(ipc_rules[j].name, rule->name) != 0);
 		}
 		if (rule->type & 1) {
@@ -198,7 +209,7 @@ crosses(void)
 					seen = 0;
 					CHECK(judge_as(&raw, link, sender, state, e->n_fds) ==
 						want);
-					CHECK((seen != 0) == (want == IPC_OK));
+					CHECK((seen != 0) == (want == IPC_OK && e->once));
 				}
 		CHECK(judge(&raw, e) == IPC_OK && message.type == e->type);
 		CHECK(message.serial == raw.header.serial && message.err == 0);

@@ -95,6 +95,22 @@ static const struct ipc_inventory_next good_inventory_next = {.after = 7};
 static const struct ipc_inventory_found good_inventory_found = {
 	.generation = 8, .uid = 1000, .verbs = 15, .name = "alice"};
 static const struct ipc_vm_stop good_vm_stop = {.conn_id = 1, .uid = 1000, .id = 1};
+static const struct ipc_status good_status = {.since_s = 1,
+	.policy_s = 1,
+	.limits = IPC_LIMITS_COUNT,
+	.controllers = IPC_CONTROLLERS_ALL,
+	.all = 1,
+	.audit = IPC_AUDIT_WRITES,
+	.memory_kib = 1};
+static const struct ipc_status_user good_status_user = {.uid = 1000};
+static const struct ipc_status_user_told good_status_user_told = {
+	.worker = IPC_WORKER_SERVES, .reads = 1};
+static const struct ipc_status_limit good_status_limit = {.uid = 1000, .limit = IPC_LIMIT_VMS};
+static const struct ipc_status_limit_told good_status_limit_told = {
+	.used = 1, .max = 2, .rule = "policy.conf:1"};
+static const struct ipc_status_vm good_status_vm = {.uid = 1000};
+static const struct ipc_status_vm_told good_status_vm_told = {
+	.id = 1, .state = IPC_VM_RUNS, .grant = {.memory_kib = 1, .vcpus = 1}};
 static const struct ipc_vm_freeze good_vm_freeze = {
 	.vm = {.conn_id = 1, .uid = 1000, .id = 1}, .on = 1};
 static const struct ipc_channel good_channel = {.conn_id = 1, .uid = 1000};
@@ -164,6 +180,15 @@ static const struct expected messages[] = {
 	{67, ANSWER, "LEAF_FROZEN", 0, 0, STARTER, PEER, S, false, NULL},
 	{68, ASK, "USER_LIMIT", 16, 0, STARTER, BROKER, S, false, &good_user_limit},
 	{69, ANSWER, "USER_LIMITED", 0, 0, STARTER, PEER, S, false, NULL},
+	{70, ASK, "STATUS", 0, 0, CHILD, PEER, S | L, false, NULL},
+	{71, ANSWER, "STATUS_TOLD", 80, 0, CHILD, BROKER, S | L, false, &good_status},
+	{72, ASK, "STATUS_USER", 8, 0, CHILD, PEER, S | L, false, &good_status_user},
+	{73, ANSWER, "STATUS_USER_TOLD", 40, 0, CHILD, BROKER, S | L, false, &good_status_user_told},
+	{74, ASK, "STATUS_LIMIT", 8, 0, CHILD, PEER, S | L, false, &good_status_limit},
+	{75, ANSWER, "STATUS_LIMIT_TOLD", 112, 0, CHILD, BROKER, S | L, false, &good_status_limit_told},
+	{76, ASK, "STATUS_VM", 8, 0, CHILD, PEER, S | L, false, &good_status_vm},
+	{77, ANSWER, "STATUS_VM_TOLD", 48, 0, CHILD, BROKER, S | L, false, &good_status_vm_told},
+	{78, NOTICE, "PING", 0, 0, CHILD, BROKER, S, false, NULL},
 	{90, NOTICE, "INVENTORY_PLACE", 0, 1, CHILD, BROKER, S, true, NULL},
 	{56, ASK, "AUDIT_RECORD", 488, 0, AUDIT, BROKER, S, false, &good_audit_record},
 	{57, ANSWER, "AUDIT_KEPT", 0, 0, AUDIT, PEER, S, false, NULL},
