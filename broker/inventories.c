@@ -256,7 +256,9 @@ inventories_open(
 
 /*
  * Keep the size bytes of inventories->text. Not synced: a worker says it again when it begins, and a
- * file that a power cut has cut is known by its missing end.
+ * file that a power cut has cut is known by its missing end. The same again is not written, but told: a
+ * view hears from a worker what a call has changed, before that stands here; if it is undone by then,
+ * nothing else says so.
  */
 static int
 store(struct inventories *inventories, struct owner *owner, size_t size)
@@ -266,17 +268,18 @@ store(struct inventories *inventories, struct owner *owner, size_t size)
 	int r;
 
 	digest(inventories->text, size, sum);
-	if (owner->read && memcmp(sum, owner->digest, sizeof sum) == 0)
-		return 0;
-	file_name(name, owner->uid);
-	r = replace_unsynced(
-		inventories->broker->places.inventory_fd, name, inventories->text, size, 0600);
-	if (r < 0)
-		return r;
-	memcpy(owner->digest, sum, sizeof sum);
-	owner->read = true;
-	owner->dropped = false;
-	log_debug("uid=%" PRIu32 ": its inventory has changed, %zu bytes", owner->uid, size);
+	if (!owner->read || memcmp(sum, owner->digest, sizeof sum) != 0) {
+		file_name(name, owner->uid);
+		r = replace_unsynced(inventories->broker->places.inventory_fd, name,
+			inventories->text, size, 0600);
+		if (r < 0)
+			return r;
+		memcpy(owner->digest, sum, sizeof sum);
+		owner->read = true;
+		owner->dropped = false;
+		log_debug(
+			"uid=%" PRIu32 ": its inventory has changed, %zu bytes", owner->uid, size);
+	}
 	touch(inventories, owner);
 	views_owner_changed(&inventories->broker->views, owner);
 	return 0;

@@ -68,7 +68,7 @@ cp "$build"/qemud-* $at/libexec/
 cp "$build/qemudctl" $at/sbin/
 chmod 0711 $at/sbin/* $at/libexec/*
 cp -r tests/lib tests/e2e tests/golden tests/clients $at/tests/
-cp protocol/rpc/procedures.tsv $at/protocol/rpc/
+cp protocol/rpc/procedures.tsv protocol/rpc/types.tsv $at/protocol/rpc/
 if [ -n "${TEST_GUEST-}" ]; then
 	mkdir $at/guest
 	cp build/cache/guest/vmlinuz build/cache/guest/initrd $at/guest/
