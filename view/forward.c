@@ -76,7 +76,10 @@ name_one(struct rpc_domain *dom, void *arg)
 
 	if (vm && viewer_shows(named->viewer, owner)) {
 		memcpy(dom->uuid, vm->uuid, sizeof(dom->uuid));
-		dom->name = vm->name + strlen(owner->prefix);
+		/* The rows may be others before the call is sent. */
+		dom->name = rpc_arena_strdup(&named->call->arena, vm->name + strlen(owner->prefix));
+		if (!dom->name)
+			return call_out_of_memory(named->call);
 		named->vm_id = vm->id > 0 ? (uint32_t)vm->id : 0;
 	} else if (own && own->n_untold > 0) {
 		/* One of those that her inventory has no room for, or nobody's: her worker knows. */

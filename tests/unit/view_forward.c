@@ -71,6 +71,39 @@ test_handles(void)
 	rig_stop();
 }
 
+static bool
+give_nothing(unsigned n_asked_now)
+{
+	(void)n_asked_now;
+	return false;
+}
+
+/* What the call names is in the view's own words then. */
+static void
+test_rows_change(void)
+{
+	struct rpc_domain_get_state_args args;
+	int sock;
+
+	rig_start();
+	sock = rig_open();
+	args.dom = find(sock, "bob:db");
+	rig.give = give_nothing;
+	send_call(sock, RPC_PROC_DOMAIN_GET_STATE, &args, 7);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	tell(1, 1001, "bob", VERBS_ALL, "0\t5\t2\tp\t" UUID_C "\tanother-name\n+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	CHECK(rig.n_calls == 0);
+	rig.give = NULL;
+	CHECK(receive_packet(sock) && reply.header.serial == 7 && reply.header.status == RPC_OK);
+	CHECK_STR(rig.called_name, "db");
+	fd_close(&sock);
+	rig_stop();
+}
+
 static void
 test_verbs(void)
 {
@@ -409,6 +442,8 @@ main(void)
 {
 	TEST("handles are the owner's on the way there, and the view's on the way back",
 		test_handles);
+	TEST("a call that waits names what it named, whatever the owner has meanwhile",
+		test_rows_change);
 	TEST("what may be done is what may be done with that owner's, and nothing by read-only",
 		test_verbs);
 	TEST("calls about no machine are the principal's own worker's, or make the system's",
