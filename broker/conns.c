@@ -78,7 +78,6 @@ conns_add_channel(struct conns *conns, int fd, struct conn *parent, uint32_t own
 	conn->parent = parent;
 	conn->sibling = parent->channels;
 	parent->channels = conn;
-	parent->n_channels++;
 	return conn;
 }
 
@@ -123,7 +122,6 @@ leave_parent(struct conn *conn)
 	while (*at != conn)
 		at = &(*at)->sibling;
 	*at = conn->sibling;
-	conn->parent->n_channels--;
 	conn->parent = conn->sibling = NULL;
 }
 

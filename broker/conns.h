@@ -41,7 +41,6 @@ struct conn {
 	uint32_t owner_uid; /* 0: it is no channel */
 	struct conn *parent, *sibling;
 	struct conn *channels; /* the first of those that are for this one */
-	uint32_t n_channels;
 	/* What its child is told; pass.conn_id is 0 while the slot is free. */
 	struct ipc_conn_pass pass;
 };

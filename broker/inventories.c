@@ -384,6 +384,7 @@ inventories_worker_serves(struct user *user)
 	int fd = memfd_room("inventory", INVENTORY_MAX);
 
 	inventories_expect(&user->child.broker->inventories, &user->account);
+	inventories_vms_changed(user);
 	if (fd < 0) {
 		log_warning("uid=%" PRIu32 ": there is no place for its inventory: %s", user->uid,
 			strerror(-fd));
@@ -404,6 +405,7 @@ inventories_worker_gone(struct user *user)
 	if (share->placed)
 		fd_close(&share->place_fd);
 	share->placed = false;
+	inventories_vms_changed(user);
 }
 
 const char *

@@ -60,9 +60,12 @@ struct inventories {
 int inventories_init(struct inventories *inventories, struct broker *broker, uint32_t n_users);
 void inventories_fini(struct inventories *inventories);
 
-/** The user's worker has said HELLO: give it its place. She is an owner from now on. */
+/**
+ * The user's worker has said HELLO: give it its place, and tell who looks that it runs. She is an owner
+ * from now on.
+ */
 void inventories_worker_serves(struct user *user);
-/** It has ended, and what it asked waits no more. */
+/** It has ended, and what it asked waits no more; who looks is told. */
 void inventories_worker_gone(struct user *user);
 /**
  * It says that its inventory is another, of so many bytes; the answer follows, now or when its pace
@@ -76,7 +79,7 @@ const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
  */
 void inventories_expect(struct inventories *inventories, const struct account *account);
 
-/** What of the user's VMs runs, or stands still, is another than it was: who looks is to know it. */
+/** What of the user's runs, her worker or VMs, is another than it was: who looks is to know it. */
 void inventories_vms_changed(const struct user *user);
 
 /** Who may see whom may be another: whoever looks is told of all owners again. */

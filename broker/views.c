@@ -244,11 +244,11 @@ check_room(struct broker *broker, const struct conn *conn)
 		.burst = broker->limits.connections_per_second,
 	};
 
-	if (conn->n_channels >= VIEWS_CHANNELS_MAX ||
-		conn->payer->n_channels >= broker->limits.connections)
+	if (conn->payer->n_channels >= broker->limits.connections)
 		return -EDQUOT;
-	if (broker->conns.n_used >= broker->max_conns ||
-		!bucket_take(&conn->payer->channels, loop_now(&broker->loop), size))
+	if (broker->conns.n_used >= broker->max_conns)
+		return -ENFILE;
+	if (!bucket_take(&conn->payer->channels, loop_now(&broker->loop), size))
 		return -EAGAIN;
 	return 0;
 }
@@ -266,14 +266,14 @@ open_channel(struct view *view, struct conn *conn, const struct owner *owner, ui
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
-		wishes_answer_channel(&view->child, serial, -EAGAIN, -1);
+		wishes_answer_channel(&view->child, serial, -ENFILE, -1);
 		return;
 	}
 	fd_auto int view_fd = fds[0];
 	channel = conns_add_channel(&broker->conns, fds[1], conn, owner->uid);
 	if (!channel) {
 		fd_close(&fds[1]);
-		wishes_answer_channel(&view->child, serial, -EAGAIN, -1);
+		wishes_answer_channel(&view->child, serial, -ENFILE, -1);
 		return;
 	}
 	channel->pass.verbs = verbs;

@@ -22,7 +22,6 @@ struct conn;
 struct owner;
 
 enum {
-	VIEWS_CHANNELS_MAX = 64, /* of one connection, at a time */
 	VIEWS_LINGER_S = 10 /* so long after its idle_seconds it may be there without clients */
 };
 

@@ -478,13 +478,6 @@ channel_opened(struct channel *channel, int err, int fd)
 }
 
 void
-channel_ask_again(struct channel *channel)
-{
-	if (channel->state == CHANNEL_CLOSED && channel->n_calls > 0)
-		channel_open(channel);
-}
-
-void
 channel_open(struct channel *channel)
 {
 	uint64_t now = loop_now(channel->loop);
@@ -497,8 +490,8 @@ channel_open(struct channel *channel)
 	channel->asked_ns = now;
 	channel->last_serial = 0;
 	channel->error = (struct rpc_error){.code = VIR_ERR_OK};
-	if (channel->ops->ask(channel))
-		channel->state = CHANNEL_ASKED;
+	channel->state = CHANNEL_ASKED;
+	channel->ops->ask(channel);
 	set_timer(channel);
 }
 

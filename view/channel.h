@@ -36,7 +36,7 @@ enum {
 
 enum channel_state {
 	CHANNEL_CLOSED = 0, /* nobody wanted it yet, or it rested */
-	CHANNEL_ASKED,      /* the broker is asked */
+	CHANNEL_ASKED,      /* the broker is asked, or will be */
 	CHANNEL_OPENING,    /* the worker opens the connection */
 	CHANNEL_READY,
 	CHANNEL_FAILED /* error says why */
@@ -71,8 +71,8 @@ struct channel_call {
 TAILQ_HEAD(channel_calls, channel_call);
 
 struct channel_ops {
-	/* Ask the broker for the socket; channel_opened() follows. False: there is no room just now. */
-	bool (*ask)(struct channel *channel);
+	/* Ask the broker for the socket; channel_opened() follows, not at once. */
+	void (*ask)(struct channel *channel);
 	/* Is there room for what the worker says? */
 	bool (*may_take)(struct channel *channel);
 	/* A message or a packet of a stream. Returns false when it is none that a worker sends. */
@@ -109,8 +109,6 @@ void channel_init(struct channel *channel, struct loop *loop, const struct chann
 void channel_fini(struct channel *channel);
 /** Open it, if it is closed or has rested. */
 void channel_open(struct channel *channel);
-/** ask() may be asked again: there may be room. */
-void channel_ask_again(struct channel *channel);
 /** What the broker said: fd is owned from here on, or err a negative errno. */
 void channel_opened(struct channel *channel, int err, int fd);
 

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/fd.h"
 #include "lib/take.h"
 #include "protocol/verb.h"
 #include "view/forward.h"
 
-enum { RETRY_MS = 50 };
+enum { RETRY_MS = 50 /* behind a failed channel's rest */ };
 
 _Static_assert(offsetof(struct viewer, client) == 0, "it is freed as a client");
 
@@ -44,13 +43,9 @@ retry_due(struct timer *timer)
 {
 	struct view_host *host = container_of(timer, struct view_host, retry);
 	struct client *client;
-	struct route *route;
 
-	LIST_FOREACH (client, &host->server.clients, entry) {
-		LIST_FOREACH (route, &viewer_of(client)->routes, entry)
-			channel_ask_again(&route->channel);
+	LIST_FOREACH (client, &host->server.clients, entry)
 		watch_all(viewer_of(client));
-	}
 }
 
 static void
@@ -62,18 +57,21 @@ retry_in(struct view_host *host, uint64_t ns)
 		timer_set(host->loop, &host->retry, due, retry_due);
 }
 
-static bool
+static void
+ask_answered(struct ask *ask, int err, int fd)
+{
+	channel_opened(&container_of(ask, struct route, ask)->channel, err, fd);
+}
+
+static void
 route_ask(struct channel *channel)
 {
 	struct route *route = route_of(channel);
-	struct view_host *host = route->viewer->host;
 
-	route->cookie = ++host->last_cookie;
-	if (uplink_ask_channel(host->uplink, route->viewer->client.conn.id, channel->uid,
-		    route->cookie) != LINK_E_FULL)
-		return true;
-	retry_in(host, LOOP_MS(RETRY_MS));
-	return false;
+	route->ask.conn_id = route->viewer->client.conn.id;
+	route->ask.uid = channel->uid;
+	route->ask.answer = ask_answered;
+	asks_want(&route->viewer->host->asks, &route->ask);
 }
 
 static bool
@@ -125,6 +123,8 @@ drop(struct route *route)
 {
 	LIST_REMOVE(route, entry);
 	route->viewer->n_routes--;
+	route->viewer->n_watched -= route->watches != NULL;
+	asks_stop(&route->viewer->host->asks, &route->ask);
 	channel_fini(&route->channel);
 	free(route->watches);
 	free(route);
@@ -171,19 +171,7 @@ viewer_route(struct viewer *viewer, const struct owner *owner)
 void
 view_host_channel(struct view_host *host, uint64_t cookie, int err, int fd)
 {
-	struct client *client;
-	struct route *route;
-
-	LIST_FOREACH (client, &host->server.clients, entry) {
-		LIST_FOREACH (route, &viewer_of(client)->routes, entry) {
-			if (route->cookie == cookie) {
-				channel_opened(&route->channel, err, fd);
-				return;
-			}
-		}
-	}
-	/* Its connection has ended meanwhile. */
-	fd_close(&fd);
+	asks_answered(&host->asks, cookie, err, fd);
 }
 
 /* --- the server --------------------------------------------------------------------------- */
@@ -255,7 +243,7 @@ owner_changed(struct owners *owners, struct owner *owner)
 	if (!owner || owner->verbs == 0 || !owner->worker)
 		return;
 	LIST_FOREACH (client, &host->server.clients, entry)
-		watch_all(viewer_of(client));
+		watch_owner(viewer_of(client), owner);
 }
 
 void
@@ -267,6 +255,7 @@ view_host_init(struct view_host *host, struct loop *loop, struct uplink *uplink,
 	host->loop = loop;
 	host->uplink = uplink;
 	LIST_INIT(&host->forces);
+	asks_init(&host->asks, loop, uplink);
 	owners_init(&host->owners, loop, uplink, owner_changed);
 }
 
@@ -276,5 +265,6 @@ view_host_fini(struct view_host *host)
 	force_fail_all(&host->forces);
 	server_fini(&host->server);
 	owners_fini(&host->owners);
+	asks_fini(&host->asks);
 	timer_stop(&host->retry);
 }

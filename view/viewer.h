@@ -11,6 +11,7 @@
 #include "lib/take.h"
 #include "serve/client.h"
 #include "serve/server.h"
+#include "view/asks.h"
 #include "view/channel.h"
 #include "view/force.h"
 #include "view/owners.h"
@@ -19,7 +20,10 @@
 
 struct viewer;
 
-enum { ROUTES_MAX = 60 /* of one connection; the broker gives 64 */ };
+enum {
+	ROUTES_MAX = 1000,            /* of one connection */
+	WATCHED_MAX = ROUTES_MAX - 32 /* of these may be for events: calls have room too */
+};
 
 /* A view of the host: of one principal, on one kind of socket. */
 struct view_host {
@@ -27,10 +31,10 @@ struct view_host {
 	struct uplink *uplink;
 	struct server server;
 	struct owners owners;
+	struct asks asks; /* for channels */
 	uint64_t last_cookie;
 	struct forces forces;
-	/* Of channels that the broker could not be asked for, or that failed and are watched. */
-	struct timer retry;
+	struct timer retry; /* of channels that failed and are watched */
 };
 
 struct route {
@@ -40,7 +44,7 @@ struct route {
 	struct relays relays;  /* that its worker has an end of */
 	bool kept;             /* what the worker did may end with it */
 	struct watch *watches; /* of all kinds of events; NULL: none was wanted */
-	uint64_t cookie;       /* of the ask for it */
+	struct ask ask;        /* for the channel */
 };
 
 LIST_HEAD(routes, route);
@@ -49,8 +53,9 @@ struct viewer {
 	struct client client; /* first: it is freed as such */
 	struct view_host *host;
 	struct routes routes;
-	unsigned n_routes;
-	bool session; /* qemu:///session was opened: the principal's own VMs are all */
+	unsigned n_routes, n_watched;
+	bool told_full; /* that it does not hear of everybody */
+	bool session;   /* qemu:///session was opened: the principal's own VMs are all */
 };
 
 void view_host_init(struct view_host *host, struct loop *loop, struct uplink *uplink,

@@ -88,29 +88,49 @@ ask(struct route *route, int32_t event)
 		watch->state = WATCH_NONE;
 }
 
+/* The way to that owner, for events; NULL: there is none. */
+static struct route *
+watched_route(struct viewer *viewer, const struct owner *owner)
+{
+	struct route *route = viewer_route(viewer, owner);
+
+	if (!route || route->watches)
+		return route;
+	if (viewer->n_watched < WATCHED_MAX)
+		route->watches = calloc(DOMAIN_EVENTS, sizeof(*route->watches));
+	if (!route->watches)
+		return NULL;
+	viewer->n_watched++;
+	return route;
+}
+
+void
+watch_owner(struct viewer *viewer, const struct owner *owner)
+{
+	const struct subscriptions *wanted = &viewer->client.subscriptions;
+	struct route *route;
+
+	if (wanted->n == 0 || !owner->worker || !viewer_shows(viewer, owner))
+		return;
+	route = watched_route(viewer, owner);
+	if (!route && !viewer->told_full)
+		log_warning("there is no room for events of %s on one connection, and perhaps of "
+			    "others",
+			owner->label);
+	viewer->told_full = !route;
+	for (unsigned i = 0; route && i < wanted->n; i++)
+		ask(route, wanted->list[i].event);
+}
+
 void
 watch_all(struct viewer *viewer)
 {
-	const struct subscriptions *wanted = &viewer->client.subscriptions;
-	struct owner *owner;
+	const struct owner *owner;
 
-	if (wanted->n == 0)
+	if (viewer->client.subscriptions.n == 0)
 		return;
-	TAILQ_FOREACH (owner, &viewer->host->owners.all, entry) {
-		struct route *route;
-
-		if (!owner->worker || !viewer_shows(viewer, owner))
-			continue;
-		route = viewer_route(viewer, owner);
-		if (route && !route->watches)
-			route->watches = calloc(DOMAIN_EVENTS, sizeof(*route->watches));
-		if (!route || !route->watches) {
-			log_warning("there is no room for events of %s", owner->label);
-			continue;
-		}
-		for (unsigned i = 0; i < wanted->n; i++)
-			ask(route, wanted->list[i].event);
-	}
+	TAILQ_FOREACH (owner, &viewer->host->owners.all, entry)
+		watch_owner(viewer, owner);
 }
 
 void

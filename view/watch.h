@@ -15,6 +15,7 @@
 #include "view/channel.h"
 
 struct route;
+struct owner;
 struct viewer;
 
 enum watch_state { WATCH_NONE = 0, WATCH_ASKED, WATCH_HELD };
@@ -29,6 +30,8 @@ struct watch {
 
 /** Ask all workers that run for what this connection wants and has not asked them for. */
 void watch_all(struct viewer *viewer);
+/** The same, of one owner's. */
+void watch_owner(struct viewer *viewer, const struct owner *owner);
 /** The channel has failed: nothing is asked for any more. */
 void watch_lost(struct route *route);
 /** A message of the worker's; what is none that was asked for is dropped. */

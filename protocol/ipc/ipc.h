@@ -205,8 +205,9 @@ enum ipc_type {
 	 * broker -> child, 1 descriptor: a stream socket, whose other end goes to that worker, started
 	 * for it if need be, as a connection of the view's principal (CONN_PASS with
 	 * IPC_ORIGIN_VIEW); or to the refuser, who says on it why there is none. It ends with the
-	 * connection that it is for. -EACCES: the verbs were lost meanwhile; -EDQUOT: the connection,
-	 * or its principal, has as many as there may be; -EAGAIN: the host has no room now.
+	 * connection that it is for. -EACCES: the verbs were lost meanwhile; -EDQUOT: its
+	 * principal has as many as there may be; -EAGAIN: she has had that many in this second;
+	 * -ENFILE: the host has no room now.
 	 */
 	IPC_CHANNEL_OPEN = 51,
 	/*

@@ -145,10 +145,30 @@ test_told(void)
 	/* From any generation, also one that never was anybody's. */
 	CHECK(next(&scene.view, found.generation - 1, &found, "+5\n") == 0);
 	CHECK(next(&scene.view, UINT64_MAX, &found, NULL) == -ENOENT);
-	CHECK(next(&scene.view, generation, &found, "+4\n") == 0 && found.worker == 1);
+	end_scene(&scene);
+}
+
+/* That a worker has ended, and that the next one runs, though it lists nothing else. */
+static void
+test_told_of_workers(void)
+{
+	AUTO(packet_fini) struct packet ended, begun;
+	struct ipc_inventory_found found;
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	uint64_t last;
+
+	CHECK(next(&scene.view, 0, &found, "+1\n") == 0);
+	CHECK(next(&scene.view, found.generation, &found, "+2\n") == 0 && found.worker == 1);
+	last = found.generation + 1;
+	CHECK(next(&scene.view, last, &found, NULL) == -ENOENT);
 	end_kid(&scene.bob);
-	CHECK(next(&scene.view, generation, &found, "+4\n") == 0 && found.worker == 0);
+	expect(scene.view.link, IPC_INVENTORY_CHANGED, &ended);
+	CHECK(next(&scene.view, last, &found, "+2\n") == 0);
+	CHECK(found.uid == BOB && found.worker == 0);
 	scene.bob = next_worker(BOB);
+	expect(scene.view.link, IPC_INVENTORY_CHANGED, &begun);
+	CHECK(next(&scene.view, found.generation, &found, "+2\n") == 0);
+	CHECK(found.uid == BOB && found.worker == 1);
 	end_scene(&scene);
 }
 
@@ -409,28 +429,30 @@ test_bounds(void)
 {
 	struct scene scene = set_scene(IPC_SOCKET_RW);
 	struct budget *budget = &users_find(&broker.users, 0)->budget;
-	int fds[VIEWS_CHANNELS_MAX], fd;
+	enum { MAX = 40 };
+	int fds[MAX], fd;
 
-	for (int i = 0; i < VIEWS_CHANNELS_MAX; i++) {
+	broker.limits.connections = MAX;
+	for (int i = 0; i < MAX; i++) {
 		CHECK(ask_channel(&scene.view, scene.conn_id, BOB, &fds[i]) == 0);
 		(void)take_one(&scene.bob);
 	}
 	CHECK(ask_channel(&scene.view, scene.conn_id, BOB, &fd) == -EDQUOT);
-	CHECK(budget->n_channels == VIEWS_CHANNELS_MAX && budget->n_conns == 1);
-	/* Another connection has as many; the principal has no more than connections. */
+	CHECK(budget->n_channels == MAX && budget->n_conns == 1);
+	/* Another connection of the principal's takes from the same. */
 	int other = connect_as(0);
 	uint64_t id = take_one(&scene.view).conn_id;
 
-	broker.limits.connections = VIEWS_CHANNELS_MAX + 1;
+	broker.limits.connections = MAX + 1;
 	CHECK(ask_channel(&scene.view, id, ALICE, &fd) == 0);
 	(void)serve(&scene.alice);
 	fd_close(&fd);
-	broker.limits.connections = VIEWS_CHANNELS_MAX;
+	broker.limits.connections = MAX;
 	CHECK(ask_channel(&scene.view, id, ALICE, &fd) == -EDQUOT);
 	broker.limits.connections = 1000;
 	broker.max_conns = broker.conns.n_used;
-	CHECK(ask_channel(&scene.view, id, ALICE, &fd) == -EAGAIN);
-	for (int i = 0; i < VIEWS_CHANNELS_MAX; i++)
+	CHECK(ask_channel(&scene.view, id, ALICE, &fd) == -ENFILE);
+	for (int i = 0; i < MAX; i++)
 		fd_close(&fds[i]);
 	fd_close(&other);
 	end_scene(&scene);
@@ -558,6 +580,7 @@ main(void)
 	TEST("a view that nobody looks through ends", test_lingers);
 	TEST("a view is told of owners and of changes", test_told);
 	TEST("a view has the verbs of its principal on its socket", test_verbs);
+	TEST("a view is told when a worker ends, and when the next one runs", test_told_of_workers);
 	TEST("why not all is told of owners and of channels", test_reasons);
 	TEST("an owner that is not shown any more is told once", test_lost);
 	TEST("a channel leads to a worker, and ends with either end", test_channel);

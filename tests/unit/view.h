@@ -28,7 +28,15 @@
 #include "protocol/verb.h"
 #include "view/viewer.h"
 
-enum { OWNERS = 8, WORKERS = 64, TURNS = 2000 /* 10 ms each at most */ };
+/* A test that has more of them says so before. */
+#ifndef OWNERS_N
+#define OWNERS_N 8
+#endif
+#ifndef WORKERS_N
+#define WORKERS_N 64
+#endif
+
+enum { OWNERS = OWNERS_N, WORKERS = WORKERS_N, TURNS = 2000 /* 10 ms each at most */ };
 
 enum worker_mode {
 	WORKER_ANSWERS = 0,
@@ -64,6 +72,8 @@ static struct rig {
 	uint64_t generation, last_conn;
 	unsigned n_forgotten, n_channels, n_calls;
 	int channel_err; /* the answer to CHANNEL; 0: a socket */
+	/* Whether it is answered with a socket, or -EAGAIN, of so many that are asked now. NULL: it is. */
+	bool (*give)(unsigned n_asked_now);
 	bool broker_sleeps;
 	struct told told[OWNERS];
 	struct played played[WORKERS];
@@ -349,6 +359,10 @@ broker_channel(uint32_t serial, const struct ipc_channel *asked)
 	struct played *worker = rig.played;
 	int fds[2];
 
+	if (rig.give && !rig.give(rig.host.asks.n_sent)) {
+		broker_send(IPC_CHANNEL_OPEN, serial, -EAGAIN, NULL, 0, -1);
+		return;
+	}
 	if (rig.channel_err != 0) {
 		broker_send(IPC_CHANNEL_OPEN, serial, rig.channel_err, NULL, 0, -1);
 		return;
