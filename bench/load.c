@@ -2,8 +2,8 @@
 /*
  * load.c: a client that drives one server of the protocol for a while and prints what it got done.
  *
- * A benchmark program, never installed; it knows just enough of the protocol to open a connection
- * and to count replies, so that the same bytes go to every server that is compared.
+ * A benchmark program, never installed; what it knows of the protocol is dial.h. look.c has the work
+ * of those who watch what others do.
  *
  * load call SOCKET SECONDS CONNECTIONS IN-FLIGHT [PROCEDURE]
  *     calls without arguments, kept in flight
@@ -13,13 +13,8 @@
  *     the list of all domains; 1 connection with 1 in flight
  * load info SOCKET SECONDS
  *     state, memory and vCPUs of the first domain that `define` makes; the same
- * load stats SOCKET SECONDS
- *     statistics of all domains that run: state, cpu, balloon, vcpu, interface, block; the same
  * load define SOCKET SECONDS DOMAINS
  *     defines so many domains in turn, again and again; the same. With 0 seconds: each once
- * load events SOCKET SECONDS CONNECTIONS
- *     a domain is defined anew, again and again, and each time so many connections that want to know
- *     are told; the next one comes when the last of them has been
  * load first SOCKET SECONDS
  *     a server that is about to begin: prints the nanoseconds until AUTH_LIST is answered, and until
  *     the list of all domains is; after so many seconds it gives up
@@ -47,175 +42,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-enum {
-	AUTH_LIST = 66,
-	OPEN = 1,
-	CLOSE = 2,
-	LIB_VERSION = 157,
-	CREATE = 9,
-	DEFINE_XML = 11,
-	DESTROY = 12,
-	SUSPEND = 34,
-	GET_INFO = 16,
-	LIST_ALL_DOMAINS = 273,
-	EVENT_REGISTER = 316,
-	GET_ALL_DOMAIN_STATS = 344,
-	EVENT_LIFECYCLE = 0,
-	HEADER = 28,
-	BUFFER = 65536,
-	REPLY_MAX = 1024 * 1024
-};
+#include "bench/dial.h"
 
-struct conn {
-	int fd;
-	int step; /* in `connect`: replies seen */
-	uint32_t serial;
-	size_t used;
-	uint8_t input[HEADER * 8];
-};
-
-static const char *socket_path;
-static uint8_t shared[BUFFER];
-
-static void
-fail(const char *what)
-{
-	(void)fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void
-store32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-}
-
-static uint32_t
-load32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-/* Write the header of a call with so many bytes of arguments into p; returns the call's size. */
-static size_t
-put_header(uint8_t *p, uint32_t procedure, uint32_t serial, size_t n_args)
-{
-	size_t size = HEADER + n_args;
-
-	store32(p, (uint32_t)size);
-	store32(p + 4, 0x20008086);
-	store32(p + 8, 1);
-	store32(p + 12, procedure);
-	store32(p + 16, 0);
-	store32(p + 20, serial);
-	store32(p + 24, 0);
-	return size;
-}
-
-/* Write one call into p; returns its size. CONNECT_OPEN asks for qemu:///system. */
-static size_t
-put_call(uint8_t *p, uint32_t procedure, uint32_t serial)
-{
-	static const uint8_t open_args[] = "\0\0\0\1\0\0\0\16qemu:///system\0\0\0\0\0";
-
-	if (procedure == OPEN)
-		memcpy(p + HEADER, open_args, 28);
-	return put_header(p, procedure, serial, procedure == OPEN ? 28 : 0);
-}
-
-static void
-send_all(struct conn *c, const uint8_t *data, size_t size)
-{
-	if (send(c->fd, data, size, MSG_NOSIGNAL) != (ssize_t)size)
-		fail("send");
-}
-
-static void
-send_call(struct conn *c, uint32_t procedure)
-{
-	uint8_t call[64];
-
-	send_all(c, call, put_call(call, procedure, c->serial++));
-}
-
-/* Reads what there is; returns how many whole replies came. */
-static unsigned
-take_replies(struct conn *c)
-{
-	unsigned n_replies = 0;
-	size_t at = 0, used = c->used;
-	ssize_t n;
-
-	memcpy(shared, c->input, used);
-	n = recv(c->fd, shared + used, sizeof(shared) - used, 0);
-	if (n == 0)
-		errno = ECONNRESET;
-	if (n <= 0)
-		fail("recv");
-	used += (size_t)n;
-	while (used - at >= HEADER) {
-		uint32_t size = load32(shared + at);
-
-		if (size < HEADER || size > BUFFER / 2)
-			fail("reply of a strange size");
-		if (used - at < size)
-			break;
-		if (load32(shared + at + 24) != 0)
-			fail("error reply");
-		at += size;
-		n_replies++;
-	}
-	c->used = used - at;
-	if (c->used > sizeof(c->input))
-		fail("reply too long");
-	memcpy(c->input, shared + at, c->used);
-	return n_replies;
-}
-
-static void
-dial(struct conn *c)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-
-	memcpy(sun.sun_path, socket_path, strlen(socket_path));
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	c->step = 0;
-	c->serial = 0;
-	c->used = 0;
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		fail(socket_path);
-}
-
-static void
-dial_and_open(struct conn *c)
-{
-	static const uint32_t steps[] = {AUTH_LIST, OPEN};
-
-	dial(c);
-	for (size_t i = 0; i < 2; i++) {
-		send_call(c, steps[i]);
-		while (take_replies(c) == 0)
-			;
-	}
-}
+enum { CREATE = 9, DESTROY = 12, SUSPEND = 34, GET_INFO = 16 };
 
 static void
 watch(int epoll_fd, struct conn *c)
@@ -260,29 +93,6 @@ call_step(struct conn *c, uint32_t procedure)
 	return n;
 }
 
-static struct conn *
-conns_new(long n)
-{
-	struct rlimit rl = {(rlim_t)n + 64, (rlim_t)n + 64};
-	struct conn *conns = calloc((size_t)n, sizeof(*conns));
-
-	if (!conns || n < 1)
-		fail("connections");
-	if (n > 900 && setrlimit(RLIMIT_NOFILE, &rl) < 0)
-		fail("setrlimit");
-	return conns;
-}
-
-static void
-tell(uint64_t n_done, double seconds)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	(void)printf("%llu %.6f %lld\n", (unsigned long long)n_done, seconds,
-		(long long)ts.tv_sec * 1000000000 + ts.tv_nsec);
-}
-
 static void
 run(bool connecting, double seconds, long n_conns, long in_flight, uint32_t procedure)
 {
@@ -317,45 +127,6 @@ run(bool connecting, double seconds, long n_conns, long in_flight, uint32_t proc
 
 /* --- large calls and replies: one connection, one in flight ------------------------------- */
 
-static void
-read_whole(struct conn *c, uint8_t *data, size_t size)
-{
-	if (recv(c->fd, data, size, MSG_WAITALL) != (ssize_t)size)
-		fail("recv");
-}
-
-/* Read a reply: the size and, until the next one, the bytes of what is in it. */
-static size_t
-take_reply(struct conn *c, const uint8_t **ret)
-{
-	static uint8_t reply[REPLY_MAX];
-	uint32_t length;
-
-	read_whole(c, reply, HEADER);
-	length = load32(reply);
-	if (length < HEADER || length > REPLY_MAX)
-		fail("reply of a strange size");
-	/* A read of nothing would wait. */
-	if (length > HEADER)
-		read_whole(c, reply + HEADER, length - HEADER);
-	if (load32(reply + 24) != 0) {
-		/* After code and domain: whether there is a text, and its length. */
-		if (length >= HEADER + 16 && load32(reply + HEADER + 12) <= length - HEADER - 16)
-			(void)fprintf(stderr, "load: %.*s\n", (int)load32(reply + HEADER + 12),
-				(const char *)reply + HEADER + 16);
-		fail("error reply");
-	}
-	*ret = reply + HEADER;
-	return length - HEADER;
-}
-
-static size_t
-exchange(struct conn *c, const uint8_t *call, size_t size, const uint8_t **ret)
-{
-	send_all(c, call, size);
-	return take_reply(c, ret);
-}
-
 /* One call with arguments, again and again. */
 static void
 repeat(double seconds, const uint8_t *call, size_t size)
@@ -382,19 +153,6 @@ list(double seconds)
 
 	store32(call + HEADER, 1);
 	store32(call + HEADER + 4, 0);
-	repeat(seconds, call, size);
-}
-
-static void
-stats(double seconds)
-{
-	enum { GROUPS = 0x3f, ACTIVE = 1 };
-	uint8_t call[HEADER + 12];
-	size_t size = put_header(call, GET_ALL_DOMAIN_STATS, 0, 12);
-
-	store32(call + HEADER, 0);
-	store32(call + HEADER + 4, GROUPS);
-	store32(call + HEADER + 8, ACTIVE);
 	repeat(seconds, call, size);
 }
 
@@ -441,27 +199,6 @@ info(double seconds)
 	repeat(seconds, call, size);
 }
 
-/* Of a string of n bytes, on the wire. */
-static size_t
-text_size(size_t n)
-{
-	return 4 + ((n + 3) & ~(size_t)3);
-}
-
-/* A call that defines the domain of that number; its size. */
-static size_t
-put_define(uint8_t call[static 1024], unsigned number)
-{
-	int n = snprintf((char *)call + HEADER + 4, 1024 - HEADER - 4,
-		"<domain type='qemu'><name>bench%04u</name>"
-		"<uuid>00000000-0000-4000-8000-%012u</uuid><memory unit='MiB'>64</memory>"
-		"<os><type>hvm</type></os></domain>",
-		number, number);
-
-	store32(call + HEADER, (uint32_t)n);
-	return put_header(call, DEFINE_XML, 0, text_size((size_t)n));
-}
-
 static void
 define(double seconds, unsigned n_domains)
 {
@@ -480,44 +217,6 @@ define(double seconds, unsigned n_domains)
 		n_done++;
 	} while (now() - start < seconds || (seconds <= 0 && n_done < n_domains));
 	tell(n_done, now() - start);
-}
-
-/* A call that asks for lifecycle events, of all domains. */
-static size_t
-put_register(uint8_t *call)
-{
-	store32(call + HEADER, EVENT_LIFECYCLE);
-	store32(call + HEADER + 4, 0);
-	return put_header(call, EVENT_REGISTER, 0, 8);
-}
-
-static void
-events(double seconds, long n_conns)
-{
-	struct conn *conns = conns_new(n_conns), c = {.fd = -1};
-	uint8_t call[1024] = {0};
-	size_t size = put_register(call);
-	uint64_t n_done = 0;
-	const uint8_t *reply;
-	double start;
-
-	for (long i = 0; i < n_conns; i++) {
-		dial_and_open(&conns[i]);
-		(void)exchange(&conns[i], call, size, &reply);
-	}
-	dial_and_open(&c);
-	size = put_define(call, 0);
-	start = now();
-	do {
-		send_all(&c, call, size);
-		for (long i = 0; i < n_conns; i++)
-			while (take_replies(&conns[i]) == 0)
-				;
-		(void)take_reply(&c, &reply);
-		n_done++;
-	} while (now() - start < seconds);
-	tell(n_done, now() - start);
-	free(conns);
 }
 
 static size_t
@@ -689,14 +388,10 @@ main(int argc, char **argv)
 		list(atof(argv[3]));
 	else if (strcmp(argv[1], "first") == 0 && argc == 4)
 		first(atof(argv[3]));
-	else if (strcmp(argv[1], "stats") == 0 && argc == 4)
-		stats(atof(argv[3]));
 	else if (strcmp(argv[1], "info") == 0 && argc == 4)
 		info(atof(argv[3]));
 	else if (strcmp(argv[1], "define") == 0 && argc == 5 && atol(argv[4]) > 0)
 		define(atof(argv[3]), (unsigned)atol(argv[4]));
-	else if (strcmp(argv[1], "events") == 0 && argc == 5)
-		events(atof(argv[3]), atol(argv[4]));
 	else if (strcmp(argv[1], "power") == 0)
 		power(argv[3]);
 	else if (strcmp(argv[1], "ask") == 0)
