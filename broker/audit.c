@@ -186,6 +186,12 @@ audit_refusal_words(int err)
 			 "until somebody does (audit in qemud.conf); ask its administrator";
 }
 
+const char *
+audit_refusal_rule(int err)
+{
+	return err == -ENOSPC ? "audit_full" : "audit";
+}
+
 /* --- what equals what happened just before -------------------------------------------------- */
 
 static bool
@@ -313,6 +319,17 @@ copy(char *ret, size_t size, const char *text)
 	clean(ret);
 }
 
+/* Of what is too long the end stays: there is the line. */
+static void
+copy_rule(char ret[static AUDIT_RULE_MAX], const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	copy(ret, AUDIT_RULE_MAX, len < AUDIT_RULE_MAX ? text : text + len - (AUDIT_RULE_MAX - 1));
+	if (len >= AUDIT_RULE_MAX)
+		memcpy(ret, "...", 3);
+}
+
 static struct ipc_audit_record
 record_of(const struct audit *audit, const struct audit_event *event)
 {
@@ -334,7 +351,7 @@ record_of(const struct audit *audit, const struct audit_event *event)
 		memcpy(record.uuid, event->uuid, sizeof record.uuid);
 	copy(record.label, sizeof record.label, own ? "qemud" : event->label);
 	copy(record.target, sizeof record.target, event->target);
-	copy(record.rule, sizeof record.rule, event->rule);
+	copy_rule(record.rule, event->rule);
 	return record;
 }
 

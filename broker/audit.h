@@ -86,6 +86,9 @@ int audit_refusal(const struct audit *audit);
 /** The same in words for the client. */
 const char *audit_refusal_words(int err);
 
+/** Which key of qemud.conf says so. */
+const char *audit_refusal_rule(int err);
+
 /** Who pays for what that uid makes happen. */
 struct bucket *audit_payer(struct audit *audit, uint32_t uid);
 /**

@@ -116,25 +116,55 @@ asks_for_groups(const struct policy *policy)
 	return false;
 }
 
+/* Who asks, and whose it is, as policy sees them. */
+struct pair {
+	struct policy_who who, owner;
+	struct account kept; /* the owner's, from the registry */
+};
+
+/* False: there is no such user. */
+static bool
+find_pair(const struct authority *authority, uint32_t uid, uint32_t owner_uid, struct pair *ret)
+{
+	const struct user *user = users_find(&authority->broker->users, uid);
+	bool by_group = asks_for_groups(policy_of(authority));
+
+	if (!user)
+		return false;
+	ret->who = authority_who(authority, user);
+	ret->owner = authority_owner(authority, owner_uid, by_group ? &ret->kept : NULL);
+	return true;
+}
+
 uint32_t
 authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
 	uint32_t owner_uid, char reason[static IPC_REASON_MAX])
 {
-	const struct broker *broker = authority->broker;
 	const struct policy *policy = policy_of(authority);
-	const struct user *user = users_find(&broker->users, uid);
-	struct policy_who who, owner;
-	struct account kept;
+	struct pair pair;
 	uint32_t verbs;
 
 	reason[0] = '\0';
-	if (!user)
+	if (!find_pair(authority, uid, owner_uid, &pair))
 		return 0;
-	who = authority_who(authority, user);
-	owner = authority_owner(authority, owner_uid, asks_for_groups(policy) ? &kept : NULL);
-	verbs = policy_decide(policy, &who, socket, &owner);
-	say_why(policy, &who, socket, &owner, verbs, reason);
+	verbs = policy_decide(policy, &pair.who, socket, &pair.owner);
+	say_why(policy, &pair.who, socket, &pair.owner, verbs, reason);
 	return verbs;
+}
+
+void
+authority_line(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
+	uint32_t owner_uid, enum verb verb, char ret[static POLICY_WHERE_MAX])
+{
+	const struct policy *policy = policy_of(authority);
+	const struct policy_rule *rule = NULL;
+	struct pair pair;
+
+	ret[0] = '\0';
+	if (find_pair(authority, uid, owner_uid, &pair))
+		rule = policy_verdict(policy, &pair.who, socket, &pair.owner, verb).rule;
+	if (rule)
+		(void)policy_rule_where(policy, rule, ret, POLICY_WHERE_MAX);
 }
 
 bool
@@ -150,6 +180,34 @@ static bool
 is_unknown(const struct user *user)
 {
 	return !user || (!user->has_account && user->lookup_err != -ENOENT);
+}
+
+/* It could do more until now. */
+static void
+note_loss(const struct authority *authority, const struct conn *conn, const struct ticket *ticket)
+{
+	const struct ipc_conn_pass *pass = &conn->pass;
+	const struct user *owner = users_find(&authority->broker->users, conn->owner_uid);
+	uint32_t verbs = pass->verbs & ~ticket->verbs;
+	char lost[POLICY_VERBS_MAX], left[POLICY_VERBS_MAX], line[POLICY_WHERE_MAX] = "";
+
+	/* Over whom all of a view's connection are, no one line says. */
+	if (conn->owner_uid != 0 || !conn->child->view)
+		authority_line(authority, pass->uid, (enum ipc_socket)pass->socket,
+			conn->owner_uid != 0 ? conn->owner_uid : pass->uid, policy_verb_most(verbs),
+			line);
+	audit_record(&authority->broker->audit,
+		&(struct audit_event){
+			.kind = AUDIT_TICKET,
+			.uid = pass->uid,
+			.pid = pass->pid,
+			.conn_id = pass->conn_id,
+			.label = pass->label,
+			.target = conn->owner_uid != 0 && owner ? owner->account.name : NULL,
+			.rule = line[0] != '\0' || conn->owner_uid != 0 ? line : ticket->rule,
+		},
+		"it loses %s and has %s", policy_verbs_text(verbs, lost),
+		policy_verbs_text(ticket->verbs, left));
 }
 
 static void
@@ -168,6 +226,8 @@ review_one(struct authority *authority, struct conn *conn)
 			authority, user->uid, socket, conn->owner_uid, ticket.reason);
 	else if (conn->child->view)
 		ticket.verbs |= ticket.others;
+	if (conn->pass.verbs & ~ticket.verbs)
+		note_loss(authority, conn, &ticket);
 	tickets_change(broker, conn, ticket.verbs, ticket.verbs == VERBS_ALL ? "" : ticket.reason);
 }
 

@@ -15,6 +15,7 @@
 #include "lib/loop.h"
 #include "policy/policy.h"
 #include "policy/ticket.h"
+#include "protocol/verb.h"
 
 struct broker;
 struct user;
@@ -58,6 +59,9 @@ void authority_decide_by(const struct authority *authority, const struct policy 
  */
 uint32_t authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
 	uint32_t owner_uid, char reason[static IPC_REASON_MAX]);
+/** The line by which she has that verb over it, or has it not: "policy.conf:3"; "": none says so. */
+void authority_line(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
+	uint32_t owner_uid, enum verb verb, char ret[static POLICY_WHERE_MAX]);
 /** Does a line allow this uid something by name, so that it is not nobody? */
 bool authority_names(const struct authority *authority, uint32_t uid);
 /** Something changed that decides what connections may do: see to those that are open. */

@@ -38,6 +38,21 @@ fill(struct question *question, union question_body *ret, int *ret_fd)
 }
 
 static void
+note(const struct lease *lease, int err)
+{
+	struct audit_event event =
+		audit_by(lease->user, AUDIT_VM_CHANGE, err < 0 ? AUDIT_FAILED : AUDIT_ALLOWED);
+
+	event.target = lease->user->account.name;
+	event.vm = lease->id;
+	event.uuid = lease->uuid;
+	event.memory_kib = lease->grant.memory_kib;
+	event.vcpus = lease->grant.vcpus;
+	audit_record(
+		&lease->user->child.broker->audit, &event, "%s", err < 0 ? strerror(-err) : "");
+}
+
+static void
 changed(struct question *question, int err, const void *body, int *fds)
 {
 	struct lease *lease = lease_of(question);
@@ -49,6 +64,7 @@ changed(struct question *question, int err, const void *body, int *fds)
 	growth->serial = 0;
 	if (!lease->over) {
 		leases_count_as(lease, err < 0 ? &growth->before : &growth->after);
+		note(lease, err);
 		if (err < 0)
 			log_error("lease uid=%" PRIu32 " id=%" PRIu32 " cannot be changed: %s",
 				lease->user->uid, lease->id, strerror(-err));
@@ -92,7 +108,7 @@ larger(uint64_t a, uint64_t b)
 
 int
 growth_ask(struct user *user, const struct ipc_lease_change *want, uint32_t serial,
-	char ret_why[static IPC_REASON_MAX])
+	struct quota_refusal *ret)
 {
 	static const struct question_ops ops = {
 		.type = IPC_LEAF_LIMIT, .fill = fill, .answered = changed};
@@ -108,7 +124,7 @@ growth_ask(struct user *user, const struct ipc_lease_change *want, uint32_t seri
 		return -EBUSY;
 	after = quota_regrant(&lease->grant, want->vcpus, want->memory_kib);
 	more = difference(&lease->grant, &after);
-	r = leases_decide(&broker->leases, user, &lease->grant, &more, ret_why);
+	r = leases_decide(&broker->leases, user, &lease->grant, &more, ret);
 	if (r < 0)
 		return r;
 	lease->growth.before = lease->grant;

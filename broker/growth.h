@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "broker/quota.h"
 #include "broker/starter.h"
 #include "protocol/ipc/ipc.h"
 
@@ -26,10 +27,10 @@ struct growth {
 /**
  * The user's worker asks. Returns 0, and the answer follows by wishes_answer_change() from the loop;
  * -ENOENT: no virtual machine of hers with that id runs; -EBUSY: the last ask about it is not answered
- * yet; -EDQUOT: a limit is against it, ret_why says which.
+ * yet; -EDQUOT: a limit is against it, ret says which.
  */
 int growth_ask(struct user *user, const struct ipc_lease_change *want, uint32_t serial,
-	char ret_why[static IPC_REASON_MAX]);
+	struct quota_refusal *ret);
 /** Nothing of it runs any more, and the worker is told so. */
 void growth_over(struct lease *lease);
 /** Its worker has ended: nobody waits any more. */

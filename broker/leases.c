@@ -362,7 +362,7 @@ boxed(struct question *question, int err, const void *body, int *fds)
 
 int
 leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *has,
-	const struct quota_amounts *more, char ret_why[static IPC_REASON_MAX])
+	const struct quota_amounts *more, struct quota_refusal *ret)
 {
 	struct policy_who who = authority_who(&leases->broker->authority, user);
 	struct quota_amounts used = leases->used, own = quota_of(has);
@@ -376,16 +376,16 @@ leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *
 	key = quota_decide(&limits, &used, more);
 	if (key == QUOTA_N)
 		return 0;
-	quota_words(key, &limits, &used, more, ret_why);
+	quota_words(key, &limits, &used, more, ret);
 	if (pace_tell(&user->leases.refusals, loop_now(&leases->broker->loop), &n))
 		log_info("lease refused uid=%" PRIu32 ": %s (%" PRIu64 " since it was told last)",
-			user->uid, ret_why, n);
+			user->uid, ret->why, n);
 	return -EDQUOT;
 }
 
 int
 leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want, uint32_t serial,
-	char ret_why[static IPC_REASON_MAX])
+	struct quota_refusal *ret)
 {
 	static const struct question_ops ops = {
 		.type = IPC_BOX, .fill = fill_box, .answered = boxed};
@@ -397,7 +397,7 @@ leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *wan
 	for (lease = user->leases.first; lease; lease = lease->next)
 		if (memcmp(lease->uuid, want->uuid, sizeof want->uuid) == 0)
 			return -EEXIST;
-	r = leases_decide(leases, user, &nothing, &more, ret_why);
+	r = leases_decide(leases, user, &nothing, &more, ret);
 	if (r < 0)
 		return r;
 	if (!bucket_take(&user->leases.pace, loop_now(&leases->broker->loop), pace))
@@ -429,7 +429,9 @@ leases_stop(const struct user *user, uint32_t id)
 	if (!lease)
 		return;
 	lease->unwanted = true;
-	note(lease, AUDIT_VM_STOP, AUDIT_FACT, lease->forced ? "without its worker" : "");
+	/* Who does it without its worker is told by who asked for it. */
+	if (!lease->forced)
+		note(lease, AUDIT_VM_STOP, AUDIT_FACT, "");
 	if (lease->state == LEASE_HELD)
 		kill_lease(lease);
 }

@@ -99,11 +99,11 @@ void leases_find(struct leases *leases);
 
 /**
  * The user's worker asks. Returns 0, and the answer follows by wishes_answer_lease() from the loop;
- * -EEXIST: she has a lease with that UUID; -EDQUOT: a limit is against it, ret_why says which;
+ * -EEXIST: she has a lease with that UUID; -EDQUOT: a limit is against it, ret says which;
  * -EAGAIN: she asks too often.
  */
 int leases_ask(struct leases *leases, struct user *user, const struct ipc_lease *want,
-	uint32_t serial, char ret_why[static IPC_REASON_MAX]);
+	uint32_t serial, struct quota_refusal *ret);
 /** End everything of that virtual machine; nothing happens if it is none of the user's. */
 void leases_stop(const struct user *user, uint32_t id);
 /**
@@ -126,7 +126,7 @@ const struct lease *leases_next(const struct user *user, uint32_t after);
  * Returns 0, or -EDQUOT with the words, which are logged.
  */
 int leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *has,
-	const struct quota_amounts *more, char ret_why[static IPC_REASON_MAX]);
+	const struct quota_amounts *more, struct quota_refusal *ret);
 /** It counts as that from now on. */
 void leases_count_as(struct lease *lease, const struct ipc_grant *grant);
 /** A question of it was answered: if it is over, and that was the last, it makes room. */

@@ -123,12 +123,13 @@ say(enum quota_key key, uint64_t amount, char text[static AMOUNT_TEXT_MAX])
 
 void
 quota_words(enum quota_key key, const struct quota_limits *limits, const struct quota_amounts *used,
-	const struct quota_amounts *more, char ret[static IPC_REASON_MAX])
+	const struct quota_amounts *more, struct quota_refusal *ret)
 {
 	char max[AMOUNT_TEXT_MAX], in_use[AMOUNT_TEXT_MAX], wanted[AMOUNT_TEXT_MAX];
 
-	(void)snprintf(ret, IPC_REASON_MAX,
+	(void)snprintf(ret->why, sizeof ret->why,
 		"limit %s %s (%s): %s in use, %s more asked for; root of this host can change it",
 		keys[key].name, say(key, limits->of[key].max, max), limits->of[key].rule,
 		say(key, used->of[key], in_use), say(key, more->of[key], wanted));
+	(void)snprintf(ret->rule, sizeof ret->rule, "%s", limits->of[key].rule);
 }

@@ -38,6 +38,12 @@ struct quota_amounts {
 	uint64_t of[QUOTA_N];
 };
 
+/* Why something is not granted. */
+struct quota_refusal {
+	char why[IPC_REASON_MAX]; /* in words, for the client */
+	char rule[IPC_RULE_MAX];  /* by which rule */
+};
+
 /** No limit at all. */
 void quota_no_limits(struct quota_limits *ret);
 
@@ -61,6 +67,6 @@ enum quota_key quota_decide(const struct quota_limits *limits, const struct quot
 /** Why that key is above its limit, for the client: which, how much, by which rule, who can change it. */
 void quota_words(enum quota_key key, const struct quota_limits *limits,
 	const struct quota_amounts *used, const struct quota_amounts *more,
-	char ret[static IPC_REASON_MAX]);
+	struct quota_refusal *ret);
 
 #endif

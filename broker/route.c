@@ -27,7 +27,7 @@
 #include "policy/ticket.h"
 #include "protocol/verb.h"
 
-/* What refused it, where the reason names no line. */
+/* What refused it, where no line did. */
 static const char *const rules[] = {
 	[IPC_REFUSAL_NOBODY] = "nobody",
 	[IPC_REFUSAL_POLICY] = "policy",
@@ -46,7 +46,7 @@ static const char *const socket_words[] = {
 
 static void
 note(struct broker *broker, const struct conn *conn, enum audit_verdict verdict, const char *target,
-	const char *outcome)
+	const char *rule, const char *outcome)
 {
 	const struct ipc_conn_pass *pass = &conn->pass;
 	char groups[PEER_TEXT_MAX] = "";
@@ -60,7 +60,7 @@ note(struct broker *broker, const struct conn *conn, enum audit_verdict verdict,
 			.conn_id = pass->conn_id,
 			.label = pass->label,
 			.target = target,
-			.rule = verdict == AUDIT_ALLOWED ? NULL : rules[pass->refusal],
+			.rule = rule,
 			.payer = audit_payer(&broker->audit, pass->uid),
 		},
 		"%s%s: %s", socket_words[pass->socket],
@@ -69,9 +69,10 @@ note(struct broker *broker, const struct conn *conn, enum audit_verdict verdict,
 
 /* --- refusing ----------------------------------------------------------------------------- */
 
-void
-route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refusal, const char *fmt,
-	va_list ap)
+/* rule: what refuses it, for the audit. */
+static void
+refuse(struct broker *broker, struct conn *conn, enum ipc_refusal refusal, const char *rule,
+	const char *fmt, va_list ap)
 {
 	struct ipc_conn_pass *pass = &conn->pass;
 	uint64_t n;
@@ -86,7 +87,7 @@ route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refus
 			(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
 		log_debug("refused conn=%" PRIu64 " uid=%" PRIu32 ": %s", pass->conn_id, pass->uid,
 			pass->reason);
-		note(broker, conn, AUDIT_REFUSED, NULL, pass->reason);
+		note(broker, conn, AUDIT_REFUSED, NULL, rule, pass->reason);
 		if (child_give(&broker->refuser, conn) == 0)
 			return;
 	}
@@ -95,6 +96,25 @@ route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refus
 			    "uid=%" PRIu32 ": too many of them wait for qemud-view",
 			n, pass->uid);
 	conns_remove(&broker->conns, conn);
+}
+
+void
+route_refuse_va(struct broker *broker, struct conn *conn, enum ipc_refusal refusal, const char *fmt,
+	va_list ap)
+{
+	refuse(broker, conn, refusal, rules[refusal], fmt, ap);
+}
+
+/* What was decided about her; rule is the line, if one did. */
+__attribute__((format(printf, 5, 6))) static void
+refuse_by(struct broker *broker, struct conn *conn, enum ipc_refusal refusal, const char *rule,
+	const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(broker, conn, refusal, rule[0] != '\0' ? rule : rules[refusal], fmt, ap);
+	va_end(ap);
 }
 
 void
@@ -132,7 +152,7 @@ give_channel(struct broker *broker, struct conn *channel, struct user *owner)
 
 /* It is for a view of the whole host, or of what she has of it, instead of a worker. */
 static void
-give_view(struct broker *broker, struct conn *conn, const struct user *user)
+give_view(struct broker *broker, struct conn *conn, const struct user *user, const char *rule)
 {
 	struct view *view =
 		views_get(&broker->views, user->uid, (enum ipc_socket)conn->pass.socket);
@@ -140,13 +160,15 @@ give_view(struct broker *broker, struct conn *conn, const struct user *user)
 	/* root's is the system account. */
 	if (user->has_account)
 		inventories_expect(&broker->inventories, &user->account);
-	if (view)
+	if (view) {
+		note(broker, conn, AUDIT_ALLOWED, "host", rule, "passed to a view of the host");
 		(void)child_give(&view->child, conn);
-	else
+	} else {
 		route_refuse(broker, conn, IPC_REFUSAL_HOST,
 			"as many views of this host are open as there may be (max_views "
 			"%" PRIu32 "); try again, or " CONFIG_WORDS,
 			broker->config.max_views);
+	}
 }
 
 static void
@@ -164,12 +186,17 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 			user->uid, strerror(-user->lookup_err));
 		return;
 	}
+	if (is_root || account)
+		(void)snprintf(
+			pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
+	else
+		(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
 	authority_decide(&broker->authority, user, (enum ipc_socket)pass->socket, &ticket);
 	ticket.verbs |= ticket.others;
 	if (ticket.verbs == 0) {
-		route_refuse(broker, conn,
+		refuse_by(broker, conn,
 			ticket.refusal != IPC_REFUSAL_NONE ? ticket.refusal : IPC_REFUSAL_POLICY,
-			"%s", ticket.reason);
+			ticket.rule, "%s", ticket.reason);
 		return;
 	}
 	users_set_stranger(&broker->users, user, false);
@@ -177,17 +204,12 @@ decide(struct broker *broker, struct conn *conn, struct user *user)
 	pass->verbs = ticket.verbs;
 	if (ticket.verbs != VERBS_ALL)
 		(void)snprintf(pass->reason, sizeof pass->reason, "%s", ticket.reason);
-	if (is_root || account)
-		(void)snprintf(
-			pass->label, sizeof pass->label, "%s", is_root ? "root" : account->name);
-	else
-		(void)snprintf(pass->label, sizeof pass->label, "uid %" PRIu32, pass->uid);
 	if (pass->socket == IPC_SOCKET_CTL || ticket.others != 0) {
-		give_view(broker, conn, user);
+		give_view(broker, conn, user, ticket.rule);
 		return;
 	}
 	/* root, whose machines are another account's, is never here: what may be hers may be all's. */
-	note(broker, conn, AUDIT_ALLOWED, user->account.name, "passed to its worker");
+	note(broker, conn, AUDIT_ALLOWED, user->account.name, ticket.rule, "passed to its worker");
 	(void)child_give(&user->child, conn);
 }
 

@@ -8,19 +8,16 @@
 #include "broker/rulebook.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/rulefiles.h"
+#include "broker/rulenews.h"
 #include "broker/shares.h"
 #include "lib/log.h"
 #include "lib/take.h"
-#include "policy/rule.h"
-#include "protocol/verb.h"
 
 const struct policy *
 rulebook_policy(const struct rulebook *rulebook)
@@ -34,94 +31,23 @@ rulebook_root(const struct rulebook *rulebook)
 	return rulebook->names.root.name[0] != '\0' ? &rulebook->names.root : NULL;
 }
 
-/* --- telling ------------------------------------------------------------------------------ */
-
-static void
-tell_complaints(const struct rulebook *rulebook, const struct policy *policy)
-{
-	const char *dir = rulebook->broker->config.policy;
-	char text[POLICY_WHERE_MAX + POLICY_COMPLAINT_MAX + 16];
-	unsigned n = policy->n_errors + policy->n_warnings;
-
-	for (unsigned i = 0; i < policy->n_complaints; i++) {
-		const struct policy_complaint *complaint = &policy->complaints[i];
-
-		(void)policy_complaint_text(policy, complaint, text, sizeof(text));
-		if (complaint->is_warning)
-			log_warning("%s/%s", dir, text);
-		else
-			log_error("%s/%s", dir, text);
-	}
-	if (n > policy->n_complaints)
-		log_error("policy: there are %u more mistakes", n - policy->n_complaints);
-}
-
-/* "view, power" */
-static const char *
-verbs_text(uint32_t verbs, char buf[static 64])
-{
-	static const unsigned all[] = {VERB_MANAGE, VERB_CONSOLE, VERB_POWER, VERB_VIEW};
-	const char *separator = "";
-
-	(void)snprintf(buf, 64, "%s", verbs == 0 ? "nothing" : "");
-	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		size_t at = strlen(buf);
-
-		if (!(verbs & all[i]))
-			continue;
-		(void)snprintf(buf + at, 64 - at, "%s%s", separator, policy_verb_word(all[i]));
-		separator = ", ";
-	}
-	return buf;
-}
-
-/* Who of those that the broker deals with has gained or lost what. */
-static void
-tell_changes(
-	const struct rulebook *rulebook, const struct policy *before, const struct policy *after)
-{
-	const struct authority *authority = &rulebook->broker->authority;
-	const struct users *users = &rulebook->broker->users;
-	unsigned n_told = 0, n_compared = 0, n_more = 0;
-	char was[64], is[64], others_was[64], others_is[64];
-
-	for (struct user *user = NULL;
-		n_compared < RULEBOOK_COMPARED && (user = users_next(users, user));) {
-		struct ticket old, new;
-
-		if (!user->has_account)
-			continue;
-		n_compared++;
-		authority_decide_by(authority, before, user, IPC_SOCKET_RW, &old);
-		authority_decide_by(authority, after, user, IPC_SOCKET_RW, &new);
-		if (old.verbs == new.verbs && old.others == new.others)
-			continue;
-		if (n_told++ < RULEBOOK_TOLD_MAX)
-			log_info("policy: uid=%" PRIu32 " (%s) had %s over her own and up to %s "
-				 "over others', and has %s and up to %s",
-				user->uid, user->uid == 0 ? "root" : user->account.name,
-				verbs_text(old.verbs, was), verbs_text(old.others, others_was),
-				verbs_text(new.verbs, is), verbs_text(new.others, others_is));
-		else
-			n_more++;
-	}
-	if (n_more > 0)
-		log_info("policy: and so have %u others other rights than before", n_more);
-}
-
 /* --- loading ------------------------------------------------------------------------------ */
 
-/* Read and parse into *policy. Returns 0, or 1 after it has told what is wrong. */
+/*
+ * Read and parse into *policy. Returns 0, or 1 after it has told what is wrong; *ret_error is "" where
+ * that is in what was read.
+ */
 static int
-load(struct rulebook *rulebook, struct policy *policy, bool *ret_has_main)
+load(struct rulebook *rulebook, struct policy *policy, bool *ret_has_main,
+	char ret_error[static RULEFILES_ERROR_MAX])
 {
 	const char *dir = rulebook->broker->config.policy;
-	char error[RULEFILES_ERROR_MAX];
 	struct rulefiles files;
 
+	ret_error[0] = '\0';
 	policy_clear(policy);
-	if (rulefiles_read(dir, rulebook->owner, &files, error) != 0) {
-		log_error("%s", error);
+	if (rulefiles_read(dir, rulebook->owner, &files, ret_error) != 0) {
+		log_error("%s", ret_error);
 		return 1;
 	}
 	for (unsigned i = 0; i < files.n; i++)
@@ -131,13 +57,15 @@ load(struct rulebook *rulebook, struct policy *policy, bool *ret_has_main)
 	rulefiles_free(&files);
 	/* It could be on its way from one place to another: rules are not lost by that. */
 	if (rulebook->has_main && !*ret_has_main) {
-		log_error("%s/policy.conf is not there any more: put it back, or an empty one, "
-			  "which allows nothing; or restart qemud for its built-in rules",
+		(void)snprintf(ret_error, RULEFILES_ERROR_MAX,
+			"%s/policy.conf is not there any more: put it back, or an empty one, which "
+			"allows nothing; or restart qemud for its built-in rules",
 			dir);
+		log_error("%s", ret_error);
 		return 1;
 	}
 	if (policy->n_errors > 0) {
-		tell_complaints(rulebook, policy);
+		rulenews_complaints(rulebook->broker, policy);
 		return 1;
 	}
 	return 0;
@@ -146,13 +74,16 @@ load(struct rulebook *rulebook, struct policy *policy, bool *ret_has_main)
 int
 rulebook_load(struct rulebook *rulebook)
 {
+	char error[RULEFILES_ERROR_MAX];
+
 	rulebook->read_s = (uint64_t)time(NULL);
-	return load(rulebook, rulebook->now, &rulebook->has_main);
+	return load(rulebook, rulebook->now, &rulebook->has_main, error);
 }
 
 static void
 hold(struct rulebook *rulebook)
 {
+	struct broker *broker = rulebook->broker;
 	struct policy *before = rulebook->now;
 	const struct policy *was = rulebook_policy(rulebook);
 
@@ -161,19 +92,19 @@ hold(struct rulebook *rulebook)
 	rulebook->has_main = rulebook->next_has_main;
 	rulebook->read_s = rulebook->next_read_s;
 	rulebook->failed = false;
-	tell_complaints(rulebook, rulebook->now);
-	log_info("policy: read again: %u rules in %u files hold from now on",
-		rulebook->now->n_rules, rulebook->now->n_files);
-	tell_changes(rulebook, was, rulebook_policy(rulebook));
-	shares_tell(rulebook->broker);
-	authority_review(&rulebook->broker->authority);
+	rulenews_complaints(broker, rulebook->now);
+	rulenews_holds(broker, rulebook->now, AUDIT_POLICY_RELOAD);
+	rulenews_changes(broker, was, rulebook_policy(rulebook));
+	shares_tell(broker);
+	authority_review(&broker->authority);
 }
 
+/* Because of that; NULL: of what is in it. */
 static void
-reload_failed(struct rulebook *rulebook)
+reload_failed(struct rulebook *rulebook, const char *why)
 {
 	rulebook->failed = true;
-	log_error("policy: nothing of what was read holds: the policy stays as it was");
+	rulenews_refused(rulebook->broker, rulebook->next, why);
 }
 
 static void
@@ -181,14 +112,17 @@ reloaded(struct rulebook *rulebook)
 {
 	const struct names *names = &rulebook->names;
 	struct policy *next = rulebook->next;
+	char why[IPC_REASON_MAX];
 
 	if (names->n_failed > 0) {
-		log_error("policy: %u names, %s among them, could not be looked up: try again",
+		(void)snprintf(why, sizeof(why),
+			"%u names, %s among them, could not be looked up: try again",
 			names->n_failed, names->failed);
-		reload_failed(rulebook);
+		log_error("policy: %s", why);
+		reload_failed(rulebook, why);
 	} else if (policy_check_names(next) != 0) {
-		tell_complaints(rulebook, next);
-		reload_failed(rulebook);
+		rulenews_complaints(rulebook->broker, next);
+		reload_failed(rulebook, NULL);
 	} else {
 		hold(rulebook);
 	}
@@ -203,17 +137,13 @@ started(struct rulebook *rulebook)
 	if (rulebook->names.n_failed > 0)
 		log_error("policy: the name %s could not be looked up", rulebook->names.failed);
 	if (rulebook->names.n_failed > 0 || policy_check_names(now) != 0) {
-		tell_complaints(rulebook, now);
+		rulenews_complaints(broker, now);
 		broker_policy_failed(broker);
 		return;
 	}
-	tell_complaints(rulebook, now);
+	rulenews_complaints(broker, now);
 	rulebook->known = true;
-	if (now->n_files > 0)
-		log_info("policy: %u rules in %u files", now->n_rules, now->n_files);
-	else
-		log_info("policy: there is none in %s: everyone manages her own",
-			broker->config.policy);
+	rulenews_holds(broker, now, AUDIT_POLICY_LOAD);
 	broker_policy_known(broker);
 }
 
@@ -231,8 +161,7 @@ names_known(struct names *names)
 	} else if (run == RUN_RELOAD) {
 		reloaded(rulebook);
 	} else if (names->n_changed > 0) {
-		log_info("policy: %u of its names stand for something else than before",
-			names->n_changed);
+		rulenews_names(rulebook->broker, names->n_changed);
 		authority_review(&rulebook->broker->authority);
 	}
 	if (names->root_changed)
@@ -244,12 +173,14 @@ names_known(struct names *names)
 void
 rulebook_reload(struct rulebook *rulebook)
 {
+	char error[RULEFILES_ERROR_MAX];
+
 	rulebook->reload_again = rulebook->run != RUN_NONE || !rulebook->known;
 	if (rulebook->reload_again)
 		return;
 	rulebook->next_read_s = (uint64_t)time(NULL);
-	if (load(rulebook, rulebook->next, &rulebook->next_has_main) != 0) {
-		reload_failed(rulebook);
+	if (load(rulebook, rulebook->next, &rulebook->next_has_main, error) != 0) {
+		reload_failed(rulebook, error[0] != '\0' ? error : NULL);
 		return;
 	}
 	rulebook->run = RUN_RELOAD;

@@ -21,11 +21,6 @@
 
 struct broker;
 
-enum {
-	RULEBOOK_TOLD_MAX = 20,  /* lines about who lost or gained what in a reload */
-	RULEBOOK_COMPARED = 1024 /* users that are looked at for these */
-};
-
 /* What a look-up of names is for. */
 enum rulebook_run { RUN_NONE = 0, RUN_START, RUN_RELOAD, RUN_REFRESH };
 

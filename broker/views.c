@@ -23,14 +23,17 @@
 #include "lib/take.h"
 #include "protocol/verb.h"
 
-enum { BITS = 64 };
+/* Besides the verbs (protocol/verb.h) in what was told of an owner. */
+enum { TOLD_SHOWN = 0x80 };
+
+_Static_assert((VERBS_ALL & TOLD_SHOWN) == 0, "a bit of its own");
 
 int
 views_init(struct views *views, struct broker *broker, uint32_t size, uint32_t n_owners)
 {
-	*views = (struct views){.broker = broker, .size = size, .n_words = n_owners / BITS + 1};
+	*views = (struct views){.broker = broker, .size = size, .n_owners = n_owners};
 	views->table = calloc(2UL * size, sizeof *views->table);
-	views->told = calloc(2UL * size * views->n_words, sizeof *views->told);
+	views->told = calloc(2UL * size * n_owners, sizeof *views->told);
 	return views->table && views->told ? 0 : -ENOMEM;
 }
 
@@ -68,14 +71,14 @@ views_get(struct views *views, uint32_t uid, enum ipc_socket socket)
 	for (uint32_t i = first; i < end; i++) {
 		view = &views->table[i];
 		/* One that cannot be started is kept for its pace, as long as nobody needs the place. */
-		if (view->used && (!child_is_absent(&view->child) || view->freezing))
+		if (view->used && (!child_is_absent(&view->child) || view->force.open))
 			continue;
 		if (view->used)
 			child_fini(&view->child);
 		*view = (struct view){.used = true,
 			.uid = uid,
 			.socket = socket,
-			.told = views->told + (size_t)i * views->n_words};
+			.told = views->told + (size_t)i * views->n_owners};
 		child_init(&view->child, views->broker, NULL);
 		view->child.view = view;
 		return view;
@@ -90,8 +93,9 @@ forget(struct view *view)
 
 	view->waits = false;
 	view->cursor = NULL;
-	view->stale = view->freezing;
-	memset(view->told, 0, views->n_words * sizeof *view->told);
+	view->last = (struct view_told){.generation = 0};
+	force_forsake(&view->force);
+	memset(view->told, 0, views->n_owners * sizeof *view->told);
 }
 
 void
@@ -103,25 +107,35 @@ views_child_ended(struct view *view)
 /* --- owners ------------------------------------------------------------------------------- */
 
 static bool
-was_told(const struct view *view, uint32_t index)
+is_told(const struct view *view, uint32_t index)
 {
-	return view->told[index / BITS] >> (index % BITS) & 1;
+	return view->told[index] & TOLD_SHOWN;
 }
 
+/* What it was told before counts until it has heard this: its asks may have crossed it. */
 static void
-set_told(struct view *view, uint32_t index, bool told)
+set_told(struct view *view, const struct owner *owner, uint32_t verbs)
 {
-	uint64_t bit = (uint64_t)1 << (index % BITS);
+	uint32_t index = inventories_index(&view->child.broker->inventories, owner);
 
-	if (told)
-		view->told[index / BITS] |= bit;
-	else
-		view->told[index / BITS] &= ~bit;
+	view->told[index] &= (uint8_t)~TOLD_SHOWN;
+	view->told[index] |= (uint8_t)(verbs | (verbs != VERBS_NONE ? TOLD_SHOWN : 0));
+	view->last = (struct view_told){
+		.generation = owner->generation, .index = index, .verbs = (uint8_t)verbs};
 }
 
-/* Over what the owner has, and why not all. */
-static uint32_t
-verbs_over(const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX])
+/* It asks for what comes after that generation: it has heard what was told of it. */
+static void
+set_heard(struct view *view, uint64_t generation)
+{
+	uint8_t *told = &view->told[view->last.index];
+
+	if (generation != 0 && view->last.generation == generation)
+		*told = (uint8_t)(*told & (view->last.verbs | TOLD_SHOWN));
+}
+
+uint32_t
+views_over(const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX])
 {
 	reason[0] = '\0';
 	if (owner->dropped)
@@ -136,8 +150,8 @@ is_shown(const struct view *view, const struct owner *owner)
 {
 	char reason[IPC_REASON_MAX];
 
-	return verbs_over(view, owner, reason) != VERBS_NONE ||
-	       was_told(view, inventories_index(&view->child.broker->inventories, owner));
+	return views_over(view, owner, reason) != VERBS_NONE ||
+	       is_told(view, inventories_index(&view->child.broker->inventories, owner));
 }
 
 void
@@ -179,7 +193,7 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 		.system = reach_is_system(broker, owner->uid),
 		.worker = worker_runs(broker, owner->uid),
 	};
-	ret->verbs = verbs_over(view, owner, reason);
+	ret->verbs = views_over(view, owner, reason);
 	/* Zero behind its end. */
 	(void)snprintf(ret->reason, sizeof ret->reason, "%s", reason);
 	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->name);
@@ -188,7 +202,7 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	if (fd < 0)
 		return fd;
 	view->cursor = owner;
-	set_told(view, inventories_index(inventories, owner), ret->verbs != VERBS_NONE);
+	set_told(view, owner, ret->verbs);
 	*ret_fd = fd;
 	return 0;
 }
@@ -199,8 +213,10 @@ views_tell_next(struct view *view, const struct ipc_message *message)
 	const struct ipc_inventory_next *ask = message->body;
 	struct ipc_inventory_found found;
 	fd_auto int fd = -1;
-	int r = find_next(view, ask->after, &found, &fd);
+	int r;
 
+	set_heard(view, ask->after);
+	r = find_next(view, ask->after, &found, &fd);
 	view->waits = true;
 	wishes_answer_next(&view->child, message->serial, r, &found, fd);
 }
@@ -221,18 +237,6 @@ name_owner(const struct view *view, const struct owner *owner, char ret[static I
 		(void)snprintf(ret, IPC_LABEL_MAX, "%" PRIu32, owner->uid);
 	else
 		(void)snprintf(ret, IPC_LABEL_MAX, "%s", owner->name);
-}
-
-/* The owner of that uid, of whom the view was told. */
-static const struct owner *
-find_told(const struct view *view, uint32_t uid)
-{
-	const struct inventories *inventories = &view->child.broker->inventories;
-
-	for (const struct owner *owner = inventories->first; owner; owner = owner->next)
-		if (owner->uid == uid && was_told(view, inventories_index(inventories, owner)))
-			return owner;
-	return NULL;
 }
 
 /* Is there room for one more channel? */
@@ -287,26 +291,35 @@ open_channel(struct view *view, struct conn *conn, const struct owner *owner, ui
 		route_channel(broker, channel);
 }
 
+/* What it may think to have over that owner; who is none is nobody's. */
+static uint32_t
+may_think(const struct view *view, const struct owner *owner)
+{
+	return owner ? view->told[inventories_index(&view->child.broker->inventories, owner)] &
+			       VERBS_ALL
+		     : VERBS_NONE;
+}
+
 bool
 views_was_told(const struct view *view, uint32_t owner_uid)
 {
-	return find_told(view, owner_uid) != NULL;
+	return may_think(view, inventories_find(&view->child.broker->inventories, owner_uid)) !=
+	       VERBS_NONE;
 }
 
-/* Both must be; else it is ended. */
-static bool
-names_its_own(struct view *view, enum ipc_type type, uint64_t conn_id, uint32_t uid,
+bool
+views_may_ask(struct view *view, enum ipc_type type, uint64_t conn_id, uint32_t uid, uint32_t verb,
 	struct conn **ret_conn, const struct owner **ret_owner)
 {
 	struct child *child = &view->child;
 	struct conn *conn = conns_find(&child->broker->conns, conn_id);
-	const struct owner *owner = find_told(view, uid);
+	const struct owner *owner = inventories_find(&child->broker->inventories, uid);
 
 	if (!conn || (conn->list != &child->taken && conn->list != &child->passed)) {
 		child_violation(child, (uint16_t)type, "it is for no connection that it serves");
 		return false;
 	}
-	if (!owner) {
+	if (!owner || !(view->told[inventories_index(&child->broker->inventories, owner)] & verb)) {
 		child_violation(child, (uint16_t)type,
 			"it is about an owner whom its connection's ticket does not reach");
 		return false;
@@ -314,6 +327,35 @@ names_its_own(struct view *view, enum ipc_type type, uint64_t conn_id, uint32_t 
 	*ret_conn = conn;
 	*ret_owner = owner;
 	return true;
+}
+
+static void
+note_channel(const struct view *view, const struct conn *conn, const struct owner *owner,
+	uint32_t verbs, int err)
+{
+	struct broker *broker = view->child.broker;
+	char text[POLICY_VERBS_MAX], line[POLICY_WHERE_MAX];
+	enum audit_verdict verdict = err == 0 ? AUDIT_ALLOWED : AUDIT_REFUSED;
+
+	authority_line(&broker->authority, view->uid, view->socket, owner->uid,
+		policy_verb_most(verbs), line);
+	audit_record(&broker->audit,
+		&(struct audit_event){
+			.kind = AUDIT_CHANNEL,
+			.verdict = verdict,
+			.uid = conn->pass.uid,
+			.pid = conn->pass.pid,
+			.conn_id = conn->pass.conn_id,
+			.label = conn->pass.label,
+			.target = owner->name,
+			.rule = line,
+			/* Who only looks at many is not let fill the log with it. */
+			.payer = err < 0 || verbs == VERBS_VIEW
+					 ? audit_payer(&broker->audit, view->uid)
+					 : NULL,
+		},
+		"uid %" PRIu32 ": %s", owner->uid,
+		err == 0 ? policy_verbs_text(verbs, text) : strerror(-err));
 }
 
 void
@@ -327,92 +369,18 @@ views_open_channel(struct view *view, const struct ipc_message *message)
 	uint32_t verbs;
 	int r = 0;
 
-	if (!names_its_own(view, IPC_CHANNEL, ask->conn_id, ask->uid, &conn, &owner))
+	if (!views_may_ask(view, IPC_CHANNEL, ask->conn_id, ask->uid, VERBS_ALL, &conn, &owner))
 		return;
-	verbs = verbs_over(view, owner, reason);
+	verbs = views_over(view, owner, reason);
 	if (verbs == VERBS_NONE)
 		r = -EACCES;
 	else if (child->state != CHILD_SERVING)
 		r = -ESHUTDOWN;
 	else
 		r = check_room(child->broker, conn);
+	note_channel(view, conn, owner, verbs, r);
 	if (r < 0)
 		wishes_answer_channel(child, message->serial, r, -1);
 	else
 		open_channel(view, conn, owner, verbs, reason, message->serial);
-}
-
-/* --- virtual machines, without their worker ------------------------------------------------- */
-
-/*
- * The user whose VM a view wants to act on: 0, or -EACCES or -ENOENT; 1: it may not even ask, and is
- * ended.
- */
-static int
-find_powered(struct view *view, enum ipc_type type, const struct ipc_vm_stop *ask,
-	const struct user **ret)
-{
-	const struct broker *broker = view->child.broker;
-	const struct owner *owner;
-	char reason[IPC_REASON_MAX];
-	struct conn *conn;
-
-	if (!names_its_own(view, type, ask->conn_id, ask->uid, &conn, &owner))
-		return 1;
-	if (!(verbs_over(view, owner, reason) & VERB_POWER))
-		return -EACCES;
-	*ret = users_find(&broker->users, ask->uid);
-	if (!*ret)
-		return -ENOENT;
-	log_info("conn=%" PRIu64 " uid=%" PRIu32 ": %s of id=%" PRIu32 " of uid=%" PRIu32,
-		ask->conn_id, conn->pass.uid, ipc_type_name((uint16_t)type), ask->id, ask->uid);
-	return 0;
-}
-
-void
-views_stop_vm(struct view *view, const struct ipc_message *message)
-{
-	const struct ipc_vm_stop *ask = message->body;
-	const struct user *user;
-	int r = find_powered(view, IPC_VM_STOP, ask, &user);
-
-	if (r > 0)
-		return;
-	if (r == 0)
-		r = leases_force_stop(user, ask->id);
-	wishes_answer_vm(&view->child, IPC_VM_STOP, message->serial, r);
-}
-
-static void
-frozen(void *arg, int err)
-{
-	struct view *view = arg;
-
-	view->freezing = false;
-	if (!view->stale)
-		wishes_answer_vm(&view->child, IPC_VM_FREEZE, view->serial, err);
-	view->stale = false;
-}
-
-void
-views_freeze_vm(struct view *view, const struct ipc_message *message)
-{
-	const struct ipc_vm_freeze *ask = message->body;
-	const struct user *user;
-	int r = find_powered(view, IPC_VM_FREEZE, &ask->vm, &user);
-
-	if (r > 0)
-		return;
-	if (r == 0 && view->freezing)
-		r = -EBUSY;
-	if (r == 0) {
-		view->freezing = true;
-		view->serial = message->serial;
-		r = leases_freeze(user, ask->vm.id, ask->on, frozen, view);
-		if (r < 0)
-			view->freezing = false;
-		else
-			return;
-	}
-	wishes_answer_vm(&view->child, IPC_VM_FREEZE, message->serial, r);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "broker/child.h"
+#include "broker/force.h"
 #include "protocol/ipc/ipc.h"
 
 struct broker;
@@ -25,6 +26,13 @@ enum {
 	VIEWS_LINGER_S = 10 /* so long after its idle_seconds it may be there without clients */
 };
 
+/* What a view was told last. */
+struct view_told {
+	uint64_t generation; /* 0: nothing */
+	uint32_t index;      /* of the owner */
+	uint8_t verbs;
+};
+
 struct view {
 	struct child child;
 	bool used;
@@ -32,16 +40,17 @@ struct view {
 	enum ipc_socket socket;
 	bool waits;           /* it asked, and is to be told when there is something newer */
 	struct owner *cursor; /* what it was told last; NULL: nothing */
-	uint64_t *told;       /* a bit an owner: it was told of it, with verbs */
-	bool freezing, stale; /* an ask is not answered yet; and who asked has ended */
-	uint32_t serial;      /* of that ask */
+	/* Of each owner: whether it is shown, and all verbs that it may think to have over it. */
+	uint8_t *told;
+	struct view_told last;
+	struct force force;
 };
 
 struct views {
 	struct broker *broker;
 	struct view *table;
-	uint64_t *told;         /* of all views */
-	uint32_t size, n_words; /* so many of each of the two kinds */
+	uint8_t *told;           /* of all views */
+	uint32_t size, n_owners; /* so many of each of the two kinds */
 };
 
 /** Make room for size views of the host, and as many for qemudctl, of n_owners owners. Returns 0 or -ENOMEM. */
@@ -55,7 +64,7 @@ struct view *views_next(const struct views *views, const struct view *after);
  * be, of which the last for qemudctl is kept for root.
  */
 struct view *views_get(struct views *views, uint32_t uid, enum ipc_socket socket);
-/** Was it told of that owner, as one whom its principal may see? */
+/** May it think that its principal has anything over that owner? See views_may_ask(). */
 bool views_was_told(const struct view *view, uint32_t owner_uid);
 /** Its process has ended. */
 void views_child_ended(struct view *view);
@@ -65,7 +74,17 @@ void views_owner_changed(struct views *views, const struct owner *owner);
 /* What a view asks for; it is answered, or ended. */
 void views_tell_next(struct view *view, const struct ipc_message *message);
 void views_open_channel(struct view *view, const struct ipc_message *message);
-void views_stop_vm(struct view *view, const struct ipc_message *message);
-void views_freeze_vm(struct view *view, const struct ipc_message *message);
+
+/** The verbs that its principal has now over what that owner has, and why not all. */
+uint32_t views_over(
+	const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX]);
+/**
+ * May the view ask that at all? For a connection that it has, about an owner over whom it may think
+ * that it has one of these verbs. Else it is ended: no race leads there, as a connection is its own
+ * until it says that it is gone, and what it was told counts until it asks for what comes after. What
+ * was lost meanwhile is the caller's to refuse (-EACCES).
+ */
+bool views_may_ask(struct view *view, enum ipc_type type, uint64_t conn_id, uint32_t uid,
+	uint32_t verbs, struct conn **ret_conn, const struct owner **ret_owner);
 
 #endif

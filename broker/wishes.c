@@ -14,6 +14,7 @@
 
 #include "broker/broker.h"
 #include "broker/child.h"
+#include "broker/force.h"
 #include "broker/status.h"
 #include "broker/users.h"
 #include "broker/views.h"
@@ -150,11 +151,12 @@ wishes_answer_channel(struct child *child, uint32_t serial, int err, int fd)
 /* What was refused at once; what was granted, or failed, tells who did it. */
 static void
 note_refusal(struct child *child, enum audit_kind kind, uint32_t vm, const struct ipc_lease *lease,
-	const char *why)
+	const char *why, const char *rule)
 {
 	struct audit_event event = audit_by(child->user, kind, AUDIT_REFUSED);
 
 	event.target = child->user->account.name;
+	event.rule = rule;
 	event.vm = vm;
 	if (lease) {
 		event.uuid = lease->uuid;
@@ -191,41 +193,61 @@ on_tool(struct child *child, const struct ipc_message *message)
 			message->serial);
 	if (r == 0)
 		return;
-	note_refusal(child, AUDIT_TOOL_START, 0, NULL, strerror(-r));
+	note_refusal(child, AUDIT_TOOL_START, 0, NULL, strerror(-r), NULL);
 	(void)wishes_answer_tool(child, message->serial, r, -1);
 }
 
 static void
 on_lease(struct child *child, const struct ipc_message *message)
 {
-	char why[IPC_REASON_MAX];
+	struct quota_refusal refusal = {.rule = ""};
 	int r = -ESHUTDOWN;
 
 	if (child->state == CHILD_SERVING)
 		r = audit_refusal(&child->broker->audit);
 	if (r == -ENOSPC || r == -ENOLINK) {
-		(void)snprintf(why, sizeof why, "%s", audit_refusal_words(r));
+		(void)snprintf(refusal.why, sizeof refusal.why, "%s", audit_refusal_words(r));
+		(void)snprintf(refusal.rule, sizeof refusal.rule, "%s", audit_refusal_rule(r));
 		r = -EDQUOT;
 	} else if (r == 0) {
-		r = leases_ask(
-			&child->broker->leases, child->user, message->body, message->serial, why);
+		r = leases_ask(&child->broker->leases, child->user, message->body, message->serial,
+			&refusal);
 	}
 	if (r == 0)
 		return;
-	note_refusal(child, AUDIT_VM_START, 0, message->body, r == -EDQUOT ? why : strerror(-r));
+	note_refusal(child, AUDIT_VM_START, 0, message->body,
+		r == -EDQUOT ? refusal.why : strerror(-r), refusal.rule);
 	if (r == -EDQUOT)
-		(void)wishes_refuse_lease(child, message->serial, why);
+		(void)wishes_refuse_lease(child, message->serial, refusal.why);
 	else
 		(void)wishes_answer_lease(child, message->serial, r, NULL, -1);
 }
 
 static void
+note_refused_change(
+	struct child *child, const struct ipc_lease_change *want, const char *why, const char *rule)
+{
+	struct audit_event event = audit_by(child->user, AUDIT_VM_CHANGE, AUDIT_REFUSED);
+
+	event.target = child->user->account.name;
+	event.rule = rule;
+	event.vm = want->id;
+	event.memory_kib = want->memory_kib;
+	event.vcpus = want->vcpus;
+	audit_record(&child->broker->audit, &event, "%s", why);
+}
+
+static void
 on_lease_change(struct child *child, const struct ipc_message *message)
 {
-	char why[IPC_REASON_MAX];
-	int r = growth_ask(child->user, message->body, message->serial, why);
+	const struct ipc_lease_change *want = message->body;
+	struct quota_refusal refusal = {.rule = ""};
+	int r = growth_ask(child->user, want, message->serial, &refusal);
 
-	if (r < 0 && (r != -EDQUOT || say_why(child, why) == 0))
+	if (r == 0)
+		return;
+	note_refused_change(child, want, r == -EDQUOT ? refusal.why : strerror(-r), refusal.rule);
+	if (r != -EDQUOT || say_why(child, refusal.why) == 0)
 		(void)wishes_answer_change(child, message->serial, r);
 }
 
@@ -241,7 +263,7 @@ on_net(struct child *child, const struct ipc_message *message)
 	if (r == 0)
 		return;
 	note_refusal(child, AUDIT_NET_START, ((const struct ipc_net *)message->body)->id, NULL,
-		strerror(-r));
+		strerror(-r), NULL);
 	(void)wishes_answer_net(child, message->serial, r, -1);
 }
 
@@ -319,13 +341,13 @@ on_channel(struct child *child, const struct ipc_message *message)
 static void
 on_vm_stop(struct child *child, const struct ipc_message *message)
 {
-	views_stop_vm(child->view, message);
+	force_stop(child->view, message);
 }
 
 static void
 on_vm_freeze(struct child *child, const struct ipc_message *message)
 {
-	views_freeze_vm(child->view, message);
+	force_freeze(child->view, message);
 }
 
 static void

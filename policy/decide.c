@@ -141,3 +141,19 @@ policy_sees_all(const struct policy *policy, const struct policy_who *who)
 	}
 	return all;
 }
+
+const struct policy_rule *
+policy_reach_rule(const struct policy *policy, const struct policy_who *who)
+{
+	struct match match = match_begin(policy, who);
+
+	for (unsigned i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->kind == POLICY_ALLOW && match_subject(&match, &rule->subject) &&
+			is_others(&match, &rule->target) &&
+			(policy_verbs_given(rule->verb) & ~taken_of(&match, &rule->target)))
+			return rule;
+	}
+	return NULL;
+}

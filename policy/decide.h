@@ -31,6 +31,9 @@ uint32_t policy_decide(const struct policy *policy, const struct policy_who *who
  */
 uint32_t policy_reach(
 	const struct policy *policy, const struct policy_who *who, enum ipc_socket socket);
+/** The first rule that gives her anything of that; NULL: none does. */
+const struct policy_rule *policy_reach_rule(
+	const struct policy *policy, const struct policy_who *who);
 
 /** Does a rule let her see everybody's, and none hide anybody's from her? */
 bool policy_sees_all(const struct policy *policy, const struct policy_who *who);

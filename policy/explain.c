@@ -177,20 +177,6 @@ put(struct out *out, const char *fmt, ...)
 	}
 }
 
-static const char *
-verbs_text(uint32_t verbs, char buf[static 40])
-{
-	size_t used = 0;
-
-	for (unsigned verb = VERB_VIEW; verb <= VERB_MANAGE; verb *= 2)
-		if (verbs & verb)
-			used += (size_t)snprintf(buf + used, 40 - used, "%s%s", used ? ", " : "",
-				policy_verb_word(verb));
-	if (used == 0)
-		(void)snprintf(buf, 40, "nothing");
-	return buf;
-}
-
 static void
 put_verdict(struct out *out, const struct policy *policy, const struct policy_verdict *verdict)
 {
@@ -222,7 +208,7 @@ static void
 put_rule(struct out *out, const struct match *match, const struct policy_rule *rule,
 	const struct policy_who *owner)
 {
-	char where[POLICY_WHERE_MAX], text[POLICY_RULE_TEXT_MAX], verbs[40];
+	char where[POLICY_WHERE_MAX], text[POLICY_RULE_TEXT_MAX], verbs[POLICY_VERBS_MAX];
 	uint32_t set = rule->kind == POLICY_ALLOW ? policy_verbs_given(rule->verb)
 						  : policy_verbs_taken(rule->verb);
 
@@ -232,7 +218,8 @@ put_rule(struct out *out, const struct match *match, const struct policy_rule *r
 		put(out, "  %s: %s: not about these\n", where, text);
 	else
 		put(out, "  %s: %s: %s %s\n", where, text,
-			rule->kind == POLICY_ALLOW ? "gives" : "takes", verbs_text(set, verbs));
+			rule->kind == POLICY_ALLOW ? "gives" : "takes",
+			policy_verbs_text(set, verbs));
 }
 
 size_t
@@ -242,7 +229,7 @@ policy_explain(const struct policy *policy, const struct policy_who *who, enum i
 	struct policy_verdict verdict = policy_verdict(policy, who, socket, owner, verb);
 	struct match match = match_begin(policy, who);
 	struct out out = {.buf = buf, .size = size};
-	char whom[WHO_TEXT_MAX], whose[WHO_TEXT_MAX + 24], verbs[40];
+	char whom[WHO_TEXT_MAX], whose[WHO_TEXT_MAX + 24], verbs[POLICY_VERBS_MAX];
 
 	buf[0] = '\0';
 	put(&out, "%s, on the read-%s socket: %s over %s\n", who_text(who, whom),
@@ -257,7 +244,8 @@ policy_explain(const struct policy *policy, const struct policy_who *who, enum i
 			put_rule(&out, &match, &policy->rules[i], owner);
 	if (socket != IPC_SOCKET_RW)
 		put(&out, "  the read-only socket keeps view\n");
-	put(&out, "  left: %s\n", verbs_text(policy_decide(policy, who, socket, owner), verbs));
+	put(&out, "  left: %s\n",
+		policy_verbs_text(policy_decide(policy, who, socket, owner), verbs));
 	if (out.n_lost > 0)
 		out.used += (size_t)snprintf(
 			out.buf + out.used, LAST_LINE_MAX, "  (%u lines more)\n", out.n_lost);

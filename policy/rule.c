@@ -31,6 +31,30 @@ party_word(unsigned kind)
 		kind, USE_SUBJECT | USE_LIMIT_SUBJECT | USE_NETWORK_SUBJECT | USE_TARGET);
 }
 
+const char *
+policy_verbs_text(uint32_t verbs, char buf[static POLICY_VERBS_MAX])
+{
+	size_t used = 0;
+
+	for (unsigned verb = VERB_VIEW; verb <= VERB_MANAGE; verb *= 2)
+		if (verbs & verb)
+			used += (size_t)snprintf(buf + used, POLICY_VERBS_MAX - used, "%s%s",
+				used ? ", " : "", policy_verb_word(verb));
+	if (used == 0)
+		(void)snprintf(buf, POLICY_VERBS_MAX, "nothing");
+	return buf;
+}
+
+enum verb
+policy_verb_most(uint32_t verbs)
+{
+	unsigned verb = VERB_MANAGE;
+
+	while (verb > VERB_VIEW && !(verbs & verb))
+		verb /= 2;
+	return (enum verb)verb;
+}
+
 bool
 policy_key_is_memory(unsigned key)
 {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "protocol/ipc/account.h"
+#include "protocol/verb.h"
 
 struct policy;
 
@@ -55,7 +56,8 @@ enum policy_network_kind { POLICY_NETWORK_NONE = 1, POLICY_NETWORK_USER, POLICY_
 enum {
 	POLICY_TLS_MAX = 256,   /* of a certificate's name, with the NUL */
 	POLICY_BRIDGE_MAX = 16, /* IFNAMSIZ */
-	POLICY_RULE_TEXT_MAX = 384
+	POLICY_RULE_TEXT_MAX = 384,
+	POLICY_VERBS_MAX = 40
 };
 
 struct policy_rule {
@@ -75,6 +77,10 @@ struct policy_rule {
 /** The words of a verb, a key, a party; NULL for what is none. */
 const char *policy_verb_word(unsigned verb);
 const char *policy_key_word(unsigned key);
+/** "view, power"; "nothing"; into buf. Returns buf. */
+const char *policy_verbs_text(uint32_t verbs, char buf[static POLICY_VERBS_MAX]);
+/** The verb of a set that includes most of it; of none: view. */
+enum verb policy_verb_most(uint32_t verbs);
 /** Does its value count KiB? */
 bool policy_key_is_memory(unsigned key);
 

@@ -56,6 +56,14 @@ refuse_nobody(struct ticket *ret, uint32_t uid, const struct account *account)
 			uid);
 }
 
+static void
+say_rule(const struct policy *policy, const struct policy_rule *rule,
+	char ret[static POLICY_WHERE_MAX])
+{
+	if (rule)
+		(void)policy_rule_where(policy, rule, ret, POLICY_WHERE_MAX);
+}
+
 void
 ticket_decide(const struct policy *policy, const struct policy_who *who,
 	const struct account *system, enum ipc_socket socket, struct ticket *ret)
@@ -86,4 +94,10 @@ ticket_decide(const struct policy *policy, const struct policy_who *who,
 		*ret = (struct ticket){.refusal = IPC_REFUSAL_POLICY};
 		(void)policy_refusal(policy, who, socket, &owner, VERB_VIEW, ret->reason);
 	}
+	say_rule(policy,
+		ret->others != 0
+			? policy_reach_rule(policy, who)
+			: policy_verdict(policy, who, socket, &owner, policy_verb_most(ret->verbs))
+				  .rule,
+		ret->rule);
 }

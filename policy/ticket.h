@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "policy/match.h"
+#include "policy/policy.h"
 #include "protocol/ipc/account.h"
 #include "protocol/ipc/ipc.h"
 
@@ -20,6 +21,11 @@ struct ticket {
 	uint32_t others;          /* that she may have over others', see policy_reach() */
 	enum ipc_refusal refusal; /* IPC_REFUSAL_NONE unless verbs and others are both 0 */
 	char reason[IPC_REASON_MAX];
+	/*
+	 * The line that decides, "policy.conf:3": of those that give her something over others' the
+	 * first; else the one that gives the most over her own, or takes all. "": no line does.
+	 */
+	char rule[POLICY_WHERE_MAX];
 };
 
 /**

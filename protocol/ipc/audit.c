@@ -31,6 +31,15 @@ static const struct audit_words words[AUDIT_KINDS] = {
 	[AUDIT_NET_START] = {"net", "start", false},
 	[AUDIT_TOOL_START] = {"tool", "start", false},
 	[AUDIT_AUTOSTART] = {"autostart", "set", true},
+	[AUDIT_TICKET] = {"connection", "change", false},
+	[AUDIT_CHANNEL] = {"channel", "open", false},
+	[AUDIT_VM_CHANGE] = {"vm", "change", false},
+	[AUDIT_VM_FREEZE] = {"vm", "freeze", false},
+	[AUDIT_VM_THAW] = {"vm", "thaw", false},
+	[AUDIT_POLICY_LOAD] = {"policy", "load", false},
+	[AUDIT_POLICY_RELOAD] = {"policy", "reload", false},
+	[AUDIT_POLICY_NAMES] = {"policy", "names", false},
+	[AUDIT_POLICY_CHANGE] = {"policy", "change", false},
 };
 
 const struct audit_words *

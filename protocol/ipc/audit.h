@@ -39,7 +39,16 @@ enum audit_kind {
 	AUDIT_NET_START,
 	AUDIT_TOOL_START,
 	AUDIT_AUTOSTART,
-	AUDIT_KINDS /* how many, and one */
+	AUDIT_TICKET,  /* an open connection may do less than before, or nothing any more */
+	AUDIT_CHANNEL, /* a way for a connection to what somebody else owns */
+	AUDIT_VM_CHANGE,
+	AUDIT_VM_FREEZE,
+	AUDIT_VM_THAW,
+	AUDIT_POLICY_LOAD,   /* at the start */
+	AUDIT_POLICY_RELOAD, /* at SIGHUP */
+	AUDIT_POLICY_NAMES,  /* some of its names stand for something else than before */
+	AUDIT_POLICY_CHANGE, /* what that means for a user who is known */
+	AUDIT_KINDS          /* how many, and one */
 };
 
 /* What was decided about it; AUDIT_FACT where nothing was. */
@@ -62,7 +71,7 @@ struct ipc_audit_record {
 	uint8_t uuid[IPC_UUID_SIZE];  /* zero: none; as a worker said */
 	char label[IPC_LABEL_MAX];    /* who caused it, for people; may be empty, as all texts */
 	char target[IPC_NAME_MAX];    /* whom or what it was done to */
-	char rule[AUDIT_RULE_MAX];    /* which rule decided */
+	char rule[AUDIT_RULE_MAX];    /* which rule decided; of a policy that is bad: its place */
 	char outcome[IPC_REASON_MAX]; /* what became of it, in words */
 };
 

@@ -132,7 +132,7 @@ def _():
     write(RULES)
     start = len(broker.log.lines)
     reload(r"policy: read again: \d+ rules in 1 files")
-    broker.log.wait(r"policy: uid=2003 \(carol\) had manage, console, power, view .* has console, view",
+    broker.log.wait(r"policy: uid=2003 \(carol\) had view, console, power, manage .* has view, console",
                     start=start)
 
 

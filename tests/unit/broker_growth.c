@@ -104,7 +104,7 @@ test_limits(void)
 {
 	struct quota_amounts grown = {.of = {[QUOTA_VM_VCPUS] = 2, [QUOTA_VCPUS] = 2}}, used;
 	struct quota_limits limits;
-	char why[IPC_REASON_MAX];
+	struct quota_refusal why;
 	struct kid alice;
 	struct vm vm;
 
@@ -114,7 +114,7 @@ test_limits(void)
 	/* No more machines is no reason to give one less. */
 	broker.config.max_vms = 1;
 	CHECK(leases_decide(&broker.leases, user_of(ALICE), &user_of(ALICE)->leases.first->grant,
-		      &grown, why) == 0);
+		      &grown, &why) == 0);
 	/* What it has counts against what one machine may have. */
 	quota_no_limits(&limits);
 	limits.of[QUOTA_VM_VCPUS].max = 3;

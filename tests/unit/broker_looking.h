@@ -104,12 +104,11 @@ struct scene {
 };
 
 static inline struct scene
-set_scene(enum ipc_socket socket)
+look(enum ipc_socket socket)
 {
 	struct scene scene;
 	struct ipc_inventory_found found;
 
-	stage_ready();
 	scene.alice = idle_worker(ALICE);
 	scene.bob = idle_worker(BOB);
 	list(&scene.alice, "+1\n");
@@ -123,6 +122,13 @@ set_scene(enum ipc_socket socket)
 	CHECK(next(&scene.view, found.generation, &found, "+0\n") == 0 && found.own);
 	CHECK(found.uid == VM_UID && found.system && found.worker == 0);
 	return scene;
+}
+
+static inline struct scene
+set_scene(enum ipc_socket socket)
+{
+	stage_ready();
+	return look(socket);
 }
 
 /* The next worker of a user whose account is known. */

@@ -5,6 +5,7 @@
  */
 #include "broker/views.h"
 
+#include "protocol/verb.h"
 #include "tests/unit/broker_looking.h"
 #include "tests/unit/broker_vms.h"
 
@@ -85,7 +86,7 @@ test_freeze_vm(void)
 	(void)take_one(&scene.view);
 	answer(starter_fd, &leaf, NULL, 0, NULL, 0);
 	expect_nothing(scene.view.link);
-	CHECK(!broker.views.table[0].freezing && !broker.views.table[0].stale);
+	CHECK(!broker.views.table[0].force.open && !broker.views.table[0].force.stale);
 	CHECK(is_alive(&scene.view) && is_alive(&vm.kid));
 	end_kid(&vm.kid);
 	end_leaf(ALICE, vm.id, 1, 0);
@@ -136,27 +137,55 @@ test_told(void)
 	end_scene(&scene);
 }
 
-/* `power` is needed: there is none on the read-only socket. */
+/* What was lost meanwhile is refused; a view that has heard of it does not ask. */
 static void
-test_no_power(void)
+test_power_lost(void)
 {
-	struct scene scene = set_scene(IPC_SOCKET_RO);
+	static const char rules[] = "allow everyone manage own\ndeny uid 0 power uid 2001\n";
+	struct scene scene = set_scene(IPC_SOCKET_RW);
 	struct vm vm = vm_for(&scene.alice, ALICE, 1);
 	struct ipc_vm_freeze freeze = freeze_of(&scene, ALICE, vm.id, true);
+	struct ipc_inventory_found found;
 
+	CHECK(policy_parse(broker.rulebook.now, "policy.conf", rules, strlen(rules)) == 0);
 	CHECK(stop_vm(&scene, ALICE, vm.id) == -EACCES);
+	CHECK(next(&scene.view, 0, &found, "+1\n") == 0 && found.uid == ALICE);
+	CHECK(found.verbs == (VERB_VIEW | VERB_CONSOLE));
 	CHECK(act(&scene.view, IPC_VM_FREEZE, &freeze, sizeof freeze) == -EACCES);
 	CHECK(is_alive(&vm.kid));
-	/* Of whom it was not told it may not even ask. */
-	freeze.vm.uid = 4711;
+	CHECK(next(&scene.view, found.generation, &found, "+2\n") == 0);
 	say(scene.view.link, (struct ipc_header){.type = IPC_VM_FREEZE, .serial = 9}, &freeze,
 		sizeof freeze, NULL, 0);
 	turn();
 	reap(&scene.view, SIGKILL);
+	CHECK(is_alive(&vm.kid));
 	end_kid(&vm.kid);
 	end_leaf(ALICE, vm.id, 1, 0);
 	fd_close(&vm.sock);
 	end_scene(&scene);
+}
+
+/* Whoever never had `power`, as everybody on the read-only socket, or over whom, has no reason to ask. */
+static void
+test_no_power(void)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct scene scene = set_scene(i < 2 ? IPC_SOCKET_RO : IPC_SOCKET_RW);
+		struct vm vm = vm_for(&scene.alice, ALICE, 1);
+		struct ipc_vm_freeze freeze = freeze_of(&scene, i < 2 ? ALICE : 4711, vm.id, true);
+
+		say(scene.view.link,
+			(struct ipc_header){
+				.type = i % 2 ? IPC_VM_FREEZE : IPC_VM_STOP, .serial = 9},
+			&freeze, i % 2 ? sizeof freeze : sizeof freeze.vm, NULL, 0);
+		turn();
+		reap(&scene.view, SIGKILL);
+		CHECK(is_alive(&vm.kid));
+		end_kid(&vm.kid);
+		end_leaf(ALICE, vm.id, 1, 0);
+		fd_close(&vm.sock);
+		end_scene(&scene);
+	}
 }
 
 int
@@ -166,6 +195,7 @@ main(void)
 	TEST("a machine is ended without its worker", test_stop_vm);
 	TEST("a machine stands still without its worker", test_freeze_vm);
 	TEST("who looks is told what runs and what stands still", test_told);
+	TEST("the verb that is lost meanwhile is refused", test_power_lost);
 	TEST("without the verb nothing of that is done", test_no_power);
 	return TEST_END();
 }

@@ -101,13 +101,14 @@ test_words(void)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct quota_limits limits = limits_with(cases[i].key, cases[i].max);
 		struct quota_amounts used = {.of = {0}}, more = {.of = {0}};
-		char words[IPC_REASON_MAX];
+		struct quota_refusal refusal;
 
 		used.of[cases[i].key] = cases[i].used;
 		more.of[cases[i].key] = cases[i].more;
 		CHECK(quota_decide(&limits, &used, &more) == cases[i].key);
-		quota_words(cases[i].key, &limits, &used, &more, words);
-		CHECK_STR(words, cases[i].words);
+		quota_words(cases[i].key, &limits, &used, &more, &refusal);
+		CHECK_STR(refusal.why, cases[i].words);
+		CHECK_STR(refusal.rule, limits.of[cases[i].key].rule);
 	}
 }
 
@@ -118,12 +119,12 @@ test_long_words(void)
 	uint64_t most = (IPC_MEMORY_MAX_KIB * 2 << 16) + 1;
 	struct quota_limits limits = limits_with(QUOTA_HOST_MEMORY, most);
 	struct quota_amounts amounts = {.of = {0}};
-	char words[IPC_REASON_MAX];
+	struct quota_refusal refusal;
 
 	memset(limits.of[QUOTA_HOST_MEMORY].rule, 'x', IPC_RULE_MAX - 1);
 	amounts.of[QUOTA_HOST_MEMORY] = most;
-	quota_words(QUOTA_HOST_MEMORY, &limits, &amounts, &amounts, words);
-	CHECK(strstr(words, "root of this host can change it"));
+	quota_words(QUOTA_HOST_MEMORY, &limits, &amounts, &amounts, &refusal);
+	CHECK(strstr(refusal.why, "root of this host can change it"));
 }
 
 /* --- random sequences against what is obvious ---------------------------------------------- */
