@@ -70,7 +70,7 @@ note(struct broker *broker, const struct conn *conn, enum audit_verdict verdict,
 /* --- refusing ----------------------------------------------------------------------------- */
 
 /* rule: what refuses it, for the audit. */
-static void
+__attribute__((format(printf, 5, 0))) static void
 refuse(struct broker *broker, struct conn *conn, enum ipc_refusal refusal, const char *rule,
 	const char *fmt, va_list ap)
 {
