@@ -130,6 +130,13 @@ client_stream_fail(struct client_stream *stream, const char *why)
 }
 
 void
+client_stream_fail_as(struct client_stream *stream, const struct rpc_error *error)
+{
+	stream->error = *error;
+	touch(stream);
+}
+
+void
 client_stream_writable(struct client_stream *stream)
 {
 	size_t left = rpc_buffer_left(&stream->rest);

@@ -93,6 +93,8 @@ bool client_stream_output(struct client_stream *stream, const uint8_t *data, siz
 void client_stream_end(struct client_stream *stream);
 /** It has failed, after what waits to be sent; why is for people. */
 void client_stream_fail(struct client_stream *stream, const char *why);
+/** The same with an error that somebody else has made; copied. */
+void client_stream_fail_as(struct client_stream *stream, const struct rpc_error *error);
 /** After input() took less than all: there is room again. */
 void client_stream_writable(struct client_stream *stream);
 

@@ -156,7 +156,7 @@ relays_serve(struct relays *relays, const struct rpc_frame *frame)
 			break;
 		worker_error(frame, &error);
 		detach(relay);
-		client_stream_fail(&relay->stream, error.message);
+		client_stream_fail_as(&relay->stream, &error);
 		break;
 	default:
 		/* Confirmed is what the client ended, and that is gone. */
@@ -194,6 +194,6 @@ relays_fail(struct relays *relays, const struct rpc_error *why)
 
 	while ((relay = LIST_FIRST(relays))) {
 		detach(relay);
-		client_stream_fail(&relay->stream, why->message);
+		client_stream_fail_as(&relay->stream, why);
 	}
 }

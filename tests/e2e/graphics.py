@@ -21,29 +21,9 @@ import vm
 PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
 OPEN_GRAPHICS, OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY = 249, 343, 211, 226
 
-# Says "up" on screen and serial port, then on the serial port each key that is pressed (the BIOS of a
-# PC: int 0x10 and int 0x16, ah = 0).
-BOOT_SECTOR = bytes.fromhex(
-    "31c08ed8"              # xor ax, ax; mov ds, ax
-    "b80300cd10"            # mov ax, 3; int 0x10: text, 80 columns
-    "be287c"                # mov si, text: behind the code
-    "ac84c0740d"            # next: lodsb; test al, al; jz keys
-    "b40ebb0700cd10"        # mov ah, 0xe; mov bx, 7; int 0x10
-    "baf803eeebee"          # mov dx, 0x3f8; out dx, al; jmp next
-    "b400cd16"              # keys: mov ah, 0; int 0x16
-    "baf803eeebf6"          # mov dx, 0x3f8; out dx, al; jmp keys
-) + b"up\r\n\0"
-
-
-def boot_disk(path):
-    with open(path, "wb") as file:
-        file.write(BOOT_SECTOR.ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512))
-    os.chown(path, host.UID["alice"], host.UID["alice"])
-
-
 def define(name, number, graphics, more=""):
     disk = f"/home/alice/{name}.raw"
-    boot_disk(disk)
+    vm.make_boot_disk("alice", disk, "up")
     vm.define("alice", name, number,
               devices=vm.disk(disk) + "<graphics type='vnc'" + graphics + more)
 

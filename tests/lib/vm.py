@@ -12,6 +12,18 @@ import tap
 
 QEMU = "qemu-system-x86_64"
 
+# Says what stands behind it on screen and serial port, then on the serial port each key that is pressed
+# (the BIOS of a PC: int 0x10 and int 0x16, ah = 0).
+_BOOT_SECTOR = bytes.fromhex(
+    "31c08ed8"              # xor ax, ax; mov ds, ax
+    "b80300cd10"            # mov ax, 3; int 0x10: text, 80 columns
+    "be287c"                # mov si, text: behind the code
+    "ac84c0740d"            # next: lodsb; test al, al; jz keys
+    "b40ebb0700cd10"        # mov ah, 0xe; mov bx, 7; int 0x10
+    "baf803eeebee"          # mov dx, 0x3f8; out dx, al; jmp next
+    "b400cd16"              # keys: mov ah, 0; int 0x16
+    "baf803eeebf6")         # mov dx, 0x3f8; out dx, al; jmp keys
+
 # Prints "ready", then a line "NAME EVENT DETAIL" for each lifecycle event; or for each event of the
 # kinds that are asked for "NAME KIND ARGUMENT...", with "-" for what is empty.
 _WATCHER = """
@@ -102,6 +114,14 @@ def make_file(user, name, size=1 << 20):
         file.truncate(size)
     os.chown(path, host.UID[user], host.UID[user])
     return path
+
+
+def make_boot_disk(user, path, text):
+    """Of a guest that says the text on screen and serial port, and then which keys are pressed."""
+    sector = _BOOT_SECTOR + text.encode() + b"\r\n\0"
+    with open(path, "wb") as file:
+        file.write(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512))
+    os.chown(path, host.UID[user], host.UID[user])
 
 
 class Watcher:
