@@ -7,6 +7,7 @@ set -eu
 
 rw='qemu+unix:///session?socket=/run/qemud/qemud-sock'
 ro='qemu+unix:///session?socket=/run/qemud/qemud-sock-ro'
+all='qemu+unix:///system?socket=/run/qemud/qemud-sock'
 log=/srv/out/qemud.log
 
 if [ -t 1 ]; then
@@ -37,7 +38,7 @@ as() {
 refused() {
 	user=$1
 	shift
-	printf '  %s$ %s\n' "$user" "$*"
+	printf '  %s$ %s\n' "$user" "$(echo "$*" | sed 's|^sbin/||')"
 	status=0
 	# Without a terminal virsh does not look for a polkit agent, which this host has not.
 	setsid --wait setpriv --reuid="$user" --regid="$user" "$(groups_of "$user")" --reset-env -- "$@" \
@@ -66,6 +67,16 @@ pid_of() {
 }
 worker_of() {
 	pid_of "$1" qemud-worker
+}
+# shell USER COMMAND: the same as `as` for a line of the shell's; sbin/ is in nobody's PATH here.
+shell() {
+	printf '  %s$ %s\n' "$1" "$(echo "$2" | sed 's|sbin/||')"
+	setpriv --reuid="$1" --regid="$1" --init-groups --reset-env -- sh -c "$2" >/srv/said || fail "$2 failed"
+	sed 's/^/    /' /srv/said
+}
+# said WORDS...: that was in what was printed last
+said() {
+	grep -qF -- "$*" /srv/said || fail "it was not said: $*"
 }
 # talk USER WORDS LINE: virsh with these words opens a console on a terminal of its own; when the
 # guest answers, the line is typed, and its answer awaited. Then Ctrl-].
@@ -197,6 +208,54 @@ find "$TEST_CGROUP" -name 'vm-*' -printf '    control group: %P\n' 2>/dev/null
 step 'bob sees nothing of it'
 as bob virsh -c "$rw" list --all
 refused bob virsh -c "$rw" destroy linux && fail 'bob ended it'
+
+# --- policy --------------------------------------------------------------------------------------
+
+step 'root says in one file who may do what to whose machines, and how many may run'
+mkdir -p /etc/qemud
+cat >/etc/qemud/policy.conf <<'END'
+# alice and bob are students, dave assists them, carol administrates.
+allow everyone        manage  own
+allow user  dave      power   group students
+allow user  carol     manage  all
+limit group students  vms 1
+END
+as root cat /etc/qemud/policy.conf
+as root sbin/qemudctl policy check
+shell root "kill -HUP $broker"
+until grep -q 'policy: read again' $log; do sleep 0.05; done
+grep 'policy: read again' $log | sed 's/^/    /'
+
+step 'one machine runs already: the next one is refused, and alice is told by which line'
+refused alice virsh -c "$rw" start guest && fail 'it was started'
+said 'limit vms 1 (policy.conf:5): 1 in use, 1 more asked for'
+as alice sbin/qemudctl limits alice
+as alice virsh -c "$rw" list --all
+
+step "dave sees the students' machines, restarts one of them, and may not look at its screen"
+as dave virsh -c "$all" list --all
+as dave virsh -c "$all" destroy alice:linux
+as dave virsh -c "$all" start alice:linux
+refused dave virsh -c "$all" screenshot alice:linux /dev/null && fail 'he sees it'
+refused dave sbin/qemudctl policy explain dave console alice && fail 'he may see it'
+qemu=$(pid_of alice qemu-system-x86_64)
+
+step 'bob freezes his own worker, who would have to end his machine; carol ends it all the same'
+cp /home/alice/guest.xml /home/bob/
+chown bob /home/bob/guest.xml
+as bob virsh -c "$rw" define /home/bob/guest.xml
+as bob virsh -c "$rw" start guest
+as bob kill -STOP "$(worker_of bob)"
+as carol sbin/qemudctl status --vms
+as carol virsh -c "$all" destroy bob:guest
+[ -z "$(pid_of bob qemu-system-x86_64)" ] || fail 'QEMU is still there'
+as carol virsh -c "$all" list --all
+as bob kill -CONT "$(worker_of bob)"
+
+step 'what became of machines stands in the audit log, of which no line can be changed unseen'
+shell root "sbin/qemudctl audit tail -n 99 | grep -E ' (policy|vm) '"
+said 'without its worker'
+as root sbin/qemudctl audit verify
 
 # --- the read-only socket ------------------------------------------------------------------------
 
