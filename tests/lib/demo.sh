@@ -253,8 +253,9 @@ as carol virsh -c "$all" list --all
 as bob kill -CONT "$(worker_of bob)"
 
 step 'what became of machines stands in the audit log, of which no line can be changed unseen'
-shell root "sbin/qemudctl audit tail -n 99 | grep -E ' (policy|vm) '"
-said 'without its worker'
+shell root "sbin/qemudctl audit tail -n 99 | grep -E ' (policy|channel|vm) '"
+grep -q 'carol .* allowed .*target=bob .*without its worker' /srv/said || fail 'what carol did is not there'
+grep -q 'alice .* refused .*rule=policy.conf:5' /srv/said || fail 'what alice was refused is not there'
 as root sbin/qemudctl audit verify
 
 # --- the read-only socket ------------------------------------------------------------------------
