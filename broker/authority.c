@@ -63,7 +63,9 @@ authority_owner(const struct authority *authority, uint32_t uid, struct account 
 	const struct user *user = users_find(&broker->users, uid);
 	struct policy_who owner = {.uid = uid, .is_system = is_system(authority, uid)};
 
-	if (user && user->has_account && uid != 0)
+	if (owner.is_system)
+		owner.account = system_account(authority);
+	else if (user && user->has_account && uid != 0)
 		owner.account = &user->account;
 	else if (kept && uid != 0 && registry_account(broker->places.registry_fd, uid, kept) == 0)
 		owner.account = kept;

@@ -74,7 +74,7 @@ print_host(const struct talk_row *host, bool colours)
 		values[TALK_HOST_VERSION].known ? values[TALK_HOST_VERSION].text : "?",
 		terminal_time(values[TALK_HOST_SINCE].number, text));
 	if (values[TALK_HOST_POLICY_RULES].number > 0)
-		(void)printf("policy:  %" PRIu64 " rules", values[TALK_HOST_POLICY_RULES].number);
+		(void)printf("policy:  rules %" PRIu64, values[TALK_HOST_POLICY_RULES].number);
 	else
 		(void)printf("policy:  none");
 	(void)printf(", read %s%s%s%s\n", terminal_time(values[TALK_HOST_POLICY_READ].number, text),

@@ -150,6 +150,7 @@ talk_question_read(const char *line, size_t size, struct talk_question *ret)
 {
 	char text[TALK_QUESTION_MAX], *rest = text;
 	const char *protocol, *ask, *user;
+	uint64_t number;
 
 	*ret = (struct talk_question){.user = ""};
 	if (size >= sizeof text || memchr(line, '\0', size))
@@ -157,8 +158,10 @@ talk_question_read(const char *line, size_t size, struct talk_question *ret)
 	memcpy(text, line, size);
 	text[size] = '\0';
 	protocol = strsep(&rest, "\t");
-	if (strcmp(protocol, "1") != 0)
-		return *protocol >= '1' && *protocol <= '9' ? TALK_E_PROTOCOL : TALK_E_BAD;
+	if (keyval_number(protocol, 1, UINT32_MAX, &number) != 0)
+		return TALK_E_BAD;
+	if (number != TALK_PROTOCOL)
+		return TALK_E_PROTOCOL;
 	ask = strsep(&rest, "\t");
 	user = strsep(&rest, "\t");
 	for (unsigned i = TALK_ASK_STATUS; ask && i <= TALK_ASK_LIMITS; i++)

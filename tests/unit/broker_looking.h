@@ -114,7 +114,7 @@ look(enum ipc_socket socket)
 	list(&scene.alice, "+1\n");
 	list(&scene.bob, "+2\n");
 	scene.client = connect_to(socket, 0);
-	scene.view = start_view();
+	scene.view = start_view_as(socket == IPC_SOCKET_CTL ? IPC_VIEW_CTL : IPC_VIEW_HOST);
 	scene.conn_id = take_one(&scene.view).conn_id;
 	CHECK(next(&scene.view, 0, &found, "+1\n") == 0 && found.uid == ALICE);
 	CHECK(next(&scene.view, found.generation, &found, "+2\n") == 0 && found.uid == BOB);

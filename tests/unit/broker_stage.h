@@ -439,9 +439,9 @@ is_closed(int client)
 	return recv(client, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
-/* A view of the host for whom a connection waits; it has said HELLO. */
+/* A view of that kind for whom a connection waits; it has said HELLO. */
 static inline struct kid
-start_view(void)
+start_view_as(enum ipc_view_kind kind)
 {
 	struct kid kid = {.pid = fork_idle(), .link = -1};
 	struct ipc_started started = {.pid = (uint32_t)kid.pid};
@@ -450,8 +450,9 @@ start_view(void)
 	int pair[2], fds[2];
 
 	expect(starter_fd, IPC_VIEW, &ask);
-	CHECK(body->kind == IPC_VIEW_HOST && body->uid == VIEW_UID && body->gid == VIEW_UID);
-	CHECK(body->idle_seconds == broker.config.idle_seconds);
+	CHECK(body->kind == kind && body->uid == VIEW_UID && body->gid == VIEW_UID);
+	CHECK(body->idle_seconds ==
+		(kind == IPC_VIEW_CTL ? CHILD_CTL_IDLE_S : broker.config.idle_seconds));
 	CHECK(packet_pair(pair) == 0);
 	fds[0] = pair[0];
 	fds[1] = pidfd_open(kid.pid, 0);
@@ -461,6 +462,12 @@ start_view(void)
 	kid.link = pair[1];
 	hello(&kid);
 	return kid;
+}
+
+static inline struct kid
+start_view(void)
+{
+	return start_view_as(IPC_VIEW_HOST);
 }
 
 /* --- the whole ---------------------------------------------------------------------------- */

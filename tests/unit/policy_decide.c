@@ -183,6 +183,36 @@ reach_is_enough(void)
 	CHECK(n_none > 1000 && n_some > 1000);
 }
 
+/* Who is said to see everybody does; and a rule about all that nothing takes from says so. */
+static void
+sees_all_is_true(void)
+{
+	unsigned n_all = 0;
+
+	for (unsigned i = 0; i < policies(4000); i++) {
+		struct lines lines = draw_lines(6);
+
+		load(policy, &lines);
+		for (unsigned w = 0; w < N_PEOPLE; w++) {
+			if (!policy_sees_all(policy, &whos[w]))
+				continue;
+			n_all++;
+			for (unsigned o = 0; o < N_OWNERS; o++)
+				CHECK(policy_decide(policy, &whos[w], IPC_SOCKET_CTL, &whos[o]) ==
+					VERB_VIEW);
+		}
+	}
+	CHECK(n_all > 1000);
+	load_text(policy, "allow user alice view all\nallow user bob view group students\n"
+			  "allow user carol power all\ndeny user carol power user bob\n"
+			  "allow user dave view all\ndeny user dave view group students\n");
+	CHECK(policy_sees_all(policy, who_is("alice")) && policy_sees_all(policy, who_is("root")));
+	CHECK(!policy_sees_all(policy, who_is("bob")) && policy_sees_all(policy, who_is("carol")));
+	CHECK(!policy_sees_all(policy, who_is("dave")));
+	CHECK(!policy_sees_all(policy_builtin(), who_is("alice")));
+	CHECK(policy_sees_all(policy_builtin(), who_is("root")));
+}
+
 /* --- by hand -------------------------------------------------------------------------------- */
 
 static uint32_t
@@ -287,6 +317,7 @@ main(void)
 	TEST("one allow more takes nothing, one deny more gives nothing", is_monotonic);
 	TEST("the order of lines is all one", order_is_all_one);
 	TEST("nobody has more over others than her reach says", reach_is_enough);
+	TEST("who is said to see everybody does", sees_all_is_true);
 	policy_free(policy);
 	return TEST_END();
 }

@@ -421,6 +421,45 @@ test_nothing_left(void)
 	CHECK(n_descriptors() == n_at_start);
 }
 
+/* qemudctl is told in its own language, whether it has said anything or not, and that is all. */
+static void
+test_ctl(void)
+{
+	static const struct {
+		uint8_t refusal;
+		const char *want;
+	} cases[] = {
+		{IPC_REFUSAL_NOBODY, "error\trefused\twho?\nend\t1\n"},
+		{IPC_REFUSAL_POLICY, "error\trefused\twho?\nend\t1\n"},
+		{IPC_REFUSAL_CONNECTIONS, "error\tfailed\twho?\nend\t1\n"},
+		{IPC_REFUSAL_RATE, "error\tfailed\twho?\nend\t1\n"},
+		{IPC_REFUSAL_HOST, "error\tfailed\twho?\nend\t1\n"},
+		{IPC_REFUSAL_WORKER, "error\tfailed\twho?\nend\t1\n"},
+	};
+
+	start();
+	for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+		struct ipc_conn_pass pass = {.conn_id = ++last_conn,
+			.socket = IPC_SOCKET_CTL,
+			.refusal = cases[i / 2].refusal,
+			.reason = "who?"};
+		size_t size = strlen(cases[i / 2].want);
+		uint8_t text[64] = {0}, more;
+		int fds[2];
+
+		ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) ==
+			0);
+		if (i % 2)
+			CHECK(send(fds[0], "1\tstatus\n", 9, MSG_NOSIGNAL) == 9);
+		CHECK(refused_start(&refuser, &pass, fds[1]) == 0);
+		CHECK(receive(fds[0], text, size));
+		CHECK_STR((const char *)text, cases[i / 2].want);
+		CHECK(!receive(fds[0], &more, 1) && refuser.n == 0);
+		fd_close(&fds[0]);
+	}
+	stop();
+}
+
 int
 main(void)
 {
@@ -437,6 +476,7 @@ main(void)
 	if (fd_limit_raise(2 * REFUSED_MAX + 100) == 0)
 		TEST("one more than the most ends the oldest", test_bound);
 	TEST("a connection that is not refused is not taken", test_not_refused);
+	TEST("qemudctl is told in its own language", test_ctl);
 	TEST("no descriptor is left", test_nothing_left);
 	return TEST_END();
 }
