@@ -24,7 +24,7 @@ struct answer {
  * TALK_HOST; or another status,
  * after it was told why: CTL_FOUND where it is refused, or about nobody.
  */
-int answer_get(const char *socket, const struct talk_question *question, struct answer *ret);
+int answer_get(const char *path, const struct talk_question *question, struct answer *ret);
 /** No account can be called so: tell that. Returns CTL_FOUND. */
 int answer_unknown(const char *user);
 void answer_free(struct answer *answer);

@@ -349,7 +349,7 @@ vms_known(struct asker *asker)
 
 	for (unsigned i = 0; owner && i < owner->n_vms; i++) {
 		const struct owner_vm *listed = &owner->vms[i];
-		struct ipc_status_vm_told *lease = asker->vms;
+		struct ipc_status_vm_told *lease;
 		unsigned n = 0;
 
 		while (n < asker->n_vms &&

@@ -63,11 +63,13 @@ struct asker {
 	uint64_t n_rows;
 };
 
+LIST_HEAD(asker_list, asker);
+
 struct askers {
 	struct loop *loop;
 	struct uplink *uplink;
 	struct owners owners;
-	LIST_HEAD(, asker) list;
+	struct asker_list list;
 	unsigned n;
 	uint64_t last_cookie;
 	void (*occupied)(struct askers *askers, bool occupied); /* there is one, or none */
