@@ -249,25 +249,30 @@ find_lease(const struct user *user, uint32_t id)
 	return NULL;
 }
 
-/* What policy says of the user network; a refusal is told with its line. */
+/* What policy says of the user network; a refusal in words for the client, with its line. */
 static bool
-may_have(const struct broker *broker, const struct user *user)
+may_have(const struct broker *broker, const struct user *user, struct quota_refusal *ret)
 {
 	const struct policy *policy = rulebook_policy(&broker->rulebook);
 	struct policy_who who = authority_who(&broker->authority, user);
 	const struct policy_rule *rule;
-	char where[POLICY_WHERE_MAX] = "no line gives it";
+	char where[POLICY_WHERE_MAX] = "no line of policy.conf gives it one";
 
 	if (policy_network(policy, &who, NULL, &rule))
 		return true;
 	if (rule)
 		(void)policy_rule_where(policy, rule, where, sizeof where);
-	log_debug("policy: uid=%" PRIu32 " may not have the user network: %s", user->uid, where);
+	(void)snprintf(ret->rule, sizeof ret->rule, "%s", rule ? where : "");
+	(void)snprintf(ret->why, sizeof ret->why,
+		"this account has no network of kind user (%s); root of this host can change that",
+		where);
+	log_debug("policy: uid=%" PRIu32 ": %s", user->uid, ret->why);
 	return false;
 }
 
 int
-nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint32_t serial)
+nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint32_t serial,
+	struct quota_refusal *ret)
 {
 	static const struct question_ops ops = {
 		.type = IPC_BOX, .fill = fill_box, .answered = boxed};
@@ -282,7 +287,7 @@ nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint3
 		return -EDQUOT;
 	if (!bucket_take(&user->nets.pace, loop_now(&nets->broker->loop), pace))
 		return -EAGAIN;
-	if (!may_have(nets->broker, user))
+	if (!may_have(nets->broker, user, ret))
 		return -EPERM;
 	/* As many as are left for all others: nobody can have them all. */
 	net = user->nets.n < nets->size - nets->n ? enter(nets, lease) : NULL;

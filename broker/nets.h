@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "broker/bucket.h"
+#include "broker/quota.h"
 #include "broker/starter.h"
 #include "lib/loop.h"
 #include "protocol/ipc/ipc.h"
@@ -60,11 +61,12 @@ void nets_fini(struct nets *nets);
 
 /**
  * The user's worker asks. Returns 0, and the answer follows by wishes_answer_net() from the loop;
- * -EACCES: the configuration gives nobody any; -ENOENT: no virtual machine of hers with that id
+ * -EACCES: the configuration gives nobody any; -EPERM: policy gives her none, and ret has the words; -ENOENT: no virtual machine of hers with that id
  * runs; -EDQUOT: it has as many as it may have; -EAGAIN: she asks too often, or the host has as many
  * as there may be.
  */
-int nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint32_t serial);
+int nets_ask(struct nets *nets, struct user *user, const struct ipc_net *want, uint32_t serial,
+	struct quota_refusal *ret);
 /** The virtual machine has ended: so do they. */
 void nets_end(struct lease *lease);
 /** The user's worker has ended: what it waited for is not wanted any more. */

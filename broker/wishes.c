@@ -62,7 +62,7 @@ wishes_answer_lease(
 		child, IPC_LEASE, link_answer(&child->link, IPC_LEASED, serial, err, leased, &fd));
 }
 
-/* What the answer that follows is -EDQUOT for. */
+/* What the answer that follows is about. */
 static int
 say_why(struct child *child, const char why[static IPC_REASON_MAX])
 {
@@ -254,17 +254,20 @@ on_lease_change(struct child *child, const struct ipc_message *message)
 static void
 on_net(struct child *child, const struct ipc_message *message)
 {
+	struct quota_refusal refusal = {.rule = ""};
 	int r = -ESHUTDOWN;
 
 	if (child->state == CHILD_SERVING)
 		r = audit_refusal(&child->broker->audit);
 	if (r == 0)
-		r = nets_ask(&child->broker->nets, child->user, message->body, message->serial);
+		r = nets_ask(&child->broker->nets, child->user, message->body, message->serial,
+			&refusal);
 	if (r == 0)
 		return;
 	note_refusal(child, AUDIT_NET_START, ((const struct ipc_net *)message->body)->id, NULL,
-		strerror(-r), NULL);
-	(void)wishes_answer_net(child, message->serial, r, -1);
+		r == -EPERM ? refusal.why : strerror(-r), refusal.rule);
+	if (r != -EPERM || say_why(child, refusal.why) == 0)
+		(void)wishes_answer_net(child, message->serial, r, -1);
 }
 
 static void

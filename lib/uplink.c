@@ -112,6 +112,13 @@ leased(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie
 }
 
 static void
+net_ready(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie, int *fds)
+{
+	uplink->ops->net(uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
+	uplink->refusal[0] = '\0';
+}
+
+static void
 refused(struct uplink *uplink, const struct ipc_lease_refused *body)
 {
 	_Static_assert(sizeof uplink->refusal == sizeof body->why, "it has room");
@@ -164,8 +171,7 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 		uplink->ops->tool(
 			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
 	else if (message->type == IPC_NET_READY)
-		uplink->ops->net(
-			uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
+		net_ready(uplink, message, cookie, fds);
 	else if (message->type == IPC_LEASED)
 		leased(uplink, message, cookie, fds);
 	else if (message->type == IPC_LEASE_REFUSED)

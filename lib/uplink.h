@@ -57,7 +57,10 @@ struct uplink_ops {
 	/* What uplink_ask_next_lease() was answered; found is NULL with an error (-ENOENT: the end). */
 	void (*lease_found)(struct uplink *uplink, uint64_t cookie, int err,
 		const struct ipc_lease_found *found);
-	/* As tool(), for uplink_ask_net() (see IPC_NET_READY). NULL where nobody asks. */
+	/*
+	 * As tool(), for uplink_ask_net() (see IPC_NET_READY); with -EPERM uplink->refusal says why.
+	 * NULL where nobody asks.
+	 */
 	void (*net)(struct uplink *uplink, uint64_t cookie, int err, int fd);
 	/*
 	 * What a connection may do from now on (see IPC_TICKET_CHANGE). Returns 0, or -ENOENT when it
@@ -104,7 +107,7 @@ struct uplink {
 	struct loop *loop;
 	const struct uplink_ops *ops;
 	bool stopped;
-	char refusal[IPC_REASON_MAX]; /* why, while leased() is told -EDQUOT */
+	char refusal[IPC_REASON_MAX]; /* why, while leased() is told -EDQUOT, or net() -EPERM */
 	unsigned n_answers;           /* that found the link full */
 	struct uplink_answer answers[LINK_ASKS_MAX];
 	struct uplink_conn *gone_first, **gone_last;

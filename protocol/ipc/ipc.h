@@ -105,10 +105,11 @@ enum ipc_type {
 	 * broker -> child, 1 descriptor: the socket of that process, which runs in the VM's leaf, and
 	 * ends with the VM and not with the worker. Of a relay it is the first connection of its
 	 * control (worker/net/control.h), of a passt a seed's (worker/box/plan.h). -EACCES: there are
-	 * none on this host (network in qemud.conf); -EPERM: policy gives the user none; -ENOENT: no such VM of that user's runs; -EDQUOT:
+	 * none on this host (network in qemud.conf); -EPERM: policy gives the user none, and
+	 * LEASE_REFUSED has said by which line; -ENOENT: no such VM of that user's runs; -EDQUOT:
 	 * the VM has as many as it may have; -EAGAIN: not now; -ESHUTDOWN: the worker is leaving;
-	 * -EOPNOTSUPP: passt could not have the
-	 * namespaces here that it works in; else the starter's.
+	 * -EOPNOTSUPP: passt could not have the namespaces here that it works in; else the
+	 * starter's.
 	 */
 	IPC_NET_READY = 23,
 	/*
@@ -136,7 +137,10 @@ enum ipc_type {
 	 * it had.
 	 */
 	IPC_LEASE_CHANGED = 29,
-	/* broker -> child: why the answer that follows is -EDQUOT, in words for the client. */
+	/*
+	 * broker -> child: why the answer that follows is -EDQUOT, or -EPERM to NET, in words for the
+	 * client.
+	 */
 	IPC_LEASE_REFUSED = 30,
 
 	/* broker -> starter, 1 descriptor (the account, see account.h): start that user's worker.

@@ -36,6 +36,22 @@ refused_net(const struct kid *kid, uint32_t id, enum ipc_net_kind kind, int err)
 	CHECK(expect_net(kid, ask_net(kid, id, kind), err) < 0);
 }
 
+/* It is policy that refuses, by that line or for want of one. */
+static void
+refused_by(const struct kid *kid, uint32_t id, enum ipc_net_kind kind, const char *where)
+{
+	uint32_t serial = ask_net(kid, id, kind);
+	AUTO(packet_fini) struct packet packet;
+	char want[IPC_REASON_MAX];
+
+	(void)snprintf(want, sizeof want,
+		"this account has no network of kind user (%s); root of this host can change that",
+		where);
+	expect(kid->link, IPC_LEASE_REFUSED, &packet);
+	CHECK_STR(((const struct ipc_lease_refused *)body_of(&packet))->why, want);
+	CHECK(expect_net(kid, serial, -EPERM) < 0);
+}
+
 static struct kid
 net_for(const struct kid *kid, uint32_t uid, uint32_t id, enum ipc_net_kind kind)
 {
@@ -202,6 +218,7 @@ static void
 test_refused(void)
 {
 	static const char rules[] = "allow everyone manage own\nnetwork uid 2001 none\n";
+	static const char others[] = "allow everyone manage own\nnetwork uid 2002 user\n";
 	struct kid alice;
 	struct vm vm;
 
@@ -214,8 +231,11 @@ test_refused(void)
 	broker.config.network = CONFIG_NETWORK_USER;
 	/* Her policy gives her none; on this host there is no file otherwise. */
 	CHECK(policy_parse(broker.rulebook.now, "policy.conf", rules, strlen(rules)) == 0);
-	refused_net(&alice, vm.id, IPC_NET_PASST, -EPERM);
-	refused_net(&alice, vm.id, IPC_NET_RELAY, -EPERM);
+	refused_by(&alice, vm.id, IPC_NET_PASST, "policy.conf:2");
+	refused_by(&alice, vm.id, IPC_NET_RELAY, "policy.conf:2");
+	policy_clear(broker.rulebook.now);
+	CHECK(policy_parse(broker.rulebook.now, "policy.conf", others, strlen(others)) == 0);
+	refused_by(&alice, vm.id, IPC_NET_PASST, "no line of policy.conf gives it one");
 	policy_clear(broker.rulebook.now);
 	user_of(ALICE)->nets.pace.full_ns = loop_now(&broker.loop) + LOOP_S(3600);
 	refused_net(&alice, vm.id, IPC_NET_PASST, -EAGAIN);

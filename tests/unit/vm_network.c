@@ -85,6 +85,22 @@ answer(enum ipc_net_kind kind, int err, int fd)
 	turn();
 }
 
+/* The relay that is asked for is refused, with these words before. */
+static void
+refuse_by_policy(const char *words)
+{
+	struct {
+		struct ipc_header header;
+		struct ipc_lease_refused body;
+	} packet = {.header = {.version = IPC_VERSION,
+			    .type = IPC_LEASE_REFUSED,
+			    .size = sizeof packet.body}};
+
+	(void)snprintf(packet.body.why, sizeof packet.body.why, "%s", words);
+	CHECK(packet_send(broker, &packet, sizeof packet, NULL, 0) == 0);
+	answer(IPC_NET_RELAY, -EPERM, -1);
+}
+
 static void
 nothing_is_asked(void)
 {
@@ -529,6 +545,15 @@ refused(void)
 	answer(IPC_NET_RELAY, -EOPNOTSUPP, -1);
 	CHECK(network.ports[0].state == VM_PORT_DOWN);
 	CHECK(strstr(network.ports[0].why, "no namespaces"));
+	fd_close(&qemu);
+	vm_network_remove(&network, 0);
+	/* Policy: in its words. */
+	CHECK(vm_network_pair(&qemu, &relay_fd) == 0);
+	CHECK(vm_network_add(&network, 0, &plain, relay_fd) == 0);
+	refuse_by_policy("by that line");
+	CHECK(network.ports[0].state == VM_PORT_DOWN);
+	CHECK_STR(network.ports[0].why, "by that line");
+	CHECK(!timer_is_set(&network.retry) && !timer_is_set(&network.ports[0].retry));
 	fd_close(&qemu);
 	vm_network_remove(&network, 0);
 	/* Not now: it is tried again. */

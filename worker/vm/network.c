@@ -185,14 +185,13 @@ plant(struct vm_port *port, int sock)
 
 /* What the broker refuses for good, in words; NULL: it may be tried again. */
 static const char *
-refusal(int err)
+refusal(const struct vm_network *network, int err)
 {
 	if (err == -EACCES)
 		return "networks of kind user are switched off on this host (network in "
 		       "qemud.conf)";
-	if (err == -EPERM)
-		return "policy gives this account no network of kind user; root of this host can "
-		       "change that (network, in policy.conf)";
+	if (err == -EPERM && *network->uplink->refusal)
+		return network->uplink->refusal;
 	if (err == -EOPNOTSUPP)
 		return "this host gives users no namespaces, and passt works in one of its own";
 	return NULL;
@@ -209,8 +208,8 @@ given_passt(struct vm_port *port, int err, int fd)
 		return;
 	if (err == 0)
 		err = plant(port, take_fd(&sock));
-	if (err < 0 && refusal(err))
-		down(port, false, "%s", refusal(err));
+	if (err < 0 && refusal(port->network, err))
+		down(port, false, "%s", refusal(port->network, err));
 	else if (err < 0)
 		down(port, true, "passt cannot be started: %s", strerror(-err));
 }
@@ -443,8 +442,8 @@ given_relay(struct vm_network *network, int err, int fd)
 		if (port->relay_fd < 0)
 			continue;
 		fd_close(&port->relay_fd);
-		if (refusal(err))
-			down(port, false, "%s", refusal(err));
+		if (refusal(network, err))
+			down(port, false, "%s", refusal(network, err));
 		else
 			down(port, false, "the relay cannot be started: %s", strerror(-err));
 	}
