@@ -8,18 +8,17 @@ import signal
 import socket
 import stat
 import struct
-import subprocess
 import time
-import zlib
 
 import host
 import proc
 import rpc
 import tap
 import vm
+from screen import (End, OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY, Viewer, check_screen, open_by_call, open_by_reply,
+                    pixels)
+from terminal import PATIENCE_S
 
-PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
-OPEN_GRAPHICS, OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY = 249, 343, 211, 226
 
 def define(name, number, graphics, more=""):
     disk = f"/home/alice/{name}.raw"
@@ -49,122 +48,11 @@ def wait_for(what, find):
         time.sleep(0.05)
 
 
-class Viewer:
-    """The first words of RFB 003.008 (RFC 6143)."""
-
-    def __init__(self, connection):
-        self.connection = connection
-        self.connection.settimeout(PATIENCE_S)
-        tap.equal(self.read(12), b"RFB 003.008\n", "greeting")
-        self.connection.sendall(b"RFB 003.008\n")
-        self.types = list(self.read(self.read(1)[0]))
-
-    def read(self, size):
-        data = b""
-        while len(data) < size:
-            piece = self.connection.recv(size - len(data))
-            if not piece:
-                raise AssertionError(f"end after {data!r}")
-            data += piece
-        return data
-
-    def enter(self):
-        """Without a password; the name of what is shown, and its size."""
-        tap.equal(self.types, [1], "security types")
-        self.connection.sendall(b"\x01")
-        tap.equal(self.read(4), bytes(4), "let in")
-        self.connection.sendall(b"\x01")
-        width, height = struct.unpack(">HH", self.read(20)[:4])
-        name = self.read(struct.unpack(">I", self.read(4))[0]).decode()
-        return name, width, height
-
-    def enter_with(self, password):
-        """Whether that password is the one."""
-        tap.equal(self.types, [2], "security types")
-        self.connection.sendall(b"\x02")
-        self.connection.sendall(answer(self.read(16), password))
-        return self.read(4) == bytes(4)
-
-    def close(self):
-        self.connection.close()
-
-
 def connect(path, user="alice"):
     connection = socket.socket(socket.AF_UNIX)
     with host.identity(user):
         connection.connect(path)
     return connection
-
-
-def answer(challenge, password):
-    """What a viewer makes of a challenge: DES, with the bits of each byte of the key reversed."""
-    key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in password.encode().ljust(8, b"\0"))
-    return subprocess.run(["openssl", "enc", "-des-ecb", "-nopad", "-K", key.hex(), "-provider",
-                           "legacy", "-provider", "default"], input=challenge, capture_output=True,
-                          check=True).stdout
-
-
-def check_screen(name, connection):
-    viewer = Viewer(connection)
-    shown, width, height = viewer.enter()
-    tap.equal(shown, f"QEMU ({name})", "name")
-    tap.true(width >= 640 and height >= 350, f"{width} x {height}")
-    viewer.close()
-
-
-def open_by_reply(client, name, number, flags=0, idx=0):
-    """DOMAIN_OPEN_GRAPHICS_FD: a connected socket, or the error."""
-    serial = client.send(OPEN_GRAPHICS_FD, vm.wire(name, number) + rpc.u32(idx) + rpc.u32(flags))
-    reply = client.receive()
-    tap.equal(reply.serial, serial, "serial")
-    if reply.error:
-        return None, reply.error
-    tap.equal((reply.type, reply.payload), (5, rpc.u32(1)), "a reply with one descriptor")
-    data, fds, _, _ = socket.recv_fds(client.socket, 1, 4)
-    tap.equal((data, len(fds)), (b"\0", 1), "the byte with which it comes")
-    return socket.socket(fileno=fds[0]), None
-
-
-class End:
-    """A descriptor of any kind."""
-
-    def __init__(self, fd):
-        self.fd = fd
-
-    def fileno(self):
-        return self.fd
-
-    def close(self):
-        os.close(self.fd)
-
-
-def open_by_call(client, name, number, end, flags=0):
-    """DOMAIN_OPEN_GRAPHICS: the client gives a socket."""
-    payload = rpc.u32(1) + vm.wire(name, number) + rpc.u32(0) + rpc.u32(flags)
-    client.send(OPEN_GRAPHICS, payload, kind=4)
-    socket.send_fds(client.socket, [b"\0"], [end.fileno()])
-    end.close()
-    return client.receive()
-
-
-def pixels(path):
-    """Width, height, and how many pixels of a picture in PNG (8 bits a colour) are not black."""
-    with open(path, "rb") as file:
-        data = file.read()
-    tap.equal(data[:8], b"\x89PNG\r\n\x1a\n", "PNG")
-    at, lines = 8, b""
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height, depth, colour = struct.unpack(">IIBB", data[at + 8:at + 18])
-        if kind == b"IDAT":
-            lines += data[at + 8:at + 8 + size]
-        at += size + 12
-    tap.equal((depth, colour), (8, 2), "RGB, 8 bits")
-    raw = zlib.decompress(lines)
-    tap.equal(len(raw), height * (1 + 3 * width), "all lines")
-    # A filter of a black picture's lines leaves nothing either.
-    return width, height, len(raw) - raw.count(b"\0")
 
 
 def kill_worker():
@@ -212,19 +100,19 @@ def _():
 @tap.test("a screen by a descriptor in the reply, and by one in the call")
 def _():
     with host.client_as("alice").open() as client:
-        connection, _ = open_by_reply(client, "screen", 1)
+        connection, _ = open_by_reply(client, vm.wire("screen", 1))
         check_screen("screen", connection)
         # What follows on the connection is not mixed up.
-        connection, _ = open_by_reply(client, "screen", 1, flags=1)
+        connection, _ = open_by_reply(client, vm.wire("screen", 1), flags=1)
         check_screen("screen", connection)
         ours, theirs = socket.socketpair()
-        reply = open_by_call(client, "screen", 1, theirs)
+        reply = open_by_call(client, vm.wire("screen", 1), theirs)
         tap.true(not reply.error, f"{reply}")
         check_screen("screen", ours)
         for code, args in ((8, {"flags": 2}), (1, {"idx": 1})):
-            _, error = open_by_reply(client, "screen", 1, **args)
+            _, error = open_by_reply(client, vm.wire("screen", 1), **args)
             tap.equal(error.code, code, f"{error}")
-        _, error = open_by_reply(client, "port", 2)
+        _, error = open_by_reply(client, vm.wire("port", 2))
         tap.equal(error.code, 55, f"not running: {error}")
 
 
@@ -236,7 +124,7 @@ def _():
     check_screen("screen", connect(path))
     watcher.wait("screen", *(f"graphics {phase} {sides}" for phase in range(3)))
     with host.client_as("alice").open() as client:
-        connection, _ = open_by_reply(client, "screen", 1)
+        connection, _ = open_by_reply(client, vm.wire("screen", 1))
         check_screen("screen", connection)
     watcher.wait("screen", *2 * [f"graphics {phase} {sides}" for phase in range(3)])
     watcher.close()
@@ -252,7 +140,7 @@ def _():
               socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).detach())
     with host.client_as("alice").open() as client:
         for other in others:
-            reply = open_by_call(client, "screen", 1, End(other))
+            reply = open_by_call(client, vm.wire("screen", 1), End(other))
             tap.true(reply.error and reply.error.code == 8, f"{reply}")
         tap.true(not client.call(rpc.CONNECT_GET_HOSTNAME).error, "the connection goes on")
     for qemu in vm.qemus("alice"):
@@ -271,7 +159,7 @@ def _():
     os.kill(worker.pid, signal.SIGCONT)
     kill_worker()
     with host.client_as("alice").open() as client:
-        connection, _ = open_by_reply(client, "screen", 1)
+        connection, _ = open_by_reply(client, vm.wire("screen", 1))
         check_screen("screen", connection)
     tap.equal(socket_of("screen"), path, "path")
     check_screen("screen", connect(path))
@@ -337,9 +225,9 @@ def _():
         tap.equal(viewer.enter_with(password), good, f"with {password}")
         viewer.close()
     with host.client_as("alice").open() as client:
-        connection, _ = open_by_reply(client, "secret", 4, flags=1)
+        connection, _ = open_by_reply(client, vm.wire("secret", 4), flags=1)
         check_screen("secret", connection)
-        connection, _ = open_by_reply(client, "secret", 4)
+        connection, _ = open_by_reply(client, vm.wire("secret", 4))
         tap.equal(Viewer(connection).types, [2], "security types without the flag")
     for text in (xml("secret"), xml("secret", "--inactive"), xml("secret", user="alice", uri=host.URI_RO)):
         tap.true("hush" not in text and "passwd" not in text, text)
@@ -364,7 +252,7 @@ def _():
     host.virsh("alice", "start", "hidden")
     tap.true("<listen type='none'/>" in xml("hidden"), "no socket")
     with host.client_as("alice").open() as client:
-        connection, _ = open_by_reply(client, "hidden", 5)
+        connection, _ = open_by_reply(client, vm.wire("hidden", 5))
         check_screen("hidden", connection)
 
 
@@ -378,7 +266,7 @@ def _():
             continue
         tap.true(False, f"{user} connects")
     with host.client_as("bob").open() as client:
-        tap.equal(open_by_reply(client, "screen", 1)[1].code, 42, "bob")
+        tap.equal(open_by_reply(client, vm.wire("screen", 1))[1].code, 42, "bob")
     with host.client_as("alice", rpc.SOCKET_RO).open() as client:
         wire = vm.wire("screen", 1)
         for number, payload in ((OPEN_GRAPHICS_FD, rpc.u32(0) + rpc.u32(0)),
