@@ -63,6 +63,7 @@ struct named {
 	struct viewer *viewer;
 	struct owner *owner; /* NULL: none yet */
 	uint32_t vm_id;      /* of the last one, 0 when it does not run */
+	bool frozen;         /* it stands still by the broker's hand */
 };
 
 /* From a handle of this view to that of the owner's worker. */
@@ -81,6 +82,7 @@ name_one(struct rpc_domain *dom, void *arg)
 		if (!dom->name)
 			return call_out_of_memory(named->call);
 		named->vm_id = vm->id > 0 ? (uint32_t)vm->id : 0;
+		named->frozen = vm->frozen;
 	} else if (own && own->n_untold > 0) {
 		/* One of those that her inventory has no room for, or nobody's: her worker knows. */
 		owner = own;
@@ -294,10 +296,20 @@ refuse(struct rpc_call *call, const struct owner *owner)
 		policy ? ": " : "", policy ? owner->reason : "");
 }
 
+/* Is the broker alone to do that? What it made stand still its worker takes for running. */
+static bool
+is_thaw(const struct rpc_call *call, const struct named *named)
+{
+	enum force_act act;
+
+	return named->frozen && force_applies(call->procedure, &act) && act == FORCE_THAW;
+}
+
 static int
-send_to(struct rpc_call *call, const void *args, struct owner *owner, uint32_t vm_id)
+send_to(struct rpc_call *call, const void *args, const struct named *named)
 {
 	struct viewer *viewer = viewer_of(call->client);
+	struct owner *owner = named->owner;
 	struct route *route = viewer_route(viewer, owner);
 	struct forward *forward = rpc_arena_new(&call->arena, struct forward);
 
@@ -307,7 +319,13 @@ send_to(struct rpc_call *call, const void *args, struct owner *owner, uint32_t v
 	forward->owners = &viewer->host->owners;
 	forward->route = route;
 	forward->uid = owner->uid;
-	forward->vm_id = vm_id;
+	forward->vm_id = named->vm_id;
+	if (is_thaw(call, named)) {
+		(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: the virtual machine stands still, and cannot be made to "
+			"go on");
+		return force_it(forward) ? RPC_LATER : RPC_FAILED;
+	}
 	if (call->procedure->verb & (VERB_POWER | VERB_MANAGE))
 		route->kept = true;
 	forward->sent = (struct channel_call){.procedure = call->procedure,
@@ -340,5 +358,5 @@ forward_call(struct rpc_call *call, const void *args)
 			"operation failed: there is nobody's worker that could answer this");
 	if (rpc_procedure_verbs(call->procedure, args) & ~viewer_verbs(named.viewer, named.owner))
 		return refuse(call, named.owner);
-	return send_to(call, args, named.owner, named.vm_id);
+	return send_to(call, args, &named);
 }

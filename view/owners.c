@@ -91,7 +91,8 @@ correct(struct owner_vm *vm, const char *running, uint32_t n)
 		memcpy(&one, running + i * sizeof(one), sizeof(one));
 		if (one.id != (uint32_t)vm->id)
 			continue;
-		if (one.frozen)
+		vm->frozen = one.frozen != 0;
+		if (vm->frozen)
 			set_state(vm, STATE_PAUSED, PAUSED_USER);
 		return true;
 	}
@@ -238,6 +239,7 @@ owners_forced(struct owners *owners, uint32_t uid, uint32_t vm_id, enum force_ac
 
 		if (vm->id <= 0 || (uint32_t)vm->id != vm_id)
 			continue;
+		vm->frozen = act == FORCE_FREEZE;
 		if (act == FORCE_STOP)
 			set_state(vm, STATE_SHUTOFF, SHUTOFF_DESTROYED);
 		else if (act == FORCE_FREEZE)

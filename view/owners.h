@@ -33,6 +33,7 @@ struct owner_vm {
 	int32_t id; /* -1: it does not run */
 	uint32_t state, reason;
 	bool persistent, autostart;
+	bool frozen; /* it stands still by the broker's hand, whatever its worker says */
 	uint8_t uuid[UUID_SIZE];  /* its own */
 	uint8_t shown[UUID_SIZE]; /* under which this view has it */
 	char *name;               /* as shown; of the owner's `names` */

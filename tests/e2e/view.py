@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import host
+import proc
 import rpc
 import tap
 import vm
@@ -179,6 +180,27 @@ def _():
     wait(lambda: vm.state("bob", "box").startswith("shut off"), "bob sees it, too")
     root("start", "bob:box")
     root("destroy", "bob:box")
+
+
+@tap.test("what root made stand still goes on at root's word, also when another worker has taken it over")
+def _():
+    root("start", "bob:box")
+    worker = host.worker_of("bob")
+    os.kill(worker.pid, signal.SIGSTOP)
+    root("suspend", "bob:box")
+    wait(lambda: frozen() == "1", "its leaf stands still")
+    end = proc.End(worker)
+    os.kill(worker.pid, signal.SIGKILL)
+    end.wait(20)
+    wait(lambda: in_state("paused") == ["bob:box"], "what root sees standing still")
+    # Its worker does not get a word out of its QEMU.
+    root("resume", "bob:box")
+    wait(lambda: frozen() == "0", "its leaf goes on")
+    wait(lambda: vm.state("bob", "box").startswith("running"), "so it does for bob")
+    root("suspend", "bob:box")
+    root("resume", "bob:box")
+    root("destroy", "bob:box")
+
 
 
 host.finish()
