@@ -32,6 +32,8 @@ class Machine:
         self.vcpus, self.memory, self.overhead = (int(n) for n in re.findall(r"=(\d+)", note))
         self.qemus = [p for p in self.processes if p.name == QEMU]
         self.lan = False
+        with open(f"{path}/cgroup.events", encoding="ascii") as file:
+            self.frozen = "frozen 1" in file.read()
 
     def __repr__(self):
         return f"{self.owner}'s {self.uuid[-2:]} (id {self.id}, {self.vcpus} vcpus, {self.memory >> 10} MiB)"
