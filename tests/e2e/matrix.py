@@ -74,7 +74,7 @@ class Session:
     """A side's connection, and what is wrong with what it hears."""
 
     def __init__(self, side, quarter):
-        self.side, self.quarter, self.faults = side, quarter, []
+        self.side, self.quarter, self.faults, self.held = side, quarter, [], False
         self.client = lab.open_side(side)
         self.client.scan = self.scan
         for kind in range(27):
@@ -229,11 +229,11 @@ def not_hers(side):
 
 
 def plan(session):
-    """Every procedure, about one thing that she can name; or (long) about a quarter of all, another one for
-    each way to connect. Of what changes a machine, which is put back each time, about three."""
+    """Every procedure, about one thing that she can name; or (long, newly connected) about a quarter of all,
+    another one for each way to connect. Of what changes a machine, which is put back, about three."""
     things = asked.objects(session.side, LAB.machines)
     for row in ROWS:
-        chosen = things[session.quarter::4] if LONG else CHANCE.sample(things, 1)
+        chosen = things[session.quarter::4] if LONG and not session.held else CHANCE.sample(things, 1)
         for number, more in enumerate(asked.variants(row)):
             calls = [Asked(session.side, row, thing, more) for thing in [UNKNOWN_OBJECT, *chosen]]
             if len({call.payload for call in calls}) == 1:
@@ -275,7 +275,7 @@ def later(side):
 
 def check_held(session):
     side = session.side
-    session.side = later(side)
+    session.side, session.held = later(side), True
     if session.side.all:
         session.settle()
         session.faults.clear()
