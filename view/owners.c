@@ -91,6 +91,7 @@ correct(struct owner_vm *vm, const char *running, uint32_t n)
 		memcpy(&one, running + i * sizeof(one), sizeof(one));
 		if (one.id != (uint32_t)vm->id)
 			continue;
+		vm->vouched = true;
 		vm->frozen = one.frozen != 0;
 		if (vm->frozen)
 			set_state(vm, STATE_PAUSED, PAUSED_USER);
@@ -192,6 +193,8 @@ told_vm(const struct owner *owner, const struct rpc_domain *dom)
 		vm.state = STATE_RUNNING;
 	if (dom->id <= 0)
 		vm.state = STATE_SHUTOFF;
+	/* Of another id her worker has told first, or nothing but that. */
+	vm.vouched = vm.vouched && vm.id == dom->id;
 	vm.id = dom->id > 0 ? dom->id : -1;
 	memcpy(vm.uuid, dom->uuid, UUID_SIZE);
 	shown_uuid(owner, dom->uuid, vm.shown);
@@ -505,25 +508,38 @@ owners_find_name(const struct owners *owners, const char *shown, struct owner **
 	return NULL;
 }
 
+static struct owner_vm *
+find_id(const struct owner *owner, int32_t id)
+{
+	for (unsigned i = 0; i < owner->n_vms; i++)
+		if (owner->vms[i].id == id)
+			return &owner->vms[i];
+	return NULL;
+}
+
 struct owner_vm *
 owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner)
 {
 	struct owner_vm *found = NULL;
 	struct owner *owner;
+	bool several = false;
 
 	*ret_owner = NULL;
 	TAILQ_FOREACH (owner, &owners->all, entry) {
-		for (unsigned i = 0; i < owner->n_vms; i++) {
-			if (owner->vms[i].id != id)
-				continue;
-			if (*ret_owner)
-				return (*ret_owner)->own ? found : NULL;
+		struct owner_vm *vm = find_id(owner, id);
+
+		if (vm && vm->vouched) {
 			*ret_owner = owner;
-			found = &owner->vms[i];
-			break;
+			return vm;
+		}
+		/* The principal's own come first. */
+		several = several || (vm && found && !(*ret_owner)->own);
+		if (vm && !found) {
+			found = vm;
+			*ret_owner = owner;
 		}
 	}
-	return found;
+	return several ? NULL : found;
 }
 
 /* --- begin and end ------------------------------------------------------------------------ */

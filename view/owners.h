@@ -33,7 +33,8 @@ struct owner_vm {
 	int32_t id; /* -1: it does not run */
 	uint32_t state, reason;
 	bool persistent, autostart;
-	bool frozen; /* it stands still by the broker's hand, whatever its worker says */
+	bool vouched; /* the broker says that she has a VM with that id */
+	bool frozen;  /* it stands still by the broker's hand, whatever its worker says */
 	uint8_t uuid[UUID_SIZE];  /* its own */
 	uint8_t shown[UUID_SIZE]; /* under which this view has it */
 	char *name;               /* as shown; of the owner's `names` */
@@ -134,8 +135,9 @@ struct owner_vm *owners_find_uuid(const struct owners *owners,
 struct owner_vm *owners_find_name(
 	const struct owners *owners, const char *shown, struct owner **ret_owner);
 /**
- * An id that several owners claim is the principal's own, if she is one of them, or else nobody's:
- * NULL and *ret_owner is one of them. Within an owner the first row counts.
+ * An id is whose the broker says; it gives each once. One that it has not spoken of yet, and that the
+ * workers of several owners claim, is the principal's own, if she is one of them, or else nobody's: NULL
+ * and *ret_owner is one of them. Within an owner the first row counts.
  */
 struct owner_vm *owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner);
 

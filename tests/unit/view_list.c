@@ -134,26 +134,62 @@ test_look_up(void)
 	rig_stop();
 }
 
-/* Of two who claim an id the principal's own is believed, else none. */
+static void
+hear_news(void)
+{
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+}
+
+/* Her worker says by itself that she has that, as when it is asked for a list. */
+static void
+worker_told(uint32_t uid, const char *name, int32_t id)
+{
+	struct owner *owner = owners_find(&rig.host.owners, uid);
+	char copy[16];
+	struct rpc_domain dom = {.name = copy, .uuid = {[15] = 0xee}, .id = id};
+
+	(void)snprintf(copy, sizeof copy, "%s", name);
+	owners_told(&rig.host.owners, owner, &dom, 1);
+}
+
+static void
+expect_id(int sock, int32_t id, const char *name)
+{
+	struct rpc_domain_lookup_by_id_args by_id = {.id = id};
+	struct rpc_domain_lookup_by_id_ret found = {.dom = {.id = 0}};
+
+	CHECK(call(sock, RPC_PROC_DOMAIN_LOOKUP_BY_ID, &by_id, &found) ==
+		(name ? 0 : VIR_ERR_NO_DOMAIN));
+	if (name && found.dom.name)
+		CHECK_STR(found.dom.name, name);
+}
+
+/* An id is whose the broker says: nobody hides another's machine by claiming its id. */
 static void
 test_ids_twice(void)
 {
-	struct rpc_domain_lookup_by_id_args by_id = {.id = 7};
-	struct rpc_domain_lookup_by_id_ret found;
 	int sock;
 
 	rig_start();
 	sock = rig_open();
 	tell(1, 1001, "bob", VERBS_ALL,
-		"7\t1\t1\t-\t" UUID_A "\tbox\n9\t1\t1\tp\t" UUID_C "\tdb\n+0\n");
+		"8\t1\t1\t-\t" UUID_A "\tbox\n9\t1\t1\tp\t" UUID_C "\tdb\n+0\n");
+	/* eve has none that runs, whatever her worker lists or says. */
 	tell(3, 1002, "eve", VERBS_ALL, "9\t1\t1\tp\t" UUID_C "\tdb\n+0\n");
-	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
-	for (unsigned i = 0; i < 20; i++)
-		rig_turn(1);
-	CHECK(call(sock, RPC_PROC_DOMAIN_LOOKUP_BY_ID, &by_id, &found) == 0);
-	CHECK_STR(found.dom.name, "web");
-	by_id.id = 9;
-	CHECK(call(sock, RPC_PROC_DOMAIN_LOOKUP_BY_ID, &by_id, &found) == VIR_ERR_NO_DOMAIN);
+	rig.told[3].ended = 9;
+	hear_news();
+	expect_id(sock, 9, "bob:db");
+	worker_told(1002, "liar", 9);
+	expect_id(sock, 9, "bob:db");
+	worker_told(1002, "liar", 7);
+	expect_id(sock, 7, "web");
+	/* Of what the broker has not spoken of yet, two say the same. */
+	worker_told(1002, "liar", 77);
+	expect_id(sock, 77, "eve:liar");
+	worker_told(1001, "new", 77);
+	expect_id(sock, 77, NULL);
 	CHECK(strstr(reply.message, "several users"));
 	fd_close(&sock);
 	rig_stop();
@@ -263,7 +299,7 @@ main(void)
 	TEST("the filters of a list hold", test_filters);
 	TEST("the older lists tell the same", test_older);
 	TEST("a machine is found by name, UUID and id", test_look_up);
-	TEST("an id that several claim is the principal's own, or nobody's", test_ids_twice);
+	TEST("an id is whose the broker says, whoever claims it", test_ids_twice);
 	TEST("what changes is told by the broker; a text that lies changes nothing", test_changes);
 	TEST("the broker's word on what runs goes before the worker's", test_runs);
 	TEST("no account passes for another", test_names);
