@@ -4,6 +4,7 @@
  * rules of the link, under their filters.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/messages.h"
 #include "tests/unit/test.h"
 
 #include "lib/err.h"
@@ -353,6 +355,123 @@ test_usage(void)
 	}
 }
 
+/* --- whatever a broker says that it may not say --------------------------------------------- */
+
+static char log_dir[] = "/tmp/qemud-log-XXXXXX";
+
+static void
+start_view(char *kind)
+{
+	char *argv[] = {(char[]){"qemud-view"}, kind, (char[]){"--idle"}, (char[]){"600"},
+		(char[]){"--log"}, (char[]){"error"}, NULL};
+
+	start("qemud-view", argv);
+	CHECK(receive_message().type == IPC_HELLO);
+}
+
+static void
+start_host(void)
+{
+	start_view((char[]){"--host"});
+}
+
+static void
+start_ctl(void)
+{
+	start_view((char[]){"--ctl"});
+}
+
+static void
+start_greeted(void)
+{
+	start_worker("600");
+	greet_worker();
+}
+
+static void
+start_refuser_greeted(void)
+{
+	start_refuser();
+	CHECK(receive_message().type == IPC_HELLO);
+}
+
+static void
+start_audit(void)
+{
+	char *argv[] = {(char[]){"qemud-audit"}, (char[]){"--dir"}, log_dir, (char[]){"--file-mib"},
+		(char[]){"1"}, (char[]){"--files"}, (char[]){"0"}, (char[]){"--log"},
+		(char[]){"error"}, NULL};
+
+	start("qemud-audit", argv);
+}
+
+/* May a broker say that to such a program, unasked? */
+static bool
+is_good(const struct expected *message, enum ipc_link kind)
+{
+	return message->link == kind && message->sender == BROKER && message->kind != ANSWER;
+}
+
+static void
+check_ends(const char *program, const struct raw *raw)
+{
+	int fds[2] = {STDIN_FILENO, STDIN_FILENO};
+	int status;
+
+	CHECK(packet_send(link_fd, raw, raw->size, fds, raw->header.n_fds) == 0);
+	status = ends_with();
+	CHECK(status == 1);
+	if (status != 1)
+		printf("# %s, after message %u: %d\n", program, raw->header.type, status);
+}
+
+static void
+test_hostile_broker(void)
+{
+	static const struct {
+		const char *name;
+		void (*start)(void);
+		enum ipc_link link;
+	} programs[] = {
+		{"qemud-worker", start_greeted, IPC_LINK_CHILD},
+		{"qemud-view --refuse", start_refuser_greeted, IPC_LINK_CHILD},
+		{"qemud-view --host", start_host, IPC_LINK_CHILD},
+		{"qemud-view --ctl", start_ctl, IPC_LINK_CHILD},
+		{"qemud-audit", start_audit, IPC_LINK_AUDIT},
+	};
+	static const uint16_t unknown[] = {0, 17, 255, UINT16_MAX};
+
+	ASSERT(mkdtemp(log_dir));
+	for (size_t p = 0; p < sizeof programs / sizeof *programs; p++) {
+		for (size_t i = 0; i < N_MESSAGES; i++) {
+			struct raw raw = good_raw(&messages[i]);
+
+			/* Of other links' some, of what it may say one, by another build. */
+			if (messages[i].link != programs[p].link && i % 8 != 0)
+				continue;
+			if (is_good(&messages[i], programs[p].link)) {
+				if (raw.header.type != IPC_STOP)
+					continue;
+				raw.header.version++;
+			}
+			/* To no ask of its. */
+			if (messages[i].kind == ANSWER)
+				raw.header.serial = 4711;
+			programs[p].start();
+			check_ends(programs[p].name, &raw);
+		}
+		for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+			struct raw raw = {
+				.header = {.version = IPC_VERSION, .type = unknown[i], .serial = 1},
+				.size = sizeof raw.header};
+
+			programs[p].start();
+			check_ends(programs[p].name, &raw);
+		}
+	}
+	(void)unlinkat(AT_FDCWD, log_dir, AT_REMOVEDIR);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -365,6 +484,8 @@ main(int argc, char **argv)
 	TEST("an idle worker asks, and asks again, and ends when it may", test_idle);
 	TEST("without a broker they end", test_broker_gone);
 	TEST("when the broker breaks a rule they exit with an error", test_violation);
+	TEST("whatever the broker says that it may not say, each program exits, and no worse",
+		test_hostile_broker);
 	TEST("a log that nobody reads ends nobody", test_log_unread);
 	TEST("SIGTERM ends them in order", test_terminated);
 	TEST("the refuser answers, and ends when it is told to", test_refuses);
