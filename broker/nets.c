@@ -262,7 +262,7 @@ may_have(const struct broker *broker, const struct user *user, struct quota_refu
 		return true;
 	if (rule)
 		(void)policy_rule_where(policy, rule, where, sizeof where);
-	(void)snprintf(ret->rule, sizeof ret->rule, "%s", rule ? where : "");
+	(void)snprintf(ret->rule, sizeof ret->rule, "%.*s", IPC_RULE_MAX - 1, rule ? where : "");
 	(void)snprintf(ret->why, sizeof ret->why,
 		"this account has no network of kind user (%s); root of this host can change that",
 		where);
