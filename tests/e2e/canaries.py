@@ -103,14 +103,9 @@ def ear(name, socket="rw"):
     return next(e for e in EARS if e.side.who.name == name and e.side.socket == socket)
 
 
-def of_alice(side):
-    """Machines of hers as that side has them, or would."""
-    return side.handle(TALK)
-
-
-def say(machine=None):
+def say():
     """The guest says something more."""
-    ear("alice").client.ask("domain_send_key", dom=(machine or TALK).own_handle(), keycodes=[KEY])
+    ear("alice").client.ask("domain_send_key", dom=TALK.own_handle(), keycodes=[KEY])
 
 
 def has_heard(listener, what, enough):
@@ -136,7 +131,9 @@ lab.write_policy(POLICY)
 broker = host.start_broker(idle_seconds=600, user_connections_per_second=10000)
 LAB = lab.Lab()
 TALK = Machine(ALICE, f"{canary('name', ALICE)}-talk", lab.uuid_of(ALICE, 3))
-LAB.canaries = lab.Canaries([*LAB.machines, TALK])
+# Cannot start: what it is to boot is no kernel.
+BROKEN = Machine(ALICE, f"{canary('name', ALICE)}-broken", lab.uuid_of(ALICE, 4))
+LAB.canaries = lab.Canaries([*LAB.machines, TALK, BROKEN])
 EARS = []
 
 
@@ -177,7 +174,7 @@ def _():
     for listener in EARS:
         may = "console" in listener.side.over["alice"]
         seen = "view" in listener.side.over["alice"]
-        serial, error = listener.call("domain_open_console", dom=of_alice(listener.side), flags=1)
+        serial, error = listener.call("domain_open_console", dom=listener.side.handle(TALK), flags=1)
         if not may:
             tap.true(error and error.code == (DENIED if seen or "console" not in listener.side.all else 42),
                      f"{listener.side}: {error}")
@@ -193,7 +190,7 @@ def _():
 @tap.test("the canary on the console reaches who opens it before the guest speaks")
 def _():
     reader = ear("helper")
-    serial, error = reader.call("domain_open_console", dom=of_alice(reader.side), flags=1)
+    serial, error = reader.call("domain_open_console", dom=reader.side.handle(TALK), flags=1)
     tap.true(not error, f"{error}")
     ear("alice").client.ask("domain_reset", dom=TALK.own_handle(), flags=0)
     has_heard(reader, "the canary", lambda: canary("console", ALICE).encode() in stream_text(reader, serial))
@@ -206,11 +203,11 @@ def _():
         over = listener.side.over["alice"]
         listener.client.replies.clear()
         row = table.by_name("domain_get_xml_desc")
-        reply = listener.client.answer(listener.client.begin(row, row.encode({"dom": of_alice(listener.side), "flags": 1})))
+        reply = listener.client.answer(listener.client.begin(row, row.encode({"dom": listener.side.handle(TALK), "flags": 1})))
         tap.equal(not reply.error, "manage" in over, f"{listener.side}: {reply}")
         if not reply.error:
             tap.true(lab.password(ALICE).encode() in reply.payload, f"{listener.side}: no password")
-        serial, error = listener.call("domain_screenshot", dom=of_alice(listener.side))
+        serial, error = listener.call("domain_screenshot", dom=listener.side.handle(TALK))
         tap.equal(not error, "console" in over, f"{listener.side}: screenshot: {error}")
         if not error:
             has_heard(listener, "a picture", lambda e=listener, n=serial: stream_text(e, n))
@@ -225,13 +222,39 @@ def _():
     os.kill(qemu.pid, signal.SIGKILL)
     lab.until("it has ended", lambda: ear("alice").client.ask(
         "domain_get_state", dom=TALK.own_handle(), flags=0)["state"] not in (5, 6))
-    ear("carol").client.ask("domain_create_with_flags", dom=of_alice(ear("carol").side), flags=0)
+    ear("carol").client.ask("domain_create_with_flags", dom=ear("carol").side.handle(TALK), flags=0)
+
+
+@tap.test("a definition is read by who may see it; why a start fails is told to who may start, without QEMU's log")
+def _():
+    kernel = f"{lab.home_of(ALICE)}/images/kernel"
+    lab.make_disk(BROKEN)
+    with open(kernel, "wb") as file:
+        file.write(b"no kernel")
+    os.chown(kernel, ALICE.uid, ALICE.uid)
+    ear("alice").client.ask("domain_define_xml_flags", xml=lab.definition(
+        BROKEN, os_more=f"<kernel>{kernel}</kernel><cmdline>{canary('cmdline', ALICE)}</cmdline>"))
+    with open(f"{lab.home_of(ALICE)}/log/{BROKEN.name}.log", "ab") as file:
+        file.write(f"{canary('log', ALICE)}\n".encode())
+    os.chown(f"{lab.home_of(ALICE)}/log/{BROKEN.name}.log", ALICE.uid, ALICE.uid)
+    row = table.by_name("domain_get_xml_desc")
+    for listener in EARS:
+        sees = "view" in listener.side.over["alice"]
+        if sees:
+            has_heard(listener, "that there is another", lambda e=listener: not e.call(
+                "domain_lookup_by_uuid", uuid=e.side.handle(BROKEN)["uuid"])[1])
+        reply = listener.client.answer(listener.client.begin(row, row.encode({"dom": listener.side.handle(BROKEN)})))
+        tap.equal(canary("cmdline", ALICE).encode() in reply.payload, sees, f"{listener.side} reads it")
+        tap.equal(lab.password(ALICE).encode() in reply.payload, False, f"{listener.side} reads the password")
+        _, error = listener.call("domain_create_with_flags", dom=listener.side.handle(BROKEN))
+        may = "power" in listener.side.over["alice"]
+        tap.true(error and (error.code not in (DENIED, 42)) == may, f"{listener.side} starts it: {error}")
 
 
 @tap.test("what one may not see any more is silent: consoles end, events stop")
 def _():
     reader, watcher, me = ear("helper"), ear("monitor"), ear("alice").client
-    serial, error = reader.call("domain_open_console", dom=of_alice(reader.side), flags=1)
+    serial, error = reader.call("domain_open_console", dom=reader.side.handle(TALK), flags=1)
     tap.true(not error, f"{error}")
     say()
     has_heard(reader, "what the guest says", lambda: stream_text(reader, serial))

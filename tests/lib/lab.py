@@ -27,7 +27,7 @@ BY_NAME = {who.name: who for who in PEOPLE}
 OWNERS = ("alice", "bob", "carol", "qemud-vm")  # of machines that run
 # What it takes to see them; the log of a QEMU is its owner's file and nobody else's.
 KINDS = {"name": "view", "uuid": "view", "title": "view", "description": "view", "metadata": "view", "path": "view",
-         "serial": "view", "passwd": "manage", "console": "console", "log": None}
+         "serial": "view", "cmdline": "view", "passwd": "manage", "console": "console", "log": None}
 _WORD = rb"canary-([a-z]+)-(" + b"|".join(who.name.encode() for who in PEOPLE) + rb")(?![a-z])"
 
 
