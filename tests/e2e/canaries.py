@@ -6,6 +6,7 @@ import collections
 import os
 import signal
 import subprocess
+import uuid as uuids
 
 import host
 import lab
@@ -251,6 +252,26 @@ def _():
         tap.true(error and (error.code not in (DENIED, 42)) == may, f"{listener.side} starts it: {error}")
 
 
+@tap.test("who defines a machine with the UUID of one that she may not see has one of her own, and learns nothing")
+def _():
+    theirs = next(machine for machine in LAB.machines if machine.owner.name == "carol")
+    for name in ("alice", "bob", "helper"):
+        me = ear(name)
+        for uuid in (theirs.uuid, theirs.shown_uuid()):
+            xml = (f"<domain type='qemu'><name>mine</name><uuid>{uuids.UUID(bytes=uuid)}</uuid>"
+                   "<memory unit='MiB'>32</memory><os><type>hvm</type></os></domain>")
+            dom = me.client.ask("domain_define_xml_flags", xml=xml)["dom"]
+            tap.equal(dom, {"name": "mine", "uuid": uuid, "id": -1}, f"what {name} has made")
+            me.client.ask("domain_undefine", dom=dom)
+        # She knows these UUIDs: she has said them.
+        for listener in (me, ear(name, "ro")):
+            listener.listen()
+            listener.wrong = [one for one in listener.wrong if one[:2] != ("uuid", "carol")]
+    _, error = ear("monitor").call("domain_define_xml_flags", xml=xml)
+    tap.true(error and error.code == DENIED, f"the monitor, who sees it: {error}")
+    tap.equal(LAB.changed([theirs.owner]), None, "what is carol's")
+
+
 @tap.test("what one may not see any more is silent: consoles end, events stop")
 def _():
     reader, watcher, me = ear("helper"), ear("monitor"), ear("alice").client
@@ -360,10 +381,5 @@ def _():
 
 for listener in EARS:
     listener.client.close()
-LAB.control.close()
-for who in map(BY_NAME.get, lab.OWNERS):
-    for qemu in proc.find(vm.QEMU, who.uid):
-        end = proc.End(qemu)
-        os.kill(qemu.pid, signal.SIGKILL)
-        end.wait(20)
+LAB.end()
 host.finish()

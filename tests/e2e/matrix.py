@@ -27,7 +27,7 @@ SEED = int(os.environ.get("TEST_SEED", time.time_ns() % 1000000))
 CHANCE = random.Random(SEED)
 ROWS = [row for row in table.ROWS if row.name != "connect_close"]
 AUTH_FAILED = 45
-SHOWN = 40 # faults
+SHOWN = 40  # faults
 
 # The admin puts back what calls have changed.
 POLICIES = {"a lab": """allow everyone manage own
@@ -100,8 +100,8 @@ class Session:
         elif machine and dom["name"] not in (self.side.handle(machine)["name"], f"{self.prefix(machine)}renamed"):
             self.faults.append(f"{self.side}: {what} {dom}, which is {self.side.handle(machine)}")
 
-    # Until all that she may have is what it is by now.
     def settle(self):
+        """Until what she has is what is hers by now."""
         want = sorted((handle["name"], handle["uuid"], handle["id"])
                       for handle in map(self.side.handle, self.side.shown().values()))
         probes = [Asked(self.side, table.by_name(name), asked.Object("", self.side.handle(machine), machine))
@@ -341,10 +341,5 @@ for title, policy in POLICIES.items():
 for session in held:
     session.client.close()
 tap.note(" ".join(f"{key}={value}" for key, value in sorted(COUNTS.items())))
-LAB.control.close()
-for who in map(BY_NAME.get, lab.OWNERS):
-    for qemu in proc.find(vm.QEMU, who.uid):
-        end = proc.End(qemu)
-        os.kill(qemu.pid, signal.SIGKILL)
-        end.wait(20)
+LAB.end()
 host.finish()
