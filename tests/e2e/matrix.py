@@ -63,7 +63,7 @@ deny user root
 """}
 COUNTS = collections.Counter()
 # Of the ways to connect, and of the policies after the first.
-CHOSEN = list(WAYS) if LONG else ["ro", CHANCE.choice([way for way in WAYS if way != "ro"])]
+CHOSEN = list(WAYS) if LONG else ["rw", "ro", CHANCE.choice(["rw read-only", "rw session"])]
 POLICIES = POLICIES if LONG else {name: POLICIES[name] for name in ("a lab", CHANCE.choice(list(POLICIES)[1:]))}
 
 
