@@ -36,12 +36,18 @@ system_account(const struct authority *authority)
 	return root->has_account ? &root->account : NULL;
 }
 
-static bool
-is_system(const struct authority *authority, uint32_t uid)
+bool
+authority_is_system(const struct authority *authority, uint32_t uid)
 {
 	const struct account *system = system_account(authority);
 
 	return system && system->uid == uid;
+}
+
+bool
+authority_is_own(const struct authority *authority, uint32_t uid, uint32_t owner_uid)
+{
+	return uid == 0 ? authority_is_system(authority, owner_uid) : uid == owner_uid;
 }
 
 struct policy_who
@@ -52,8 +58,9 @@ authority_who(const struct authority *authority, const struct user *user)
 	/* Root's entry has the system account. */
 	if (user->uid == 0)
 		account = rulebook_root(&authority->broker->rulebook);
-	return (struct policy_who){
-		.uid = user->uid, .account = account, .is_system = is_system(authority, user->uid)};
+	return (struct policy_who){.uid = user->uid,
+		.account = account,
+		.is_system = authority_is_system(authority, user->uid)};
 }
 
 struct policy_who
@@ -61,7 +68,7 @@ authority_owner(const struct authority *authority, uint32_t uid, struct account 
 {
 	const struct broker *broker = authority->broker;
 	const struct user *user = users_find(&broker->users, uid);
-	struct policy_who owner = {.uid = uid, .is_system = is_system(authority, uid)};
+	struct policy_who owner = {.uid = uid, .is_system = authority_is_system(authority, uid)};
 
 	if (owner.is_system)
 		owner.account = system_account(authority);

@@ -62,6 +62,10 @@ uint32_t authority_over(const struct authority *authority, uint32_t uid, enum ip
 /** The line by which she has that verb over it, or has it not: "policy.conf:3"; "": none says so. */
 void authority_line(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
 	uint32_t owner_uid, enum verb verb, char ret[static POLICY_WHERE_MAX]);
+/** Are that owner's VMs the system account's? */
+bool authority_is_system(const struct authority *authority, uint32_t owner_uid);
+/** Are they what that principal has of her own? root's are the system account's. */
+bool authority_is_own(const struct authority *authority, uint32_t uid, uint32_t owner_uid);
 /** Does a line allow this uid something by name, so that it is not nobody? */
 bool authority_names(const struct authority *authority, uint32_t uid);
 /** Something changed that decides what connections may do: see to those that are open. */

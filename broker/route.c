@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include "broker/broker.h"
-#include "broker/reach.h"
 #include "broker/registry.h"
 #include "broker/views.h"
 #include "lib/fd.h"

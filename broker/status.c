@@ -12,7 +12,6 @@
 
 #include "broker/broker.h"
 #include "broker/limits.h"
-#include "broker/reach.h"
 #include "broker/wishes.h"
 #include "policy/decide.h"
 #include "policy/limits.h"
@@ -32,7 +31,7 @@ may_know(struct view *view, const struct ipc_message *message, uint32_t uid)
 	const struct broker *broker = view->child.broker;
 	char reason[IPC_REASON_MAX];
 
-	if (reach_is_own(broker, view->uid, uid))
+	if (authority_is_own(&broker->authority, view->uid, uid))
 		return 0;
 	if (!views_was_told(view, uid)) {
 		child_violation(&view->child, (uint16_t)message->type,

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #include "broker/broker.h"
-#include "broker/reach.h"
 #include "broker/route.h"
 #include "broker/wishes.h"
 #include "lib/fd.h"
@@ -189,8 +188,8 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	*ret = (struct ipc_inventory_found){
 		.generation = owner->generation,
 		.uid = owner->uid,
-		.own = reach_is_own(broker, view->uid, owner->uid),
-		.system = reach_is_system(broker, owner->uid),
+		.own = authority_is_own(&broker->authority, view->uid, owner->uid),
+		.system = authority_is_system(&broker->authority, owner->uid),
 		.worker = worker_runs(broker, owner->uid),
 	};
 	ret->verbs = views_over(view, owner, reason);
@@ -229,9 +228,9 @@ name_owner(const struct view *view, const struct owner *owner, char ret[static I
 {
 	const struct broker *broker = view->child.broker;
 
-	if (reach_is_own(broker, view->uid, owner->uid))
+	if (authority_is_own(&broker->authority, view->uid, owner->uid))
 		ret[0] = '\0';
-	else if (reach_is_system(broker, owner->uid))
+	else if (authority_is_system(&broker->authority, owner->uid))
 		(void)snprintf(ret, IPC_LABEL_MAX, "system");
 	else if (owner->name[0] == '\0' || strcmp(owner->name, "system") == 0)
 		(void)snprintf(ret, IPC_LABEL_MAX, "%" PRIu32, owner->uid);

@@ -4,7 +4,7 @@
  *
  * Runs in the broker, as root. A view has no standing power: it is told of the owners that its
  * principal may see, and gets a channel to a worker for one of its connections, as far as that
- * connection's ticket reaches (reach.h) and no further; one for qemudctl gets none, and is told how
+ * connection's ticket reaches (authority.h) and no further; one for qemudctl gets none, and is told how
  * they are (status.h). It is started by the first connection that is routed to it, and ends when it
  * has none.
  */

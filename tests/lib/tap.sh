@@ -35,5 +35,5 @@ tap_end() {
 
 # All sources in C that are ours: not what was generated.
 sources() {
-	find lib protocol policy confine broker worker view session tests fuzz bench -name '*.[ch]' | sort
+	find lib protocol policy confine serve broker ctl worker view session tests fuzz bench -name '*.[ch]' | sort
 }

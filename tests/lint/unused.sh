@@ -28,10 +28,10 @@ programs() {
 symbols() {
 	awk 'NF == 3 && $2 ~ /^[A-Za-z]$/ { print $3 }' | sort -u
 }
-# awk's word for what is not local to its file.
+# Functions and data that are not local to their file; of objects whose source is there.
 offered() {
-	find build/lib build/protocol build/policy build/confine build/serve build/broker build/worker \
-		build/view build/session build/ctl -name '*.o' -exec nm --defined-only {} + |
+	find lib protocol policy confine serve broker worker view session ctl -name '*.c' |
+		sed 's|\(.*\)c$|build/\1o|' | xargs nm --defined-only |
 		awk 'NF == 3 && $2 ~ /^[TDBR]$/' | symbols
 }
 unused() {

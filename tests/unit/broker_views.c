@@ -5,7 +5,6 @@
  */
 #include "broker/views.h"
 
-#include "broker/reach.h"
 #include "protocol/verb.h"
 #include "tests/unit/broker_looking.h"
 #include "tests/unit/descriptors.h"
