@@ -239,6 +239,15 @@ begin_step(struct asker *asker, enum asker_step step)
 	asker->limit = asker->sees_all && asker->question.user[0] == '\0' ? 0 : N_HOST_LIMITS;
 }
 
+/* What is known of the one before is of no other. */
+static void
+next_subject(struct asker *asker)
+{
+	asker->at++;
+	asker->limit = N_HOST_LIMITS;
+	asker->n_vms = 0;
+}
+
 /* All subjects of a step had their turn. */
 static void
 step_over(struct asker *asker)
@@ -308,7 +317,7 @@ told_user(struct asker *asker, const struct ipc_status_user_told *told)
 		report_user(subject, told, owners_find(&all->owners, subject->uid), &report);
 		put(asker, &report.row);
 	}
-	asker->at++;
+	next_subject(asker);
 }
 
 static void
@@ -320,10 +329,8 @@ told_limit(struct asker *asker, const struct ipc_status_limit_told *told)
 
 	report_limit(subject, limit_of(asker), told, &report);
 	put(asker, &report.row);
-	if (++asker->limit < N_HOST_LIMITS + N_USER_LIMITS)
-		return;
-	asker->limit = N_HOST_LIMITS;
-	asker->at++;
+	if (++asker->limit == N_HOST_LIMITS + N_USER_LIMITS)
+		next_subject(asker);
 }
 
 static void
@@ -369,22 +376,25 @@ vms_known(struct asker *asker)
 		report_vm(subject, owner, NULL, &asker->vms[i], &report);
 		put(asker, &report.row);
 	}
-	asker->n_vms = 0;
-	asker->at++;
+	next_subject(asker);
 }
 
 /* There is no answer about what was asked. */
 static void
 told_error(struct asker *asker, int err)
 {
-	if (asker->step == ASKER_VMS && err == -ENOENT)
+	if (asker->step == ASKER_VMS && err == -ENOENT) {
 		vms_known(asker);
-	else if (err == -EACCES && asker->step == ASKER_LIMITS && is_at_host(asker))
-		asker->sees_all = false, asker->limit = N_HOST_LIMITS;
-	else if (err == -EACCES && asker->step > ASKER_HOST)
-		asker->at++; /* she is shown no more */
-	else
+	} else if (err == -EACCES && asker->step == ASKER_LIMITS && is_at_host(asker)) {
+		/* She sees everybody no more. */
+		asker->sees_all = false;
+		asker->limit = N_HOST_LIMITS;
+	} else if (err == -EACCES && asker->step > ASKER_HOST) {
+		/* This one is shown no more. */
+		next_subject(asker);
+	} else {
 		fail(asker, TALK_CODE_FAILED, "qemud has ended; ask again");
+	}
 }
 
 void

@@ -33,6 +33,7 @@ static struct rig {
 	struct askers askers;
 	int broker_fd;
 	unsigned n_forgotten, n_asks, reads_after;
+	unsigned lost_after; /* so many asks about bob he is to be seen no more; 0: never */
 	bool is_occupied, broker_sleeps;
 	struct ipc_status status;
 	struct known known[USERS];
@@ -97,13 +98,24 @@ tell_inventory(const struct ipc_header *ask, uint64_t after)
 	fd_close(&fd);
 }
 
+/* Whether she may still know of that user. */
+static bool
+may_know(const struct known *known)
+{
+	if (known != &rig.known[1] || rig.lost_after == 0)
+		return true;
+	rig.lost_after -= rig.lost_after > 1;
+	return rig.lost_after > 1;
+}
+
 static void
 tell_user(const struct ipc_header *ask, uint32_t uid)
 {
 	struct known *known = find(uid);
 
 	ASSERT(known);
-	answer(ask, known->shown || known->own ? 0 : -EACCES, &known->told, sizeof known->told, -1);
+	answer(ask, (known->shown || known->own) && may_know(known) ? 0 : -EACCES, &known->told,
+		sizeof known->told, -1);
 	/* A worker that was told something has read it by the next time, or the one after. */
 	if (known->told.worker == IPC_WORKER_SERVES && rig.reads_after > 0 &&
 		--rig.reads_after == 0)
@@ -122,7 +134,8 @@ tell_limit(const struct ipc_header *ask, const struct ipc_status_limit *asked)
 		told.used = told.max = UINT64_MAX;
 	else
 		(void)snprintf(told.rule, sizeof told.rule, "policy.conf:%u", asked->limit);
-	answer(ask, 0, &told, sizeof told, -1);
+	answer(ask, asked->uid == 0 || may_know(find(asked->uid)) ? 0 : -EACCES, &told, sizeof told,
+		-1);
 }
 
 static void
@@ -135,7 +148,7 @@ tell_vm(const struct ipc_header *ask, const struct ipc_status_vm *asked)
 	for (unsigned i = 0; i < 2 && !next; i++)
 		if (known->vms[i].id > asked->after)
 			next = &known->vms[i];
-	answer(ask, next ? 0 : -ENOENT, next, sizeof *next, -1);
+	answer(ask, !may_know(known) ? -EACCES : next ? 0 : -ENOENT, next, sizeof *next, -1);
 }
 
 static void
@@ -227,7 +240,7 @@ start(void)
 {
 	int fds[2];
 
-	rig.n_forgotten = rig.n_asks = rig.reads_after = 0;
+	rig.n_forgotten = rig.n_asks = rig.reads_after = rig.lost_after = 0;
 	rig.last_conn = 0;
 	rig.is_occupied = rig.broker_sleeps = false;
 	rig.status = (struct ipc_status){.since_s = 100,
@@ -488,6 +501,38 @@ test_lost(void)
 	stop();
 }
 
+/* At whatever ask that is: no row has of her what is somebody else's. */
+static void
+test_lost_midway(void)
+{
+	struct talk_row rows[64];
+
+	start();
+	/* bob is between alice and carol, whom she sees then. */
+	rig.known[2].shown = true;
+	for (unsigned i = 0; i < 2; i++) {
+		rig.known[1].vms[i] = (struct ipc_status_vm_told){
+			.id = 20 + i, .uuid = {(uint8_t)(i + 1)}, .state = IPC_VM_RUNS};
+	}
+	for (unsigned asks = 2; asks < 12; asks++) {
+		const char *kinds;
+
+		rig.lost_after = asks;
+		kinds = ask("1\tlimits\n", rows, 64);
+		for (unsigned i = 1, of_bob = 0, of_carol = 0; kinds[i]; i++) {
+			of_bob += at(&rows[i], TALK_LIMIT_UID)->number == 1001;
+			of_carol += at(&rows[i], TALK_LIMIT_UID)->number == 1002;
+			CHECK(of_bob < asks && (kinds[i + 1] || of_carol == 8));
+		}
+		rig.lost_after = asks;
+		kinds = ask("1\tvms\n", rows, 64);
+		for (unsigned i = 1; kinds[i]; i++)
+			if (kinds[i] == 'v' && at(&rows[i], TALK_VM_ID)->number >= 20)
+				CHECK(at(&rows[i], TALK_VM_UID)->number == 1001);
+	}
+	stop();
+}
+
 /* --- time --------------------------------------------------------------------------------- */
 
 static void
@@ -703,6 +748,7 @@ main(void)
 	TEST("who may not be seen is nobody", test_unknown);
 	TEST("everybody is told of herself", test_alone);
 	TEST("who may be seen no more is left out", test_lost);
+	TEST("so is who is lost midway, and nothing of hers is another's", test_lost_midway);
 	TEST("a worker that does not answer is waited for for a second", test_patience);
 	TEST("who says nothing, or is not answered, is not there for ever", test_silence);
 	TEST("who does not read is told no more until she does", test_slow_reader);
