@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * err.c: the end of a process, and who is to blame for an errno.
+ * err.c: the end of a process.
  *
  * Runs in every program, root's included. Must never be reached by what a less trusted peer does.
  */
 #include "lib/err.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,16 +31,4 @@ _Noreturn void
 err_assert_failed(const char *expr, const char *file, int line)
 {
 	die("%s:%d: broken invariant: %s (a bug of qemud: please report it)", file, line, expr);
-}
-
-bool
-err_is_peers(int err)
-{
-	static const int peers[] = {EPIPE, ECONNRESET, ENOTCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM,
-		ETOOMANYREFS, EMSGSIZE, ESHUTDOWN};
-
-	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++)
-		if (peers[i] == err)
-			return true;
-	return false;
 }

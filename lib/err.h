@@ -12,8 +12,6 @@
 #ifndef LIB_ERR_H
 #define LIB_ERR_H
 
-#include <stdbool.h>
-
 /**
  * Log one line at error level and exit with status 1. Only before the loop runs, or for a
  * broken invariant: never for anything that a less trusted peer can cause.
@@ -28,12 +26,5 @@ _Noreturn void err_assert_failed(const char *expr, const char *file, int line);
 		if (__builtin_expect(!(expr), 0))                     \
 			err_assert_failed(#expr, __FILE__, __LINE__); \
 	} while (0)
-
-/**
- * Is this (positive) errno one that a peer can cause by what it does or holds: EPIPE,
- * ECONNRESET, ENOTCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, ETOOMANYREFS, EMSGSIZE, ESHUTDOWN? Such
- * a failure on a peer's path costs that peer, never the process.
- */
-bool err_is_peers(int err);
 
 #endif

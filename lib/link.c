@@ -91,11 +91,12 @@ receive(struct link *link)
 	AUTO(packet_fini) struct packet packet;
 	int r = packet_recv(link->fd, &packet);
 
+	link->n_unread = r < 0 ? link->n_unread + 1 : 0;
 	if (r == 0)
 		receive_message(link, &packet);
 	else if (r == PACKET_E_BAD)
 		end(link, IPC_FAULT_PACKET, 0);
-	else if (r != PACKET_E_AGAIN)
+	else if (r == PACKET_E_GONE || link->n_unread >= LINK_FAILURES_MAX)
 		end(link, IPC_OK, 0);
 	return r == 0 && link->fd >= 0;
 }
@@ -154,6 +155,7 @@ send_message(struct link *link, struct ipc_header header, const void *body, cons
 	struct ipc_message message;
 	enum ipc_fault fault;
 	size_t size;
+	int r;
 
 	ASSERT(rule);
 	header.version = IPC_VERSION;
@@ -170,7 +172,12 @@ send_message(struct link *link, struct ipc_header header, const void *body, cons
 	if (fault != IPC_OK)
 		die("%s cannot be sent: %s (a bug of qemud: please report it)", rule->name,
 			ipc_fault_text(fault));
-	switch (packet_send(link->fd, data, size, fds, header.n_fds)) {
+	r = packet_send(link->fd, data, size, fds, header.n_fds);
+	link->n_unsent = r < 0 ? link->n_unsent + 1 : 0;
+	/* Who asks does so again; but answers and notices would be missing from then on. */
+	if (r < 0 && ipc_wants_answer(header.type) && link->n_unsent < LINK_FAILURES_MAX)
+		r = PACKET_E_AGAIN;
+	switch (r) {
 	case 0:
 		link->seen = seen;
 		link->state = ipc_state_after(link->state, &message);

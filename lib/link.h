@@ -14,11 +14,20 @@
 
 struct link;
 
-enum { LINK_ASKS_MAX = 64, LINK_BATCH = 16 /* packets received before others have a turn */ };
+enum {
+	LINK_ASKS_MAX = 64,
+	LINK_BATCH = 16, /* packets received before others have a turn */
+	/*
+	 * A receive or an ask that the kernel refuses (it has no memory, say) is made again in the next
+	 * turns; when so many have failed in a row, the link is over.
+	 */
+	LINK_FAILURES_MAX = 1000
+};
 
 enum link_error {
-	LINK_E_FULL = 1, /* the peer does not read, or LINK_ASKS_MAX asks are open */
-	LINK_E_GONE      /* the peer has closed; the `end` callback follows from the loop */
+	/* The peer does not read, LINK_ASKS_MAX asks are open, or the kernel refuses to send. */
+	LINK_E_FULL = 1,
+	LINK_E_GONE /* the peer has closed; the `end` callback follows from the loop */
 };
 
 struct link_ops {
@@ -57,7 +66,8 @@ struct link {
 	unsigned n_asks;
 	struct link_ask asks[LINK_ASKS_MAX];
 	const struct link_ops *ops;
-	bool asks_full; /* an ask found no place */
+	bool asks_full;              /* an ask found no place */
+	unsigned n_unread, n_unsent; /* failures in a row, of receives and of asks */
 };
 
 /**

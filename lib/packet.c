@@ -33,7 +33,9 @@ failure(int err)
 {
 	if (err == EAGAIN || err == EWOULDBLOCK)
 		return PACKET_E_AGAIN;
-	return err_is_peers(err) ? PACKET_E_GONE : -err;
+	if (err == EPIPE || err == ECONNRESET || err == ENOTCONN || err == ESHUTDOWN)
+		return PACKET_E_GONE;
+	return -err;
 }
 
 int

@@ -23,16 +23,19 @@ struct packet {
 
 enum packet_error {
 	PACKET_E_AGAIN = 1, /* nothing to read, or no room to write now */
-	PACKET_E_GONE,      /* the peer has closed, or its side failed (err_is_peers()) */
+	PACKET_E_GONE,      /* the peer has closed */
 	PACKET_E_BAD        /* truncated, empty, too many or unexpected control data; all closed */
 };
 
 /** Make a connected pair, non-blocking and close-on-exec. Returns 0 or a negative errno. */
 int packet_pair(int ret_fds[2]);
-/** Send one message; descriptors stay the caller's. Returns 0, PACKET_E_AGAIN, PACKET_E_GONE or a
- * negative errno. */
+/**
+ * Send one message; descriptors stay the caller's. Returns 0, PACKET_E_AGAIN, PACKET_E_GONE or a
+ * negative errno: the kernel had no memory, say (ENOMEM), or too many descriptors are on their way
+ * (ETOOMANYREFS). Nothing was sent then, and the peer is there.
+ */
 int packet_send(int sock, const void *data, size_t size, const int *fds, unsigned n_fds);
-/** Receive one message. Returns 0, PACKET_E_* or a negative errno. */
+/** Receive one message. Returns 0, PACKET_E_* or a negative errno: what waits is still there. */
 int packet_recv(int sock, struct packet *ret);
 /** Close the descriptors that were not taken. */
 void packet_fini(struct packet *packet);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * err.c: a broken invariant ends the process with one line and status 1; errnos have their owner.
+ * err.c: a broken invariant ends the process with one line and status 1.
  */
 #include "lib/err.h"
 
-#include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,25 +84,11 @@ asserts(void)
 	CHECK_STR(text, "");
 }
 
-static void
-peers(void)
-{
-	static const int theirs[] = {EPIPE, ECONNRESET, ENOTCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM,
-		ETOOMANYREFS, EMSGSIZE, ESHUTDOWN};
-	static const int ours[] = {0, EINVAL, EBADF, EFAULT, EAGAIN, EINTR, EPERM, EIO, -EPIPE};
-
-	for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
-		CHECK(err_is_peers(theirs[i]));
-	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-		CHECK(!err_is_peers(ours[i]));
-}
-
 int
 main(void)
 {
 	TEST("die() writes one escaped line and exits with 1", dies);
 	TEST("a broken invariant says where and exits with 1; one that holds costs nothing",
 		asserts);
-	TEST("errnos are attributed to peers by the documented list", peers);
 	return TEST_END();
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -257,7 +258,7 @@ wraps_serials(void)
 static void
 hears_the_dead(void)
 {
-	int null = null_fd();
+	int null = null_fd(), closed = INT_MAX;
 
 	/* The peer leaves our packet unread, three messages, and is gone. */
 	start_raw(IPC_LINK_CHILD, IPC_SIDE_BROKER, IPC_STATE_NEW);
@@ -284,6 +285,28 @@ hears_the_dead(void)
 	run();
 	CHECK(broker.n_messages == 1 && broker.cookie == 9 && broker.n_ends == 1);
 	CHECK(link_n_open(&broker.link, IPC_CONN_PASS) == 0);
+	tear_down();
+
+	/* The kernel refuses to send: what asks may try again, a thousand times. */
+	start_raw(IPC_LINK_CHILD, IPC_SIDE_BROKER, IPC_STATE_SERVING);
+	CHECK(link_ask(&broker.link, IPC_CONN_PASS, &good_conn_pass, &closed, 9) == LINK_E_FULL);
+	CHECK(link_n_open(&broker.link, IPC_CONN_PASS) == 0);
+	run();
+	CHECK(broker.n_writable == 1 && broker.n_ends == 0);
+	CHECK(link_ask(&broker.link, IPC_CONN_PASS, &good_conn_pass, &null, 9) == 0);
+	for (unsigned i = 1; i < LINK_FAILURES_MAX; i++)
+		CHECK(link_ask(&broker.link, IPC_CONN_PASS, &good_conn_pass, &closed, 9) ==
+			LINK_E_FULL);
+	CHECK(link_ask(&broker.link, IPC_CONN_PASS, &good_conn_pass, &closed, 9) == LINK_E_GONE);
+	run();
+	CHECK(broker.n_ends == 1 && broker.fault == IPC_OK);
+	tear_down();
+
+	/* An answer that is not sent would be missing. */
+	start_raw(IPC_LINK_CHILD, IPC_SIDE_BROKER, IPC_STATE_SERVING);
+	CHECK(link_answer(&broker.link, IPC_TOOL_READY, 1, 0, NULL, &closed) == LINK_E_GONE);
+	run();
+	CHECK(broker.n_ends == 1 && broker.fault == IPC_OK);
 	tear_down();
 
 	/* A peer that lives, and has only shut its ear. */

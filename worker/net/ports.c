@@ -188,7 +188,7 @@ hear(struct ports *ports)
 		ports->answering = true;
 		return true;
 	}
-	if (r != PACKET_E_GONE)
+	if (r >= 0 && r != PACKET_E_GONE)
 		log_warning("the worker said what no worker says");
 	leave(ports);
 	return false;

@@ -17,7 +17,7 @@
 #include "lib/uuid.h"
 #include "worker/store/definitions.h"
 
-enum { UUID_TRIES = 8, WHAT_MAX = 3 * DOMAIN_NAME_MAX, WAITS_GONE = 2 };
+enum { UUID_TRIES = 8, WHAT_MAX = 3 * DOMAIN_NAME_MAX, WAITS_GONE = 2, WAITS_FAILED = 2 };
 
 /* One look at one file. */
 struct look {
@@ -79,6 +79,17 @@ words(int err)
 	default:
 		return strerror(-err);
 	}
+}
+
+/* It cannot be looked at: because of what it is, or of what the host lacks just now. */
+static enum reconciled
+failed(struct look *look, int err)
+{
+	bool of_file = err == -ELOOP || err == -EINVAL || err == -EFBIG || err == -EACCES;
+
+	if (!of_file && look->file->n_waits < WAITS_FAILED)
+		return RECONCILE_LATER;
+	return left_alone(look, words(err));
 }
 
 /* --- domains ------------------------------------------------------------------------------ */
@@ -153,7 +164,7 @@ update(struct look *look, struct domain *domain)
 	int r = is_new ? 0 : same_def(domain->config, look->def);
 
 	if (r < 0)
-		return left_alone(look, words(r));
+		return failed(look, r);
 	if (r == 0) {
 		domains_reconfigure(look->domains, domain, take_ptr(look->def));
 		domains_note_autostart(look->domains, domain,
@@ -171,7 +182,7 @@ add(struct look *look)
 	struct domain *domain = domains_add(domains, look->def);
 
 	if (!domain)
-		return left_alone(look, words(-ENOMEM));
+		return failed(look, -ENOMEM);
 	(void)take_ptr(look->def);
 	domains_note_autostart(
 		domains, domain, definitions_autostart(domains->home, domain->config->name));
@@ -407,7 +418,7 @@ read_and_apply(struct look *look)
 	if (r == -ENOENT)
 		return gone(look);
 	if (r < 0)
-		return left_alone(look, words(r));
+		return failed(look, r);
 	env.new_uuid = new_uuid;
 	env.arg = look;
 	r = domain_def_parse(text, size, 0, &env, &why, &look->def);
@@ -418,7 +429,7 @@ read_and_apply(struct look *look)
 		return RECONCILE_LATER;
 	/* Behind the reason stands the line itself, which may have a password in it: not for a log. */
 	why.message[strcspn(why.message, "\n")] = '\0';
-	return left_alone(look, r < 0 ? words(r) : why.message);
+	return r < 0 ? failed(look, r) : left_alone(look, why.message);
 }
 
 enum reconciled
@@ -437,7 +448,7 @@ reconcile(struct reconcile *reconcile, struct file *file)
 	file->stuck = false;
 	if (r == 0 && !S_ISREG(look.stamp.mode))
 		r = S_ISLNK(look.stamp.mode) ? -ELOOP : -EINVAL;
-	verdict = r < 0 ? left_alone(&look, words(r)) : read_and_apply(&look);
+	verdict = r < 0 ? failed(&look, r) : read_and_apply(&look);
 	(void)domain_def_free(look.def);
 	return verdict;
 }
