@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: of what is asked for at once as much starts as a limit has room for, and no more; all others
 # are refused at once, in words; and the count is exact whoever was killed in the middle of it.
-# test: timeout=300
+# test: timeout=400 network
+import contextlib
+import glob
 import os
 import random
 import signal
@@ -10,11 +12,13 @@ import time
 
 import host
 import proc
+import rpc
 import tap
 import vm
 
 LIMIT = 3  # of all users together: one user may have two, while nobody else has any
 OWN = 2
+SYSTEM = f"qemu+unix:///system?socket={rpc.SOCKET}"
 MANY = 100
 WORDS = ("operation failed: domain '{}' may not start now: limit vms 2 (half of what other users leave of "
          "max_vms in qemud.conf): 2 in use, 1 more asked for; root of this host can change it")
@@ -173,6 +177,77 @@ def _():
     tap.equal(sorted(running("alice")), NAMES[:2], "what runs")
     host.virsh("bob", "destroy", "his")
     destroy_all("alice")
+
+
+def eventually(what, is_so):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        tap.true(time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
+def passts():
+    return {p.pid for name in ("passt", "passt.avx2") for p in proc.find(name, host.UID["alice"])}
+
+
+@tap.test("who kills her passt has no room for more, and root ends that machine")
+def _():
+    vm.define("alice", "lan", 203, "<interface type='user'><model type='virtio'/></interface>")
+    host.virsh("alice", "start", "lan")
+    host.virsh("alice", "start", NAMES[1])
+    eventually("a passt", passts)
+    killed = passts()
+    with host.identity("alice"):
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+    tap.true("limit vms" in host.virsh_fails("alice", "start", NAMES[2]), "alice is told")
+    eventually("another passt", lambda: passts() - killed)
+    tap.true("limit vms" in host.virsh_fails("alice", "start", NAMES[2]), "alice is told again")
+    host.virsh("root", "destroy", "alice:lan", uri=SYSTEM)
+    tap.equal(running("alice"), [NAMES[1]], "what runs")
+    eventually("its passt goes", lambda: not passts())
+    destroy_all("alice")
+
+
+def with_company(end):
+    """alice's machine runs, and in its leaf another process, as if a program in its box had become two; her
+    worker stands still. end(QEMU) is the end of both."""
+    host.virsh("alice", "start", NAMES[0])
+    host.virsh("bob", "start", "his")
+    leaf, = glob.glob(f"{os.environ['TEST_CGROUP']}/u{host.UID['alice']}/vm-*")
+    worker, qemu = host.worker_of("alice"), vm.qemu("alice")
+    # pylint: disable-next=consider-using-with
+    second = subprocess.Popen(host.command_as("alice", "sleep", "600"))
+    try:
+        with open(f"{leaf}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(second.pid))
+        with host.identity("alice"):
+            os.kill(worker.pid, signal.SIGSTOP)
+        tap.true("limit vms 1 (half" in host.virsh_fails("bob", "start", "other"), "it is counted")
+        end(qemu)
+        tap.equal(second.wait(30), -signal.SIGKILL, "the end of the second process")
+        eventually("its leaf goes", lambda: not os.path.exists(leaf))
+        eventually("there is room", lambda: host.run_as("bob", "virsh", "-c", host.URI, "start", "other").returncode == 0)
+    finally:
+        second.kill()
+        with host.identity("alice"), contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+    eventually("alice sees it", lambda: running("alice") == [])
+    destroy_all("bob")
+
+
+def kill_as_alice(qemu):
+    with host.identity("alice"):
+        os.kill(qemu.pid, signal.SIGKILL)
+
+
+for HOW, END in (("root ends the machine", lambda _: host.virsh("root", "destroy", f"alice:{NAMES[0]}", uri=SYSTEM)),
+                 ("its owner kills QEMU", kill_as_alice)):
+    @tap.test(f"a second process in a machine's leaf counts with it, and ends with it: {HOW}, whose worker is stopped")
+    def _():
+        if os.environ["TEST_CGROUP"] != "none":
+            vm.define("bob", "other", 202)
+            with_company(END)
 
 
 host.finish()

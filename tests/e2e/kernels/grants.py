@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: where the host has the controllers cpu, memory and pids, the kernel holds each VM to what it
 # was granted: what needs more memory than that ends, alone and as a whole, and is shown as crashed with
-# the limit; processors are as many as it has; users have equal shares; the note outlives the broker.
+# the limit; processors are as many as it has; users have equal shares, whatever they run; the note outlives
+# the broker; and a clock that jumps changes nothing of that, of deadlines, or of what is asked again.
 # Run by tests/kernels: many machines have no such controllers.
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,8 +53,21 @@ def counts(path):
     return {key: int(value) for key, value in (line.split() for line in read(path).splitlines())}
 
 
+@contextlib.contextmanager
+def spinning(*leaves):
+    """In each of these are processes who take all that they can get."""
+    # pylint: disable-next=consider-using-with
+    children = [subprocess.Popen([sys.executable, "-c", SPIN, place], start_new_session=True) for place in leaves]
+    try:
+        yield
+    finally:
+        for child in children:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
 def wait_for(what, find):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not find():
         tap.true(time.monotonic() < deadline, what)
         time.sleep(0.1)
@@ -69,8 +84,23 @@ def write(rules):
     os.rename("/etc/qemud/policy.conf.new", "/etc/qemud/policy.conf")
 
 
+def reload(rules):
+    begin = len(broker.log.lines)
+    write(rules)
+    os.kill(broker.process.pid, signal.SIGHUP)
+    broker.log.wait("policy: read again", seconds=120, start=begin)
+
+
+def set_students(names):
+    lines = [line for line in read("/etc/group").splitlines() if not line.startswith("students:")]
+    with open("/etc/group.new", "w", encoding="ascii") as file:
+        file.write("\n".join([*lines, f"students:x:2101:{names}"]) + "\n")
+    os.chmod("/etc/group.new", 0o644)
+    os.rename("/etc/group.new", "/etc/group")
+
+
 write("limit user bob cpu-weight 300 pids 500\nlimit user alice vms 2\n")
-broker = host.start_broker(idle_seconds=600, limits="enforce")
+broker = host.start_broker(idle_seconds=600, account_seconds=1, limits="enforce")
 
 
 @tap.test("a VM that must be limited is started where that can be done")
@@ -109,11 +139,39 @@ def _():
     tap.equal({user: [read(f"{PLACE}/u{host.UID[user]}/{name}") for name in ("cpu.weight", "pids.max")]
                for user in ("alice", "bob")}, {"alice": ["100\n", "max\n"], "bob": ["300\n", "500\n"]}, "shares")
     tap.true("cpu" in words(f"{PLACE}/cgroup.subtree_control"), "of the folders of users")
-    write("limit user alice vms 2 cpu-weight 50\n")
-    os.kill(broker.process.pid, signal.SIGHUP)
+    reload("limit user alice vms 2 cpu-weight 50\n")
     wait_for("the new shares", lambda: read(f"{PLACE}/u{host.UID['alice']}/cpu.weight") == "50\n" and
              read(f"{PLACE}/u{host.UID['bob']}/cpu.weight") == "100\n" and
              read(f"{PLACE}/u{host.UID['bob']}/pids.max") == "max\n")
+
+
+def shares_of_time():
+    """What part of the time that both take is alice's, who has three machines, when all take what they get."""
+    def used():
+        return [counts(f"{PLACE}/u{host.UID[user]}/cpu.stat")["usage_usec"] for user in ("alice", "bob")]
+    with spinning(*(leaf("alice", number) for number in (1, 2, 4)), leaf("bob", 3)):
+        first = used()
+        wait_for("they all begin", lambda: min(now - then for now, then in zip(used(), first)) > 2_000_000)
+        begin = used()
+        wait_for("time to pass", lambda: sum(used()) - sum(begin) > 20_000_000)
+        took = [now - then for now, then in zip(used(), begin)]
+    return took[0] / sum(took)
+
+
+@tap.test("three machines of one user have as much of the processors as one of another, or the policy's share")
+def _():
+    vm.define("alice", "three", 4)
+    for rules, weight, want in (("limit user alice vms 3\n", "100\n", 1 / 2),
+                                ("limit user alice vms 3 cpu-weight 50\n", "50\n", 1 / 3)):
+        reload(rules)
+        wait_for("the new shares", lambda: read(f"{PLACE}/u{host.UID['alice']}/cpu.weight") == weight)
+        if not vm.state("alice", "three").startswith("running"):
+            host.virsh("alice", "start", "three")
+        got = shares_of_time()
+        tap.note(f"alice's part: {got:.3f}, by the weights {want:.3f}")
+        tap.true(abs(got - want) < 0.08, f"alice's part: {got}, not {want}")
+    host.virsh("alice", "destroy", "three")
+    reload("limit user alice vms 2 cpu-weight 50\n")
 
 
 @tap.test("no more processors than it has, and one for QEMU")
@@ -123,9 +181,8 @@ def _():
     with open(f"{place}/cpu.max", "w", encoding="ascii") as file:
         file.write("50000 100000")
     before = counts(f"{place}/cpu.stat")["nr_throttled"]
-    with subprocess.Popen([sys.executable, "-c", SPIN, place], start_new_session=True) as spin:
+    with spinning(place):
         wait_for("it is held back", lambda: counts(f"{place}/cpu.stat")["nr_throttled"] > before)
-        os.killpg(spin.pid, signal.SIGKILL)
     tap.equal(vm.state("alice", "one"), "running (booted)", "its state")
 
 
@@ -151,24 +208,54 @@ def _():
              for user, number in (("alice", 1), ("alice", 2), ("bob", 3))}
     broker.kill()
     broker.leave()
-    broker = host.Broker(idle_seconds=600, limits="enforce")
+    broker = host.Broker(idle_seconds=600, account_seconds=1, limits="enforce")
     found = broker.log.find(r"lease found .* vcpus=[1-9].* memory=[1-9]")
     tap.equal(len(found), 3, f"leases found: {found}")
     tap.equal({number: os.getxattr(leaf(user, number), GRANT)
                for user, number in (("alice", 1), ("alice", 2), ("bob", 3))}, notes, "notes")
 
 
+def jump(days):
+    """A guest's own clock: see tests/kernels."""
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + days * 86400)
+
+
 @tap.test("a clock that jumps changes nothing of what counts")
 def _():
-    vm.define("alice", "three", 4)
-    now = time.time()
-    for jump in (400 * 86400, -400 * 86400):
-        # A guest's own clock: see tests/kernels.
-        time.clock_settime(time.CLOCK_REALTIME, now + jump)
+    for days in (400, -800):
+        jump(days)
         tap.true("limit vms 2 (policy.conf:2): 2 in use" in host.virsh_fails("alice", "start", "three"), "no more")
         host.virsh("alice", "destroy", "two")
         host.virsh("alice", "start", "two")
-    time.clock_settime(time.CLOCK_REALTIME, now)
+    jump(400)
+
+
+@tap.test("nor of deadlines: who does not take a connection is ended when the time has passed, and not before")
+def _():
+    for days in (400, -400):
+        worker, begin = host.worker_of("alice"), len(broker.log.lines)
+        os.kill(worker.pid, signal.SIGSTOP)
+        # pylint: disable-next=consider-using-with
+        client = subprocess.Popen(host.command_as("alice", "virsh", "-c", host.URI, "list"),
+                                  stdout=subprocess.DEVNULL)
+        broker.log.wait("accepted conn=", start=begin)
+        came = time.monotonic()
+        jump(days)
+        broker.log.wait(rf"worker uid=2001 pid={worker.pid} is killed: it did not take a connection in time",
+                        seconds=120, start=begin)
+        tap.true(time.monotonic() - came > 5, f"it had {time.monotonic() - came} s")
+        tap.equal(client.wait(120), 0, "the client's status, whom the next worker serves")
+
+
+@tap.test("nor of what is asked again: who leaves a group has its limit no more")
+def _():
+    reload("limit everyone vms 1\nlimit group students vms 2\n")
+    for days in (400, -400):
+        set_students("alice,bob")
+        wait_for("she is a student", lambda: "limit vms 2" in host.virsh_fails("alice", "start", "three"))
+        jump(days)
+        set_students("bob")
+        wait_for("she is none", lambda: "limit vms 1" in host.virsh_fails("alice", "start", "three"))
     for user, name in (("alice", "one"), ("alice", "two"), ("bob", "his")):
         host.virsh(user, "destroy", name)
 

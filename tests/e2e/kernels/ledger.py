@@ -11,6 +11,7 @@ import vm
 
 PLACE = os.environ["TEST_CGROUP"]
 CONTROLLERS = {"cpu", "memory", "pids"}
+OURS = ("u2001/worker", "u992/view", "u993/audit")
 LIMITS = ("cpu.max", "memory.max", "pids.max")
 
 
@@ -40,12 +41,12 @@ def _():
     tap.equal(broker.log.find("of the controllers"), [], "lines")
 
 
-@tap.test("the leaves of worker, refuser and VM have the files of all controllers")
+@tap.test("the leaves of worker, refuser, audit and VM have the files of all controllers")
 def _():
     vm.define("alice", "one", 1)
     host.virsh("alice", "start", "one")
     tap.equal(words(f"{PLACE}/u2001/cgroup.subtree_control"), CONTROLLERS, "given on by u2001")
-    leaves_can_be_limited("u2001/worker", "u992/view", f"u2001/vm-1-{vm.uuid(1)}")
+    leaves_can_be_limited(*OURS, f"u2001/vm-1-{vm.uuid(1)}")
 
 
 @tap.test("QEMU and its threads are counted in the VM's leaf, and nowhere else")
@@ -83,9 +84,9 @@ def _():
     broker = host.Broker(idle_seconds=600)
     tap.equal(vm.state("alice", "one"), "running (booted)", "state")
     tap.equal(words(f"{leaf}/pids.max"), {"500"}, "its limit")
-    leaves_can_be_limited("u2001/worker", "u992/view", f"u2001/vm-1-{vm.uuid(1)}")
+    leaves_can_be_limited(*OURS, f"u2001/vm-1-{vm.uuid(1)}")
     host.virsh("alice", "destroy", "one")
-    leaves_can_be_limited("u2001/worker", "u992/view")
+    leaves_can_be_limited(*OURS)
 
 
 host.finish()
