@@ -21,7 +21,8 @@
  *     stdin ends
  *
  * All but the last have 1 connection with 1 in flight, and print "OPERATIONS SECONDS CPU-NANOSECONDS"
- * when done, where the CPU is their own; the last prints the nanoseconds of each round, a line each.
+ * when done, where the CPU is their own; the last prints the nanoseconds of each round, and of its first answer, a
+ * line each.
  */
 #include <grp.h>
 #include <poll.h>
@@ -266,21 +267,25 @@ events(double seconds, long n_conns, uid_t uid, uid_t definer_uid)
 static void
 wait_each(void)
 {
-	static const uint32_t steps[] = {LIB_VERSION, CLOSE};
+	static const uint32_t steps[] = {OPEN, LIB_VERSION, CLOSE};
 	const struct conn input = {.fd = STDIN_FILENO};
 
 	do {
 		struct conn c = {.fd = -1};
-		double begin = now();
+		double begin = now(), answered;
 
-		dial_and_open(&c);
+		dial(&c);
+		send_call(&c, AUTH_LIST);
+		while (take_replies(&c) == 0)
+			;
+		answered = now();
 		for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 			send_call(&c, steps[i]);
 			while (take_replies(&c) == 0)
 				;
 		}
 		(void)close(c.fd);
-		(void)printf("%.0f\n", (now() - begin) * 1e9);
+		(void)printf("%.0f %.0f\n", (now() - begin) * 1e9, (answered - begin) * 1e9);
 	} while (!may_read(&input, REST_MS));
 }
 
