@@ -15,7 +15,8 @@
  *     as root: the same, asked as each of these users, all at once, about what each has
  * look events SOCKET SECONDS CONNECTIONS UID DEFINER-UID
  *     as root: the definer defines a domain anew, again and again, and each time so many connections of
- *     the other user's that want to know are told; the next one comes when the last of them has been
+ *     the other user's that want to know are told; the next one comes when the last of them has been.
+ *     It begins when it has said "ready" and is sent a line
  * look wait SOCKET
  *     connect, AUTH_LIST, CONNECT_OPEN, a call, CONNECT_CLOSE; then a rest of REST_MS, and again, until
  *     stdin ends
@@ -249,6 +250,9 @@ events(double seconds, long n_conns, uid_t uid, uid_t definer_uid)
 	dial_and_open(&definer);
 	size = put_define(call, 0);
 	settle(conns, n_conns, &definer, call, size);
+	(void)puts("ready");
+	(void)fflush(stdout);
+	(void)getchar();
 	start = now();
 	do {
 		send_all(&definer, call, size);
