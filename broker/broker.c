@@ -125,7 +125,6 @@ broker_fini(struct broker *broker)
 	autostart_fini(&broker->autostart);
 	authority_stop(&broker->authority);
 	leavers_stop(&broker->leavers);
-	rulebook_fini(&broker->rulebook);
 	tools_fini(&broker->tools);
 	nets_fini(&broker->nets);
 	leases_fini(&broker->leases);
@@ -144,6 +143,8 @@ broker_fini(struct broker *broker)
 	fd_close(&broker->notify_fd);
 	conns_fini(&broker->conns);
 	users_fini(&broker->users);
+	/* Who ends is told to whom policy shows it, to the last. */
+	rulebook_fini(&broker->rulebook);
 	places_close(&broker->places);
 	loop_fini(&broker->loop);
 }

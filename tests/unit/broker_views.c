@@ -476,6 +476,30 @@ test_view_ends(void)
 	end_scene(&scene);
 }
 
+/* Without a starter the broker ends while all of them are there: who goes is a view's to hear of, still. */
+static void
+test_broker_ends(void)
+{
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct kid *kids[] = {&scene.view, &scene.alice, &scene.bob};
+
+	for (size_t i = 0; i < sizeof kids / sizeof *kids; i++)
+		CHECK(is_alive(kids[i]));
+	/* The refuser, too. */
+	CHECK(kill(refuser.pid, SIGTERM) == 0 && waitpid(refuser.pid, NULL, 0) == refuser.pid);
+	refuser.pid = -1;
+	fd_close(&refuser.link);
+	stage_close();
+	for (size_t i = 0; i < sizeof kids / sizeof *kids; i++) {
+		CHECK(kill(kids[i]->pid, SIGTERM) == 0);
+		CHECK(waitpid(kids[i]->pid, NULL, 0) == kids[i]->pid);
+		fd_close(&kids[i]->link);
+		if (kids[i]->is_worker)
+			fd_close(&kids[i]->place_fd);
+	}
+	fd_close(&scene.client);
+}
+
 /* --- what it may not ---------------------------------------------------------------------- */
 
 static void
@@ -589,6 +613,7 @@ main(void)
 	TEST("an account is looked up for a channel", test_channel_looks_up);
 	TEST("channels have bounds", test_bounds);
 	TEST("a view that ends takes its channels along", test_view_ends);
+	TEST("the broker ends while views and workers are there", test_broker_ends);
 	TEST("a view that wants more than it was given is killed", test_wants_more);
 	TEST("a view says what is a view's to say", test_every_message);
 	TEST("a view that does not read its answers is killed", test_does_not_read);
