@@ -202,7 +202,9 @@ enum ipc_type {
 	IPC_INVENTORY_FOUND = 49,
 	/*
 	 * child -> broker, a view's alone: for this connection, which it serves, a way to the worker of
-	 * an owner that it was told of by INVENTORY_FOUND, with verbs.
+	 * an owner that it was told of by INVENTORY_FOUND, with verbs. Another connection, one that it
+	 * said is gone, or another owner is a violation, as in VM_STOP and VM_FREEZE: what was told counts
+	 * until the INVENTORY_NEXT that asks for what comes after it, so no race leads there.
 	 */
 	IPC_CHANNEL = 50,
 	/*
@@ -215,11 +217,11 @@ enum ipc_type {
 	 */
 	IPC_CHANNEL_OPEN = 51,
 	/*
-	 * child -> broker, a view's alone: for this connection, end that VM of an owner that it was told
-	 * of, or have it stand still or go on, without her worker, which may not answer.
+	 * child -> broker, a view's alone: for this connection, end that VM of an owner over whom it was
+	 * told to have `power`, or have it stand still or go on, without her worker, which may not answer.
 	 */
 	IPC_VM_STOP = 52,
-	/* broker -> child: it is being ended. -ENOENT: no such VM of hers runs; -EACCES: no `power`. */
+	/* broker -> child: it is being ended. -ENOENT: no such VM of hers runs; -EACCES: `power` was lost meanwhile. */
 	IPC_VM_STOPPED = 53,
 	IPC_VM_FREEZE = 54,
 	/*

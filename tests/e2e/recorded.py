@@ -140,6 +140,23 @@ def _():
     tap.equal(len(times), len(set(times)), "no record is there twice")
 
 
+@tap.test("qemud-audit stands still: all else goes on, and when it is ended nothing is lost")
+def _():
+    process = proc.one("qemud-audit")
+    end = proc.End(process)
+    os.kill(process.pid, signal.SIGSTOP)
+    before = len(of("vm", "end"))
+    host.virsh("carol", "list")
+    host.virsh("alice", "start", "one")
+    tap.true("one" in host.virsh("alice", "list"), "what runs is listed")
+    host.virsh("alice", "destroy", "one")
+    tap.equal(len(of("vm", "end")), before, "nothing is written meanwhile")
+    broker.log.wait("is killed: it did not write a record")
+    end.wait(20)
+    eventually(lambda: len(of("vm", "end")) == before + 1, "what waited is written")
+    ctl("audit", "verify")
+
+
 @tap.test("kill -9 of the broker: what follows says so, and it is one chain")
 def _():
     end = proc.End(proc.one("qemud-audit"))
