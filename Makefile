@@ -151,8 +151,8 @@ $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/%):
 
 # --- objects and generated code ----------------------------------------------------------------
 
-# What was made with other flags is made again.
-FLAGS	:= $(CC) $(CSTD) $(WARN) $(INCLUDE) $(EXTRA) $(CFLAGS) $(LDEXTRA) $(LDFLAGS)
+# What was made with other flags is made again. Where headers are is no such flag: $(B) may be moved.
+FLAGS	:= $(CC) $(CSTD) $(WARN) $(EXTRA) $(CFLAGS) $(LDEXTRA) $(LDFLAGS)
 $(B)/gen/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@

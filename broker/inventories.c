@@ -215,8 +215,9 @@ write_running(
 		struct ipc_running running = {.id = lease->id, .frozen = lease->frozen};
 		int r;
 
-		if (lease->unwanted)
+		if (lease->unwanted || lease->state == LEASE_ASKED)
 			continue;
+		memcpy(running.uuid, lease->uuid, sizeof running.uuid);
 		r = fd_write_all(fd, &running, sizeof running);
 		if (r < 0)
 			return r;
@@ -326,16 +327,19 @@ inventories_drop(struct inventories *inventories, struct owner *owner)
 }
 
 void
-inventories_vms_changed(const struct user *user)
+inventories_vms_changed(struct user *user)
 {
-	struct inventories *inventories = &user->child.broker->inventories;
-	struct owner *owner = inventories_find(inventories, user->uid);
+	struct broker *broker = user->child.broker;
+	struct owner *owner = owner_of(&broker->inventories, user);
 
-	/* Of whom nothing was ever told nothing can be wrong. */
-	if (!owner || owner->generation == 0)
+	if (!owner)
 		return;
-	touch(inventories, owner);
-	views_owner_changed(&inventories->broker->views, owner);
+	if (owner->name[0] == '\0')
+		registry_name(broker->places.registry_fd, user->uid, owner->name);
+	if (user->leases.first)
+		owner->dropped = false;
+	touch(&broker->inventories, owner);
+	views_owner_changed(&broker->views, owner);
 }
 
 static int

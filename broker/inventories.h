@@ -80,7 +80,7 @@ const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
 void inventories_expect(struct inventories *inventories, const struct account *account);
 
 /** What of the user's runs, her worker or VMs, is another than it was: who looks is to know it. */
-void inventories_vms_changed(const struct user *user);
+void inventories_vms_changed(struct user *user);
 
 /** Who may see whom may be another: whoever looks is told of all owners again. */
 void inventories_retell(struct inventories *inventories);

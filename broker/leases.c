@@ -284,6 +284,7 @@ hold(struct lease *lease, uint32_t pid, int pidfd)
 	lease->state = LEASE_HELD;
 	lease->pid = pid;
 	lease->pidfd = pidfd;
+	inventories_vms_changed(lease->user);
 	return io_start(&broker_of(lease)->loop, &lease->end_io, pidfd, EPOLLIN, 0, process_ended);
 }
 
@@ -445,7 +446,7 @@ leases_force_stop(const struct user *user, uint32_t id)
 		return -ENOENT;
 	lease->forced = true;
 	leases_stop(user, id);
-	inventories_vms_changed(user);
+	inventories_vms_changed(lease->user);
 	return 0;
 }
 

@@ -354,11 +354,13 @@ vms_known(struct asker *asker)
 	const struct owner *owner = owners_find(&asker->all->owners, subject->uid);
 	struct report report;
 
-	for (unsigned i = 0; owner && i < owner->n_vms; i++) {
-		const struct owner_vm *listed = &owner->vms[i];
+	for (unsigned i = 0; owner && i < owner->rows.n_vms; i++) {
+		const struct owner_vm *listed = &owner->rows.vms[i];
 		struct ipc_status_vm_told *lease;
 		unsigned n = 0;
 
+		if (listed->untold)
+			continue;
 		while (n < asker->n_vms &&
 			(asker->vms[n].id == 0 ||
 				memcmp(asker->vms[n].uuid, listed->uuid, UUID_SIZE) != 0))

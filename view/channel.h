@@ -86,9 +86,9 @@ struct channel_ops {
 struct channel {
 	const struct channel_ops *ops;
 	struct loop *loop;
-	uint32_t uid;                  /* the owner's */
-	char label[OWNER_PREFIX_SIZE]; /* hers, for people */
-	bool read_only;                /* is all that is wanted of the worker */
+	uint32_t uid;             /* the owner's */
+	char label[IPC_NAME_MAX]; /* hers, for people */
+	bool read_only;           /* is all that is wanted of the worker */
 	enum channel_state state;
 	struct rpc_error error;
 	struct wire wire;

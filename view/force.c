@@ -24,33 +24,33 @@ static const struct {
 };
 
 bool
-force_applies(const struct rpc_procedure *procedure, enum force_act *ret)
+force_applies(const struct rpc_procedure *procedure, const void *args, enum force_act *ret)
 {
+	const struct rpc_domain_destroy_flags_args *destroy = args;
+
+	if (procedure->program != RPC_PROGRAM_REMOTE ||
+		(procedure->number == RPC_PROC_DOMAIN_DESTROY_FLAGS && destroy->flags != 0))
+		return false;
 	for (size_t i = 0; i < sizeof(forced) / sizeof(*forced); i++) {
-		if (procedure->program != RPC_PROGRAM_REMOTE ||
-			procedure->number != forced[i].number)
+		if (procedure->number != forced[i].number)
 			continue;
-		if (ret)
-			*ret = forced[i].act;
+		*ret = forced[i].act;
 		return true;
 	}
 	return false;
 }
 
 int
-force_start(struct forces *forces, struct force *force, struct uplink *uplink,
-	const struct rpc_procedure *procedure, const struct ipc_vm_stop *vm, uint64_t cookie,
-	force_fn *fn)
+force_start(struct forces *forces, struct force *force, struct uplink *uplink, enum force_act act,
+	const struct ipc_vm_stop *vm, uint64_t cookie, force_fn *fn)
 {
-	const struct ipc_vm_freeze freeze = {.vm = *vm, .on = 1}, thaw = {.vm = *vm};
-	enum force_act act = FORCE_STOP;
+	const struct ipc_vm_freeze freeze = {.vm = *vm, .on = act == FORCE_FREEZE};
 	int r;
 
-	ASSERT(force_applies(procedure, &act));
 	if (act == FORCE_STOP)
 		r = uplink_ask_stop(uplink, vm, cookie);
 	else
-		r = uplink_ask_freeze(uplink, act == FORCE_FREEZE ? &freeze : &thaw, cookie);
+		r = uplink_ask_freeze(uplink, &freeze, cookie);
 	if (r != 0)
 		return r;
 	force->cookie = cookie;

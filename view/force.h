@@ -3,7 +3,8 @@
  * force.h: acts on a VM that need nothing of its owner's worker, which its owner could stop.
  *
  * Runs in the view. When a worker has not answered in time, the broker is asked to end the VM, or to
- * have it stand still or go on; it checks what the connection may do, as ever.
+ * have it stand still or go on; it checks what the connection may do, as ever. Nor is a worker's word
+ * taken for it that another user's VM has ended, or cannot: the broker is asked to end it then, too.
  */
 #ifndef VIEW_FORCE_H
 #define VIEW_FORCE_H
@@ -33,16 +34,18 @@ LIST_HEAD(forces, force);
 
 enum force_act { FORCE_STOP = 1, FORCE_FREEZE, FORCE_THAW };
 
-/** Is it a call that can be forced? If so, *ret (unless that is NULL) is what is done then. */
-bool force_applies(const struct rpc_procedure *procedure, enum force_act *ret);
+/**
+ * Is it a call that can be forced? If so, *ret is what is done then. One with flags is not: they say
+ * how it is to be done, and it is done in one way without the worker.
+ */
+bool force_applies(const struct rpc_procedure *procedure, const void *args, enum force_act *ret);
 
 /**
- * For the connection vm->conn_id, force that call, which force_applies() to. cookie is the view's own,
- * never used before. Returns 0, and fn is called from the loop; or LINK_E_*: it never is.
+ * For the connection vm->conn_id, do it. cookie is the view's own, never used before. Returns 0, and fn
+ * is called from the loop; or LINK_E_*: it never is.
  */
 int force_start(struct forces *forces, struct force *force, struct uplink *uplink,
-	const struct rpc_procedure *procedure, const struct ipc_vm_stop *vm, uint64_t cookie,
-	force_fn *fn);
+	enum force_act act, const struct ipc_vm_stop *vm, uint64_t cookie, force_fn *fn);
 /** The broker has answered the one with that cookie. */
 void force_done(struct forces *forces, uint64_t cookie, int err);
 /** Nobody will answer any more: all fail. */

@@ -2,9 +2,9 @@
 /*
  * forward.c: calls that an owner's worker answers; see forward.h.
  *
- * After a call that may have changed something the worker is asked what there is now, before the
- * call is answered: so whoever then asks this view for what she has just made finds it, however
- * long the inventory takes.
+ * After a call that may have changed something the worker is asked what there is now, and the broker
+ * what runs, before the call is answered: so whoever then asks this view for what she has just made
+ * finds it, however long the inventory takes.
  */
 #include "view/forward.h"
 
@@ -29,10 +29,14 @@ struct forward {
 	struct rpc_call *call;
 	struct owners *owners;
 	struct route *route;      /* until it is answered */
-	struct channel_call list; /* what there is after it */
-	struct force force;       /* or, when it does not answer */
-	uint32_t uid;             /* of the owner */
-	uint32_t vm_id;           /* of the VM that runs and is named; 0: there is none */
+	struct channel_call list; /* what there is after it, as the worker says */
+	struct rpc_connect_list_all_domains_ret listed;
+	bool has_listed;
+	struct owners_wait wait; /* and what runs then, as the broker does */
+	struct force force;
+	enum force_act act; /* 0: there is none */
+	uint32_t uid;       /* of the owner */
+	uint32_t vm_id;     /* of the VM that runs and is named; 0: there is none */
 	enum rpc_handled handled;
 };
 
@@ -78,12 +82,13 @@ name_one(struct rpc_domain *dom, void *arg)
 	if (vm && viewer_shows(named->viewer, owner)) {
 		memcpy(dom->uuid, vm->uuid, sizeof(dom->uuid));
 		/* The rows may be others before the call is sent. */
-		dom->name = rpc_arena_strdup(&named->call->arena, vm->name + strlen(owner->prefix));
+		dom->name = rpc_arena_strdup(
+			&named->call->arena, vm->name + strlen(owner->rows.prefix));
 		if (!dom->name)
 			return call_out_of_memory(named->call);
 		named->vm_id = vm->id > 0 ? (uint32_t)vm->id : 0;
 		named->frozen = vm->frozen;
-	} else if (own && own->n_untold > 0) {
+	} else if (own && own->rows.n_left_out > 0) {
 		/* One of those that her inventory has no room for, or nobody's: her worker knows. */
 		owner = own;
 	} else {
@@ -117,40 +122,6 @@ show_one(struct rpc_domain *dom, void *arg)
 
 /* --- the answer --------------------------------------------------------------------------- */
 
-static const struct rpc_connect_list_all_domains_args list_args = {.need_results = 1};
-
-static void
-listed(struct channel_call *list, const struct rpc_frame *reply, int *fds,
-	const struct rpc_error *error)
-{
-	struct forward *forward = container_of(list, struct forward, list);
-	struct owner *owner = owners_find(forward->owners, forward->route->channel.uid);
-	struct rpc_connect_list_all_domains_ret ret;
-
-	(void)fds;
-	(void)error;
-	if (owner && reply && reply->header.status == RPC_OK &&
-		rpc_decode(list->procedure->ret, reply->payload, reply->size, &forward->call->arena,
-			&ret) == 0)
-		owners_told(forward->owners, owner, ret.domains, ret.n_domains);
-	call_answer(forward->call, forward->handled);
-}
-
-/* Answer the call, after its worker has said what there is now. */
-static void
-finish_after_list(struct forward *forward)
-{
-	struct rpc_error error;
-
-	forward->list = (struct channel_call){.procedure = rpc_procedure_find(RPC_PROGRAM_REMOTE,
-						      RPC_PROC_CONNECT_LIST_ALL_DOMAINS),
-		.args = &list_args,
-		.seconds = LIST_S,
-		.answer = listed};
-	if (channel_call(&forward->route->channel, &forward->list, &error) != RPC_LATER)
-		call_answer(forward->call, forward->handled);
-}
-
 static int
 take_result(struct forward *forward, const struct rpc_frame *reply, int *fds)
 {
@@ -180,22 +151,22 @@ take_result(struct forward *forward, const struct rpc_frame *reply, int *fds)
 	return RPC_DONE;
 }
 
-/* --- no answer ---------------------------------------------------------------------------- */
+/* --- without the worker ------------------------------------------------------------------- */
 
 static void
 was_forced(struct force *force, int err)
 {
 	struct forward *forward = container_of(force, struct forward, force);
-	struct rpc_call *call = forward->call;
-	enum force_act act;
 
-	/* If it could not be, the error that the worker's silence made stands. */
-	if (err == 0 && force_applies(call->procedure, &act))
-		owners_forced(forward->owners, forward->uid, forward->vm_id, act);
-	call_answer(call, err == 0 ? RPC_DONE : RPC_FAILED);
+	/* If it could not be, what the worker's answer, or its silence, has made of the call stands. */
+	if (err == 0) {
+		owners_forced(forward->owners, forward->uid, forward->vm_id, forward->act);
+		forward->handled = RPC_DONE;
+	}
+	call_answer(forward->call, forward->handled);
 }
 
-/* The worker says nothing: what can be done without it is done. False: nothing can. */
+/* What can be done without it is done. False: nothing can. */
 static bool
 force_it(struct forward *forward)
 {
@@ -203,11 +174,64 @@ force_it(struct forward *forward)
 	struct view_host *host = container_of(forward->owners, struct view_host, owners);
 	struct ipc_vm_stop vm = {.uid = forward->uid, .id = forward->vm_id};
 
-	if (!call->client || vm.id == 0 || !force_applies(call->procedure, NULL))
+	if (!call->client || vm.id == 0 || forward->act == 0)
 		return false;
 	vm.conn_id = call->client->conn.id;
-	return force_start(&host->forces, &forward->force, host->uplink, call->procedure, &vm,
+	return force_start(&host->forces, &forward->force, host->uplink, forward->act, &vm,
 		       ++host->last_cookie, was_forced) == 0;
+}
+
+/* --- what there is then ------------------------------------------------------------------- */
+
+static const struct rpc_connect_list_all_domains_args list_args = {.need_results = 1};
+
+/* Whoever ends another's VM does not depend on what her worker answers. */
+static bool
+is_to_be_ended(const struct forward *forward, const struct owner *owner)
+{
+	return forward->act == FORCE_STOP && !owner->own && rows_runs(&owner->rows, forward->vm_id);
+}
+
+static void
+waited(struct owners_wait *wait)
+{
+	struct forward *forward = container_of(wait, struct forward, wait);
+	struct owner *owner = owners_find(forward->owners, forward->uid);
+
+	if (owner && forward->has_listed)
+		owners_told(
+			forward->owners, owner, forward->listed.domains, forward->listed.n_domains);
+	if (!owner || !is_to_be_ended(forward, owner) || !force_it(forward))
+		call_answer(forward->call, forward->handled);
+}
+
+static void
+listed(struct channel_call *list, const struct rpc_frame *reply, int *fds,
+	const struct rpc_error *error)
+{
+	struct forward *forward = container_of(list, struct forward, list);
+
+	(void)fds;
+	(void)error;
+	forward->has_listed = reply && reply->header.status == RPC_OK &&
+			      rpc_decode(list->procedure->ret, reply->payload, reply->size,
+				      &forward->call->arena, &forward->listed) == 0;
+	owners_wait(forward->owners, &forward->wait, waited);
+}
+
+/* Answer the call, after its worker has said what there is now, and the broker what runs. */
+static void
+finish_after_list(struct forward *forward)
+{
+	struct rpc_error error;
+
+	forward->list = (struct channel_call){.procedure = rpc_procedure_find(RPC_PROGRAM_REMOTE,
+						      RPC_PROC_CONNECT_LIST_ALL_DOMAINS),
+		.args = &list_args,
+		.seconds = LIST_S,
+		.answer = listed};
+	if (channel_call(&forward->route->channel, &forward->list, &error) != RPC_LATER)
+		owners_wait(forward->owners, &forward->wait, waited);
 }
 
 static void
@@ -296,15 +320,6 @@ refuse(struct rpc_call *call, const struct owner *owner)
 		policy ? ": " : "", policy ? owner->reason : "");
 }
 
-/* Is the broker alone to do that? What it made stand still its worker takes for running. */
-static bool
-is_thaw(const struct rpc_call *call, const struct named *named)
-{
-	enum force_act act;
-
-	return named->frozen && force_applies(call->procedure, &act) && act == FORCE_THAW;
-}
-
 static int
 send_to(struct rpc_call *call, const void *args, const struct named *named)
 {
@@ -320,7 +335,10 @@ send_to(struct rpc_call *call, const void *args, const struct named *named)
 	forward->route = route;
 	forward->uid = owner->uid;
 	forward->vm_id = named->vm_id;
-	if (is_thaw(call, named)) {
+	forward->handled = RPC_FAILED;
+	(void)force_applies(call->procedure, args, &forward->act);
+	/* What the broker made stand still its worker takes for running. */
+	if (forward->act == FORCE_THAW && named->frozen) {
 		(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 			"operation failed: the virtual machine stands still, and cannot be made to "
 			"go on");
@@ -332,7 +350,7 @@ send_to(struct rpc_call *call, const void *args, const struct named *named)
 		.args = args,
 		.n_fds = call->n_fds,
 		.fds = call->fds,
-		.seconds = force_applies(call->procedure, NULL) ? FORCE_S : 0,
+		.seconds = forward->act != 0 ? FORCE_S : 0,
 		.answer = answered};
 	if (channel_call(&route->channel, &forward->sent, &call->error) == RPC_LATER ||
 		force_it(forward))

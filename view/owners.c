@@ -10,224 +10,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/derived_uuid.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/take.h"
-#include "lib/utf8.h"
 
 enum { RETRY_MS = 50 };
 
-enum { STATE_RUNNING = 1, STATE_PAUSED = 3, STATE_SHUTOFF = 5 }; /* virDomainState */
-enum { RUNNING_UNPAUSED = 5 };                                   /* virDomainRunningReason */
-enum { PAUSED_USER = 1 };                                        /* virDomainPausedReason */
-enum { SHUTOFF_UNKNOWN = 0, SHUTOFF_DESTROYED = 2 };             /* virDomainShutoffReason */
-
 static void quiet_over(struct timer *timer);
-
-/* --- the rows of one owner ---------------------------------------------------------------- */
-
-static void
-shown_uuid(const struct owner *owner, const uint8_t uuid[static UUID_SIZE],
-	uint8_t ret[static UUID_SIZE])
-{
-	if (owner->own)
-		memcpy(ret, uuid, UUID_SIZE);
-	else
-		derived_uuid(owner->uid, uuid, ret);
-}
-
-/* How many VMs a text tells of, and the bytes of their names with what goes before and behind. */
-static bool
-measure(const struct owner *owner, const char *text, size_t size, unsigned *ret_n,
-	size_t *ret_bytes, const char **ret_error)
-{
-	struct inventory_reader reader;
-	struct inventory_vm vm;
-	enum inventory_result r;
-
-	*ret_n = 0;
-	*ret_bytes = 0;
-	inventory_read(&reader, text, size);
-	while ((r = inventory_next(&reader, &vm)) == INVENTORY_VM) {
-		(*ret_n)++;
-		*ret_bytes += strlen(owner->prefix) + strlen(vm.name) + 1;
-	}
-	*ret_error = reader.error;
-	return r == INVENTORY_END;
-}
-
-static void
-drop_rows(struct owner *owner)
-{
-	free(take_ptr(owner->vms));
-	free(take_ptr(owner->names));
-	owner->n_vms = 0;
-	owner->n_untold = 0;
-}
-
-static void
-set_state(struct owner_vm *vm, uint32_t state, uint32_t reason)
-{
-	vm->state = state;
-	vm->reason = reason;
-	if (state == STATE_SHUTOFF)
-		vm->id = -1;
-}
-
-/*
- * The broker's word on what runs goes before the worker's, which may stand still. `running` is n times
- * a struct ipc_running, somewhere in memory. False: there is no such VM any more.
- */
-static bool
-correct(struct owner_vm *vm, const char *running, uint32_t n)
-{
-	if (vm->id < 0)
-		return true;
-	for (uint32_t i = 0; i < n; i++) {
-		struct ipc_running one;
-
-		memcpy(&one, running + i * sizeof(one), sizeof(one));
-		if (one.id != (uint32_t)vm->id)
-			continue;
-		vm->vouched = true;
-		vm->frozen = one.frozen != 0;
-		if (vm->frozen)
-			set_state(vm, STATE_PAUSED, PAUSED_USER);
-		return true;
-	}
-	set_state(vm, STATE_SHUTOFF, SHUTOFF_UNKNOWN);
-	return vm->persistent;
-}
-
-/* Take the rows of a text that measure() has read to its end. */
-static int
-take_rows(struct owner *owner, const char *text, size_t size, unsigned n, size_t bytes,
-	uint32_t n_running)
-{
-	free_auto struct owner_vm *vms = calloc(n + 1, sizeof(*vms));
-	free_auto char *names = malloc(bytes + 1);
-	struct inventory_reader reader;
-	struct inventory_vm told;
-	struct owner_vm *vm = vms;
-	char *name = names;
-
-	if (!vms || !names)
-		return -ENOMEM;
-	inventory_read(&reader, text, size);
-	while (inventory_next(&reader, &told) == INVENTORY_VM) {
-		*vm = (struct owner_vm){.id = told.id > 0 ? (int32_t)told.id : -1,
-			.state = told.state,
-			.reason = told.reason,
-			.persistent = told.persistent,
-			.autostart = told.autostart,
-			.name = name};
-		memcpy(vm->uuid, told.uuid, UUID_SIZE);
-		shown_uuid(owner, told.uuid, vm->shown);
-		if (!correct(vm, text + size, n_running))
-			continue;
-		name += sprintf(name, "%s%s", owner->prefix, told.name) + 1;
-		vm++;
-	}
-	drop_rows(owner);
-	owner->n_vms = (unsigned)(vm - vms);
-	owner->vms = take_ptr(vms);
-	owner->names = take_ptr(names);
-	owner->n_untold = reader.n_left_out;
-	return 0;
-}
-
-bool
-owner_may_name(const char *name)
-{
-	size_t size = strlen(name);
-
-	for (size_t at = 0, n; at < size; at += n) {
-		uint32_t c;
-
-		n = utf8_next(name + at, size - at, &c);
-		if (n == 0 || utf8_is_control(c) || c == '/' || c == ':')
-			return false;
-	}
-	return size > 0 && size <= INVENTORY_NAME_MAX && name[0] != '.';
-}
+static void unsettled_due(struct timer *timer);
 
 bool
 owner_show(const struct owner *owner, struct rpc_domain *dom, struct rpc_arena *arena)
 {
-	size_t size = strlen(owner->prefix) + strlen(dom->name) + 1;
+	const struct rows *rows = &owner->rows;
+	size_t size = strlen(rows->prefix) + strlen(dom->name) + 1;
 	uint8_t uuid[UUID_SIZE];
-	char *name = owner_may_name(dom->name) ? rpc_arena_bytes(arena, size) : NULL;
+	char *name = rows_may_name(dom->name) ? rpc_arena_bytes(arena, size) : NULL;
 
 	if (!name)
 		return false;
-	(void)snprintf(name, size, "%s%s", owner->prefix, dom->name);
+	(void)snprintf(name, size, "%s%s", rows->prefix, dom->name);
 	dom->name = name;
 	memcpy(uuid, dom->uuid, UUID_SIZE);
-	shown_uuid(owner, uuid, dom->uuid);
+	rows_show_uuid(rows, uuid, dom->uuid);
 	return true;
 }
 
-/* --- what a worker says by itself --------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------- */
 
-static int
-by_name(const void *a, const void *b)
+static void
+settle(struct owner *owner)
 {
-	const struct owner_vm *one = a, *other = b;
+	struct loop *loop = owner->owners->loop;
+	uint64_t again_ns = rows_settle(&owner->rows, loop_now(loop));
 
-	return strcmp(one->name, other->name);
+	if (again_ns == UINT64_MAX)
+		timer_stop(&owner->unsettled);
+	else
+		timer_set(loop, &owner->unsettled, again_ns, unsettled_due);
 }
 
-static struct owner_vm
-told_vm(const struct owner *owner, const struct rpc_domain *dom)
+static void
+unsettled_due(struct timer *timer)
 {
-	struct owner_vm vm = {.persistent = true, .state = STATE_SHUTOFF};
-
-	for (unsigned i = 0; i < owner->n_vms; i++)
-		if (memcmp(owner->vms[i].uuid, dom->uuid, UUID_SIZE) == 0) {
-			vm = owner->vms[i];
-			break;
-		}
-	if (dom->id > 0 && vm.state == STATE_SHUTOFF)
-		vm.state = STATE_RUNNING;
-	if (dom->id <= 0)
-		vm.state = STATE_SHUTOFF;
-	/* Of another id her worker has told first, or nothing but that. */
-	vm.vouched = vm.vouched && vm.id == dom->id;
-	vm.id = dom->id > 0 ? dom->id : -1;
-	memcpy(vm.uuid, dom->uuid, UUID_SIZE);
-	shown_uuid(owner, dom->uuid, vm.shown);
-	return vm;
+	settle(container_of(timer, struct owner, unsettled));
 }
 
 void
 owners_told(
 	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n)
 {
-	free_auto struct owner_vm *vms = calloc((size_t)n + 1, sizeof(*vms));
-	free_auto char *names = NULL;
-	size_t bytes = 1;
-	unsigned n_vms = 0;
-	char *name;
-
-	for (uint32_t i = 0; i < n; i++)
-		bytes += strlen(owner->prefix) + strlen(domains[i].name) + 1;
-	name = names = malloc(bytes);
-	if (!vms || !names)
+	if (rows_told(&owner->rows, domains, n) != 0)
 		return;
-	for (uint32_t i = 0; i < n; i++) {
-		if (!owner_may_name(domains[i].name))
-			continue;
-		vms[n_vms] = told_vm(owner, &domains[i]);
-		vms[n_vms++].name = name;
-		name += sprintf(name, "%s%s", owner->prefix, domains[i].name) + 1;
-	}
-	qsort(vms, n_vms, sizeof(*vms), by_name);
-	drop_rows(owner);
-	owner->vms = take_ptr(vms);
-	owner->names = take_ptr(names);
-	owner->n_vms = n_vms;
+	settle(owner);
 	timer_set(owners->loop, &owner->quiet, loop_now(owners->loop) + LOOP_MS(OWNERS_QUIET_MS),
 		quiet_over);
 }
@@ -237,50 +73,74 @@ owners_forced(struct owners *owners, uint32_t uid, uint32_t vm_id, enum force_ac
 {
 	struct owner *owner = owners_find(owners, uid);
 
-	for (unsigned i = 0; owner && i < owner->n_vms; i++) {
-		struct owner_vm *vm = &owner->vms[i];
-
-		if (vm->id <= 0 || (uint32_t)vm->id != vm_id)
-			continue;
-		vm->frozen = act == FORCE_FREEZE;
-		if (act == FORCE_STOP)
-			set_state(vm, STATE_SHUTOFF, SHUTOFF_DESTROYED);
-		else if (act == FORCE_FREEZE)
-			set_state(vm, STATE_PAUSED, PAUSED_USER);
-		else
-			set_state(vm, STATE_RUNNING, RUNNING_UNPAUSED);
-	}
+	if (!owner)
+		return;
+	rows_force(&owner->rows, vm_id, act);
+	settle(owner);
 }
 
 /* --- inventories -------------------------------------------------------------------------- */
 
+/* A memfd's text, and what the broker wrote behind it. Returns whether there is one. */
+static bool
+read_found(const struct owner *owner, int fd, uint32_t n_running, char **ret_text, size_t *ret_size)
+{
+	size_t behind = (size_t)n_running * sizeof(struct ipc_running);
+	int r = memfd_read(fd, INVENTORY_MAX + behind, ret_text, ret_size);
+
+	if (r == 0 && *ret_size >= behind) {
+		*ret_size -= behind;
+		return true;
+	}
+	log_warning("the inventory of %s cannot be read: %s", owner->label,
+		r < 0 ? strerror(-r) : "it is not sealed, or has a wrong size");
+	return false;
+}
+
 /* What cannot be read changes nothing, and is said. */
 static void
-read_rows(struct owner *owner, int fd, uint32_t n_running)
+take_text(struct owner *owner, const char *text, size_t size)
 {
-	free_auto char *text = NULL;
-	const char *error = "there is no memory for it";
-	size_t size, bytes, behind = (size_t)n_running * sizeof(struct ipc_running);
-	unsigned n;
-	int r = memfd_read(fd, INVENTORY_MAX + behind, &text, &size);
+	const char *error = NULL;
 
-	if (r != 0 || size <= behind)
-		error = r < 0 ? strerror(-r) : "it is not sealed, or has a wrong size";
-	else if (measure(owner, text, size - behind, &n, &bytes, &error) &&
-		 take_rows(owner, text, size - behind, n, bytes, n_running) == 0)
-		return;
-	log_warning("the inventory of %s cannot be read: %s", owner->label,
-		error ? error : "there is no memory for it");
+	if (rows_read(&owner->rows, text, size, &error) != 0)
+		log_warning("the inventory of %s cannot be read: %s", owner->label,
+			error ? error : "there is no memory for it");
 }
 
 static void
 quiet_over(struct timer *timer)
 {
 	struct owner *owner = container_of(timer, struct owner, quiet);
+	free_auto char *text = NULL;
+	size_t size;
 
-	if (owner->held_fd >= 0)
-		read_rows(owner, owner->held_fd, owner->n_held);
+	if (owner->held_fd >= 0 && read_found(owner, owner->held_fd, owner->n_held, &text, &size))
+		take_text(owner, text, size);
 	fd_close(&owner->held_fd);
+	settle(owner);
+}
+
+/* What runs is known at once, what else there is waits for its turn. */
+static void
+take_found(struct owner *owner, uint32_t n_running, int *fd)
+{
+	struct loop *loop = owner->owners->loop;
+	free_auto char *text = NULL;
+	size_t size;
+
+	if (!read_found(owner, *fd, n_running, &text, &size))
+		return;
+	if (rows_run(&owner->rows, text + size, n_running, loop_now(loop)) != 0)
+		log_warning("there is no memory for what runs of %s", owner->label);
+	if (timer_is_set(&owner->quiet)) {
+		fd_close(&owner->held_fd);
+		owner->held_fd = take_fd(fd);
+		owner->n_held = n_running;
+	} else {
+		take_text(owner, text, size);
+	}
+	settle(owner);
 }
 
 /* --- owners come and go ------------------------------------------------------------------- */
@@ -299,8 +159,7 @@ name_owner(struct owner *owner, const struct ipc_inventory_found *found)
 	else
 		(void)snprintf(owner->label, sizeof(owner->label), "%" PRIu32, found->uid);
 	if (!found->own)
-		(void)snprintf(owner->prefix, sizeof(owner->prefix), "%.*s:", IPC_NAME_MAX - 1,
-			owner->label);
+		(void)snprintf(owner->rows.prefix, sizeof(owner->rows.prefix), "%s:", owner->label);
 }
 
 static void
@@ -309,7 +168,8 @@ insert(struct owners *owners, struct owner *owner)
 	struct owner *other;
 
 	TAILQ_FOREACH (other, &owners->all, entry)
-		if (owner->own || (!other->own && strcmp(other->prefix, owner->prefix) > 0))
+		if (owner->own ||
+			(!other->own && strcmp(other->rows.prefix, owner->rows.prefix) > 0))
 			break;
 	if (other)
 		TAILQ_INSERT_BEFORE(other, owner, entry);
@@ -322,8 +182,9 @@ drop(struct owners *owners, struct owner *owner)
 {
 	TAILQ_REMOVE(&owners->all, owner, entry);
 	timer_stop(&owner->quiet);
+	timer_stop(&owner->unsettled);
 	fd_close(&owner->held_fd);
-	drop_rows(owner);
+	rows_fini(&owner->rows);
 	free(owner);
 }
 
@@ -342,9 +203,11 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int *f
 				"there is no memory for the owner with uid %" PRIu32, found->uid);
 			return;
 		}
+		owner->owners = owners;
 		owner->held_fd = -1;
 		owner->uid = found->uid;
 		owner->own = found->own;
+		owner->rows = (struct rows){.uid = found->uid, .own = found->own};
 		owner->system = found->system;
 		name_owner(owner, found);
 		insert(owners, owner);
@@ -353,13 +216,8 @@ found_one(struct owners *owners, const struct ipc_inventory_found *found, int *f
 	owner->verbs = found->verbs;
 	memcpy(owner->reason, found->reason, sizeof(owner->reason));
 	owner->worker = found->worker;
-	if (owner->verbs != 0 && timer_is_set(&owner->quiet)) {
-		fd_close(&owner->held_fd);
-		owner->held_fd = take_fd(fd);
-		owner->n_held = found->n_running;
-	} else if (owner->verbs != 0) {
-		read_rows(owner, *fd, found->n_running);
-	}
+	if (owner->verbs != 0)
+		take_found(owner, found->n_running, fd);
 	if (changed)
 		owners->changed(owners, owner);
 	if (owner->verbs == 0)
@@ -492,9 +350,9 @@ owners_find_uuid(const struct owners *owners, const uint8_t shown[static UUID_SI
 	struct owner **ret_owner)
 {
 	TAILQ_FOREACH (*ret_owner, &owners->all, entry)
-		for (unsigned i = 0; i < (*ret_owner)->n_vms; i++)
-			if (memcmp((*ret_owner)->vms[i].shown, shown, UUID_SIZE) == 0)
-				return &(*ret_owner)->vms[i];
+		for (unsigned i = 0; i < (*ret_owner)->rows.n_vms; i++)
+			if (memcmp((*ret_owner)->rows.vms[i].shown, shown, UUID_SIZE) == 0)
+				return &(*ret_owner)->rows.vms[i];
 	return NULL;
 }
 
@@ -502,44 +360,20 @@ struct owner_vm *
 owners_find_name(const struct owners *owners, const char *shown, struct owner **ret_owner)
 {
 	TAILQ_FOREACH (*ret_owner, &owners->all, entry)
-		for (unsigned i = 0; i < (*ret_owner)->n_vms; i++)
-			if (strcmp((*ret_owner)->vms[i].name, shown) == 0)
-				return &(*ret_owner)->vms[i];
-	return NULL;
-}
-
-static struct owner_vm *
-find_id(const struct owner *owner, int32_t id)
-{
-	for (unsigned i = 0; i < owner->n_vms; i++)
-		if (owner->vms[i].id == id)
-			return &owner->vms[i];
+		for (unsigned i = 0; i < (*ret_owner)->rows.n_vms; i++)
+			if (strcmp((*ret_owner)->rows.vms[i].name, shown) == 0)
+				return &(*ret_owner)->rows.vms[i];
 	return NULL;
 }
 
 struct owner_vm *
 owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner)
 {
-	struct owner_vm *found = NULL;
-	struct owner *owner;
-	bool several = false;
-
-	*ret_owner = NULL;
-	TAILQ_FOREACH (owner, &owners->all, entry) {
-		struct owner_vm *vm = find_id(owner, id);
-
-		if (vm && vm->vouched) {
-			*ret_owner = owner;
-			return vm;
-		}
-		/* The principal's own come first. */
-		several = several || (vm && found && !(*ret_owner)->own);
-		if (vm && !found) {
-			found = vm;
-			*ret_owner = owner;
-		}
-	}
-	return several ? NULL : found;
+	TAILQ_FOREACH (*ret_owner, &owners->all, entry)
+		for (unsigned i = 0; i < (*ret_owner)->rows.n_vms; i++)
+			if ((*ret_owner)->rows.vms[i].id == id)
+				return &(*ret_owner)->rows.vms[i];
+	return NULL;
 }
 
 /* --- begin and end ------------------------------------------------------------------------ */

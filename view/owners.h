@@ -2,10 +2,10 @@
 /*
  * owners.h: whose virtual machines this view shows, and which: the owners' inventories.
  *
- * Runs in the view. The broker says who the owners are and what the view's principal may do with
- * theirs; what VMs an owner has is her worker's word, of which no byte is trusted: it makes rows of
- * hers and of nobody else. The principal's own VMs have their plain names and UUIDs, those of others
- * stand behind "OWNER:", under derived UUIDs, always.
+ * Runs in the view. The broker says who the owners are, what the view's principal may do with their VMs
+ * and which of them run; what VMs an owner has is her worker's word, of which no byte is trusted: it
+ * makes rows of hers and of nobody else (rows.h). The principal's own VMs have their plain names and
+ * UUIDs, those of others stand behind "OWNER:", under derived UUIDs, always.
  *
  * Owners are asked for one after the other, each time the broker says that there is something newer.
  */
@@ -19,41 +19,26 @@
 #include "lib/loop.h"
 #include "lib/uplink.h"
 #include "lib/uuid.h"
-#include "protocol/ipc/inventory.h"
 #include "protocol/rpc/arena.h"
 #include "protocol/rpc/types.h"
 #include "view/force.h"
+#include "view/rows.h"
 
 /* How long an inventory may be on its way: what worker and broker each wait for more, and some. */
 enum { OWNERS_QUIET_MS = 600 };
 
-enum { OWNER_PREFIX_SIZE = IPC_NAME_MAX + 1, SHOWN_NAME_MAX = IPC_NAME_MAX + INVENTORY_NAME_MAX };
-
-struct owner_vm {
-	int32_t id; /* -1: it does not run */
-	uint32_t state, reason;
-	bool persistent, autostart;
-	bool vouched; /* the broker says that she has a VM with that id */
-	bool frozen;  /* it stands still by the broker's hand, whatever its worker says */
-	uint8_t uuid[UUID_SIZE];  /* its own */
-	uint8_t shown[UUID_SIZE]; /* under which this view has it */
-	char *name;               /* as shown; of the owner's `names` */
-};
-
 struct owner {
 	TAILQ_ENTRY(owner) entry;
+	struct owners *owners;
 	uint32_t uid;
 	uint32_t verbs; /* protocol/verb.h: of the view's principal over the owner's VMs */
-	char reason[IPC_REASON_MAX];    /* why not all, if that is policy's doing; or empty */
-	bool own;                       /* they are the principal's */
-	bool system;                    /* they are the system account's */
-	bool worker;                    /* her worker ran when the broker last said */
-	uint32_t n_untold;              /* VMs that the inventory has no room for */
-	char prefix[OWNER_PREFIX_SIZE]; /* "alice:"; "" of the principal's own */
-	char label[OWNER_PREFIX_SIZE];  /* for people: "alice", "system", "uid 1000" */
-	unsigned n_vms;
-	struct owner_vm *vms; /* in the order of their names */
-	char *names;
+	char reason[IPC_REASON_MAX]; /* why not all, if that is policy's doing; or empty */
+	bool own;                    /* they are the principal's */
+	bool system;                 /* they are the system account's */
+	bool worker;                 /* her worker ran when the broker last said */
+	char label[IPC_NAME_MAX];    /* for people: "alice", "system", "1000" */
+	struct rows rows;
+	struct timer unsettled;
 	/*
 	 * Her worker has told by itself what there is: an inventory that comes until then may be older,
 	 * and waits.
@@ -111,8 +96,8 @@ void owners_wait(struct owners *owners, struct owners_wait *wait, owners_wait_fn
 void owners_wait_stop(struct owners *owners, struct owners_wait *wait);
 
 /**
- * Her worker says what there is, with name, UUID and id, sooner than its inventory comes. What no VM
- * can be called is left out.
+ * Her worker says what there is, sooner than its inventory comes: after owners_wait(), so that what of it
+ * runs is known.
  */
 void owners_told(
 	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n);
@@ -134,15 +119,8 @@ struct owner_vm *owners_find_uuid(const struct owners *owners,
 	const uint8_t shown[static UUID_SIZE], struct owner **ret_owner);
 struct owner_vm *owners_find_name(
 	const struct owners *owners, const char *shown, struct owner **ret_owner);
-/**
- * An id is whose the broker says; it gives each once. One that it has not spoken of yet, and that the
- * workers of several owners claim, is the principal's own, if she is one of them, or else nobody's: NULL
- * and *ret_owner is one of them. Within an owner the first row counts.
- */
 struct owner_vm *owners_find_id(const struct owners *owners, int32_t id, struct owner **ret_owner);
 
-/** May a worker call a VM so? No part of the name passes for the owner, or does things to a terminal. */
-bool owner_may_name(const char *name);
 /** From a handle as her worker has it to the view's. False: it is none, or there is no memory. */
 bool owner_show(const struct owner *owner, struct rpc_domain *dom, struct rpc_arena *arena);
 

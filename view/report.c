@@ -66,7 +66,7 @@ report_user(const struct report_subject *subject, const struct ipc_status_user_t
 	values[TALK_USER_OVERHEAD] = talk_number(told->overhead_kib);
 	if (owner)
 		values[TALK_USER_REPORTED_VMS] =
-			talk_number((uint64_t)owner->n_vms + owner->n_untold);
+			talk_number((uint64_t)rows_n_told(&owner->rows) + owner->rows.n_left_out);
 }
 
 void
@@ -131,7 +131,8 @@ report_vm(const struct report_subject *subject, const struct owner *owner,
 		values[TALK_VM_OVERHEAD] = talk_number(lease->grant.overhead_kib);
 	}
 	if (listed) {
-		values[TALK_VM_REPORTED_NAME] = talk_text(listed->name + strlen(owner->prefix));
-		values[TALK_VM_REPORTED_STATE] = WORD(states, listed->state);
+		values[TALK_VM_REPORTED_NAME] =
+			talk_text(listed->name + strlen(owner->rows.prefix));
+		values[TALK_VM_REPORTED_STATE] = WORD(states, listed->told.state);
 	}
 }

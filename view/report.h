@@ -15,7 +15,7 @@
 struct report_subject {
 	uint32_t uid;
 	bool own;
-	char name[OWNER_PREFIX_SIZE];
+	char name[ROWS_PREFIX_SIZE];
 };
 
 /* The longest life of a row's texts that are made for it. */

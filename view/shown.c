@@ -30,8 +30,8 @@ shown_next(struct shown_vms *shown)
 	for (; shown->owner; shown->owner = TAILQ_NEXT(shown->owner, entry), shown->next = 0) {
 		if (!viewer_shows(shown->viewer, shown->owner))
 			continue;
-		while (shown->next < shown->owner->n_vms) {
-			const struct owner_vm *vm = &shown->owner->vms[shown->next++];
+		while (shown->next < shown->owner->rows.n_vms) {
+			const struct owner_vm *vm = &shown->owner->rows.vms[shown->next++];
 
 			if (shown_passes(vm, shown->flags))
 				return vm;

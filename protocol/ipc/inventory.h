@@ -15,8 +15,8 @@
  *   name    1 to 200 bytes of UTF-8 without control characters, '/' or ':', no '.' in front
  *
  * The lines are in the order of their names (strcmp()), each name once. The last line is "+N": so many VMs more
- * were left out for want of room, 0 as a rule. What the text does not say: that an id or a UUID is
- * there once, or is the user's at all. Who looks one up asks the user's worker about it.
+ * were left out for want of room, 0 as a rule. Nothing says that an id or a UUID is there once, or is
+ * the user's at all: which ids are, the broker knows (IPC_INVENTORY_FOUND).
  */
 #ifndef PROTOCOL_IPC_INVENTORY_H
 #define PROTOCOL_IPC_INVENTORY_H

@@ -583,6 +583,7 @@ struct ipc_inventory_next {
 struct ipc_running {
 	uint32_t id;
 	uint32_t frozen; /* 1: it stands still, by VM_FREEZE */
+	uint8_t uuid[IPC_UUID_SIZE];
 };
 
 struct ipc_inventory_found {

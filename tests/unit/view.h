@@ -47,11 +47,22 @@ enum worker_mode {
 };
 
 /* An owner as the broker knows her. */
+#define UUID_A "11111111-2222-4333-8444-555555555555"
+#define UUID_B "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+#define UUID_C "99999999-2222-4333-8444-555555555555"
+__attribute__((unused)) static const uint8_t uuid_a[UUID_SIZE] = {0x11, 0x11, 0x11, 0x11, 0x22,
+	0x22, 0x43, 0x33, 0x84, 0x44, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55};
+__attribute__((unused)) static const uint8_t uuid_b[UUID_SIZE] = {0xaa, 0xaa, 0xaa, 0xaa, 0xbb,
+	0xbb, 0x4c, 0xcc, 0x8d, 0xdd, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
+__attribute__((unused)) static const uint8_t uuid_d[UUID_SIZE] = {0xdd, 0xdd, 0xdd, 0xdd, 0x22,
+	0x22, 0x43, 0x33, 0x84, 0x44, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55};
+
 struct told {
 	uint64_t generation; /* 0: there is none */
 	struct ipc_inventory_found found;
 	char text[1024];        /* of the inventory */
 	uint32_t ended, frozen; /* ids that are there, and do not run, or stand still */
+	uint32_t untold;        /* the id of one that runs, with uuid_d, and is not there */
 	enum worker_mode mode;
 };
 
@@ -84,6 +95,7 @@ static struct rig {
 	struct rpc_domain called_dom;
 	char called_name[256];
 	uint8_t opened_flags;
+	uint32_t stopped_id; /* the broker was asked to end that one */
 	/* Plays the worker; returns false: as usual. */
 	bool (*answer)(struct played *worker, const struct rpc_frame *call, const void *args);
 } rig;
@@ -310,7 +322,14 @@ broker_send(enum ipc_type type, uint32_t serial, int err, const void *body, size
 		0);
 }
 
-/* The inventory, and what of it runs by the broker's count. */
+static inline void
+add_running(struct told *next, int fd, const struct ipc_running *running)
+{
+	ASSERT(fd_write_all(fd, running, sizeof(*running)) == 0);
+	next->found.n_running++;
+}
+
+/* The inventory, and what runs by the broker's count. */
 static inline int
 broker_inventory(struct told *next)
 {
@@ -324,10 +343,15 @@ broker_inventory(struct told *next)
 	while (inventory_next(&reader, &vm) == INVENTORY_VM) {
 		struct ipc_running running = {.id = vm.id, .frozen = vm.id == next->frozen};
 
-		if (vm.id == 0 || vm.id == next->ended)
-			continue;
-		ASSERT(fd_write_all(fd, &running, sizeof(running)) == 0);
-		next->found.n_running++;
+		memcpy(running.uuid, vm.uuid, UUID_SIZE);
+		if (vm.id != 0 && vm.id != next->ended)
+			add_running(next, fd, &running);
+	}
+	if (next->untold != 0) {
+		struct ipc_running running = {.id = next->untold};
+
+		memcpy(running.uuid, uuid_d, UUID_SIZE);
+		add_running(next, fd, &running);
 	}
 	ASSERT(memfd_seal(fd) == 0);
 	return fd;
@@ -379,6 +403,23 @@ broker_channel(uint32_t serial, const struct ipc_channel *asked)
 	fd_close(&fds[0]);
 }
 
+/* It ends what runs. */
+static inline void
+broker_stop(uint32_t serial, const struct ipc_vm_stop *asked)
+{
+	rig.stopped_id = asked->id;
+	for (unsigned i = 0; i < OWNERS; i++) {
+		if (rig.told[i].found.uid != asked->uid)
+			continue;
+		rig.told[i].generation = ++rig.generation;
+		rig.told[i].ended = asked->id;
+		if (rig.told[i].untold == asked->id)
+			rig.told[i].untold = 0;
+	}
+	broker_send(IPC_VM_STOPPED, serial, 0, NULL, 0, -1);
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+}
+
 static inline void
 play_broker(void)
 {
@@ -395,6 +436,8 @@ play_broker(void)
 		else if (header.type == IPC_CHANNEL)
 			broker_channel(
 				header.serial, (const struct ipc_channel *)(const void *)body);
+		else if (header.type == IPC_VM_STOP)
+			broker_stop(header.serial, (const struct ipc_vm_stop *)(const void *)body);
 		packet_fini(&packet);
 	}
 }
@@ -455,12 +498,20 @@ rig_channel(struct uplink *uplink, uint64_t cookie, int err, int fd)
 	view_host_channel(&rig.host, cookie, err, fd);
 }
 
+static inline void
+rig_vm_done(struct uplink *uplink, uint64_t cookie, int err)
+{
+	(void)uplink;
+	force_done(&rig.host.forces, cookie, err);
+}
+
 static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.forget = rig_forget,
 	.stop = rig_stop_told,
 	.inventory_changed = rig_changed,
 	.inventory_found = rig_found,
-	.channel = rig_channel};
+	.channel = rig_channel,
+	.vm_done = rig_vm_done};
 
 static inline void
 rig_occupied(struct server *server, bool occupied)
@@ -482,14 +533,6 @@ tell(unsigned i, uint32_t uid, const char *name, uint32_t verbs, const char *tex
 	(void)snprintf(told->text, sizeof(told->text), "%s", text);
 	return told;
 }
-
-#define UUID_A "11111111-2222-4333-8444-555555555555"
-#define UUID_B "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
-#define UUID_C "99999999-2222-4333-8444-555555555555"
-__attribute__((unused)) static const uint8_t uuid_a[UUID_SIZE] = {0x11, 0x11, 0x11, 0x11, 0x22,
-	0x22, 0x43, 0x33, 0x84, 0x44, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55};
-__attribute__((unused)) static const uint8_t uuid_b[UUID_SIZE] = {0xaa, 0xaa, 0xaa, 0xaa, 0xbb,
-	0xbb, 0x4c, 0xcc, 0x8d, 0xdd, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
 
 /*
  * alice looks: at her own machines, at bob's, all of whose verbs she has, and at those of the

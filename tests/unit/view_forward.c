@@ -195,7 +195,8 @@ makes(struct played *worker, const struct rpc_frame *call_, const void *args)
 	(void)worker;
 	(void)args;
 	if (call_->header.procedure == RPC_PROC_DOMAIN_CREATE_WITH_FLAGS)
-		tell(1, 1001, "bob", VERBS_ALL, "99\t1\t1\t-\t" UUID_A "\tbox\n+0\n");
+		tell(1, 1001, "bob", VERBS_ALL,
+			"99\t1\t1\t-\t" UUID_A "\tbox\n0\t5\t1\tp\t" UUID_C "\tnew\n+0\n");
 	return false;
 }
 
@@ -214,17 +215,16 @@ test_made(void)
 	dom = find(sock, "bob:box");
 	CHECK(dom.id == 99);
 	/* An inventory from before, which is still on its way, does not make it undone. */
-	tell(1, 1001, "bob", VERBS_ALL, "8\t3\t1\t-\t" UUID_A "\tbox\n+0\n");
+	tell(1, 1001, "bob", VERBS_ALL, "99\t1\t1\t-\t" UUID_A "\tbox\n+0\n");
 	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
 	for (unsigned i = 0; i < 20; i++)
 		rig_turn(1);
+	CHECK(look_up(sock, "bob:new", &dom) == 0);
+	for (unsigned i = 0; i < TURNS && look_up(sock, "bob:new", &dom) == 0; i++)
+		rig_turn(10);
+	CHECK(look_up(sock, "bob:new", &dom) == VIR_ERR_NO_DOMAIN);
 	dom = find(sock, "bob:box");
 	CHECK(dom.id == 99);
-	for (unsigned i = 0; i < TURNS && dom.id == 99; i++) {
-		rig_turn(10);
-		dom = find(sock, "bob:box");
-	}
-	CHECK(dom.id == 8);
 	fd_close(&sock);
 	rig_stop();
 }
@@ -313,6 +313,59 @@ test_errors(void)
 }
 
 /* --- workers that lie --------------------------------------------------------------------- */
+
+static int
+destroy(int sock, const struct rpc_domain *dom)
+{
+	struct rpc_domain_destroy_args args = {.dom = *dom};
+
+	return call(sock, RPC_PROC_DOMAIN_DESTROY, &args, NULL);
+}
+
+static int
+destroy_flags(int sock, const struct rpc_domain *dom, uint32_t flags)
+{
+	struct rpc_domain_destroy_flags_args args = {.dom = *dom, .flags = flags};
+
+	return call(sock, RPC_PROC_DOMAIN_DESTROY_FLAGS, &args, NULL);
+}
+
+/* bob's worker says that it has ended one, or that it cannot, and it runs on. */
+static void
+test_ends(void)
+{
+	static const enum worker_mode modes[] = {WORKER_ANSWERS, WORKER_REFUSES};
+	struct rpc_domain dom;
+	int sock;
+
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		rig_start();
+		rig.told[1].mode = modes[i];
+		sock = rig_open();
+		dom = find(sock, "bob:box");
+		CHECK(destroy(sock, &dom) == 0 && rig.stopped_id == 8);
+		CHECK(look_up(sock, "bob:box", &dom) == VIR_ERR_NO_DOMAIN);
+		fd_close(&sock);
+		rig_stop();
+	}
+	/* How it is ended is the worker's to say yes or no to. */
+	rig_start();
+	rig.told[1].mode = WORKER_REFUSES;
+	sock = rig_open();
+	dom = find(sock, "bob:box");
+	CHECK(destroy_flags(sock, &dom, 1) == VIR_ERR_OPERATION_INVALID && rig.stopped_id == 0);
+	CHECK(destroy_flags(sock, &dom, 0) == 0 && rig.stopped_id == 8);
+	/* Of what does not run, and of one's own, her worker's word is taken. */
+	rig.stopped_id = 0;
+	rig.told[0].mode = WORKER_REFUSES;
+	dom = find(sock, "bob:db");
+	CHECK(destroy(sock, &dom) == VIR_ERR_OPERATION_INVALID);
+	dom = find(sock, "web");
+	CHECK(destroy(sock, &dom) == VIR_ERR_OPERATION_INVALID);
+	CHECK(rig.stopped_id == 0);
+	fd_close(&sock);
+	rig_stop();
+}
 
 static unsigned lie;
 
@@ -453,6 +506,7 @@ main(void)
 	TEST("a worker that hangs costs calls to it, and is named", test_hung);
 	TEST("a worker that only lives is waited for, until the client leaves", test_silent);
 	TEST("errors pass, and what is wrong with the way has words", test_errors);
+	TEST("another's machine that is to be ended ends, whatever her worker answers", test_ends);
 	TEST("no lie of a worker's is believed, and each costs that call alone", test_lies);
 	TEST("a reply in pieces, ended at any byte, is no reply", test_pieces);
 	return TEST_END();

@@ -61,12 +61,6 @@ rpc_domain_lookup_by_id(struct rpc_call *call, const struct rpc_domain_lookup_by
 		return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
 			"id in virDomainLookupByID must be zero or greater");
 	vm = owners_find_id(&viewer->host->owners, args->id, &owner);
-	/* Ids are the broker's to give, once each, and it has said of neither yet that it is. */
-	if (!vm && owner && !viewer->session)
-		return rpc_error_set(&call->error, VIR_ERR_NO_DOMAIN, VIR_FROM_QEMU,
-			"Domain not found: several users claim the id %" PRId32
-			" for a machine of theirs: name it by name or UUID",
-			args->id);
 	if (!is_shown(call, vm, owner))
 		return rpc_error_set(&call->error, VIR_ERR_NO_DOMAIN, VIR_FROM_QEMU,
 			"Domain not found: no domain with matching id %" PRId32, args->id);

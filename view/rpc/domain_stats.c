@@ -149,9 +149,9 @@ tell_states(struct part *part, const struct owner *owner)
 	struct rpc_arena *arena = &part->all->call->arena;
 	const struct rpc_connect_get_all_domain_stats_args *args = &part->args;
 
-	part->records = rpc_arena_array(arena, owner->n_vms, sizeof(*part->records));
-	for (unsigned i = 0; part->records && i < owner->n_vms; i++) {
-		const struct owner_vm *vm = &owner->vms[i];
+	part->records = rpc_arena_array(arena, owner->rows.n_vms, sizeof(*part->records));
+	for (unsigned i = 0; part->records && i < owner->rows.n_vms; i++) {
+		const struct owner_vm *vm = &owner->rows.vms[i];
 		struct rpc_domain_stats_record *record = &part->records[part->n_records];
 		bool named = args->n_doms == 0;
 
@@ -184,8 +184,8 @@ tell_states(struct part *part, const struct owner *owner)
 static bool
 runs_any(const struct owner *owner)
 {
-	for (unsigned i = 0; i < owner->n_vms; i++)
-		if (owner->vms[i].id > 0)
+	for (unsigned i = 0; i < owner->rows.n_vms; i++)
+		if (owner->rows.vms[i].id > 0)
 			return true;
 	return false;
 }
