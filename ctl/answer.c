@@ -226,7 +226,7 @@ answer_json(const struct answer *answer, enum talk_row_kind kind)
 		row = next) {
 		if (row)
 			(void)putchar(',');
-		json_row(next);
+		json_put_row(next);
 	}
 	(void)putchar(']');
 }

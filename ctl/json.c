@@ -11,7 +11,7 @@
 #include "lib/utf8.h"
 
 void
-json_string(const char *text)
+json_put_string(const char *text)
 {
 	size_t size = strlen(text);
 
@@ -32,7 +32,7 @@ json_string(const char *text)
 }
 
 void
-json_row(const struct talk_row *row)
+json_put_row(const struct talk_row *row)
 {
 	const struct talk_kind *kind = &talk_kinds[row->kind];
 
@@ -43,7 +43,7 @@ json_row(const struct talk_row *row)
 		if (!value->known)
 			(void)fputs("null", stdout);
 		else if (kind->columns[i].type == TALK_TEXT)
-			json_string(value->text);
+			json_put_string(value->text);
 		else if (kind->columns[i].type == TALK_FLAG)
 			(void)fputs(value->number ? "true" : "false", stdout);
 		else

@@ -10,8 +10,8 @@
 #include "protocol/ctl/talk.h"
 
 /** A string, quoted and escaped; bytes that are no UTF-8 are U+FFFD. */
-void json_string(const char *text);
+void json_put_string(const char *text);
 /** An object with a member for each column: null where it is not known. */
-void json_row(const struct talk_row *row);
+void json_put_row(const struct talk_row *row);
 
 #endif

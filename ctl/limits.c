@@ -90,7 +90,7 @@ limits_show(int argc, char **argv)
 	if (!json)
 		return print_limits(&answer, terminal_colours()) ? CTL_OK : CTL_FAILED;
 	(void)fputs("{\"host\":", stdout);
-	json_row(&answer.rows[0]);
+	json_put_row(&answer.rows[0]);
 	(void)fputs(",\"limits\":", stdout);
 	answer_json(&answer, TALK_LIMIT);
 	(void)puts("}");

@@ -200,7 +200,7 @@ static void
 print_json(const struct answer *answer, bool vms)
 {
 	(void)fputs("{\"host\":", stdout);
-	json_row(&answer->rows[0]);
+	json_put_row(&answer->rows[0]);
 	(void)fputs(",\"users\":", stdout);
 	answer_json(answer, TALK_USER);
 	if (vms) {

@@ -52,9 +52,9 @@ find(struct verify *verify, uint64_t line, const char *fmt, ...)
 	va_end(ap);
 	if (verify->json) {
 		(void)fputs(verify->n_findings > 1 ? ",{\"file\":" : "{\"file\":", stdout);
-		json_string(verify->path);
+		json_put_string(verify->path);
 		(void)printf(",\"line\":%" PRIu64 ",\"what\":", line);
-		json_string(text);
+		json_put_string(text);
 		(void)putchar('}');
 	} else {
 		(void)printf("%s:%" PRIu64 ": %s\n", verify->path, line, text);
