@@ -382,14 +382,17 @@ class Walk:
                     os.kill(worker.pid, signal.SIGCONT)
                 except ProcessLookupError:
                     pass
+        if what == "destroy" and not refused:
+            # It has been killed; a process takes a moment to go.
+            ended = {key for key, machine in before.machines.items() if (machine.owner, machine.name) == (owner, name)}
+            eventually(lambda: ended & Estate().machines.keys(), "what was forced to end")
         after = self.look()
         may = "power" in self.rules.verbs(actor, owner)
         tap.true(may or refused, f"{actor} may not {what} {owner}'s")
         wanted = before.definitions(owner).get(name)
         if may and what == "destroy" and wanted and before.runs(owner, wanted.uuid):
             tap.equal(refused, None, "how it was refused")
-            # It has been killed; a process takes a moment to go.
-            eventually(lambda: Estate().runs(owner, wanted.uuid) and "it runs", "what was forced to end")
+            tap.true(not after.runs(owner, wanted.uuid), "it is ended")
             self.count("forced")
         if not may:
             self.check_same(before, after, owner)
