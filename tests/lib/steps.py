@@ -34,9 +34,9 @@ KILLS = ("worker-alice", "worker-bob", "worker-qemud-vm", "broker", "starter", "
 
 def rules(chance):
     lines = list(BASE)
-    lines += [line for line in RIGHTS if chance.random() < 0.12]
+    lines += [line for line in RIGHTS if chance.random() < 0.07]
     lines += [f"limit {whom} {key} {chance.choice(values.split())}" for whom, key, values in LIMITS
-              if chance.random() < 0.2]
+              if chance.random() < 0.13]
     lines += chance.choice(NETWORKS)
     lines += [chance.choice(WRONG)] if chance.random() < 0.1 else []
     chance.shuffle(lines)
@@ -45,7 +45,7 @@ def rules(chance):
 
 def content(chance, owner, *, simple=False):
     """Words of a definition behind its name: number, MiB, processors, devices."""
-    memory = chance.choice((32, 32, 48, 64, 64, 128, 4096))
+    memory = chance.choice((32, 32, 32, 32, 48, 48, 64, 64, 128, 4096))
     words = [str(memory), str(chance.choice((1, 1, 1, 2, 3)))]
     if chance.random() < 0.2:
         words.append("lan")
