@@ -317,7 +317,7 @@ ledger_leaf_read(uint32_t uid, const char *name, struct ipc_leaf *ret_vm)
 	const char *rest = NULL;
 	uint32_t n;
 
-	if (strcmp(name, "worker") == 0 || strcmp(name, "view") == 0)
+	if (strcmp(name, "worker") == 0 || strcmp(name, "view") == 0 || strcmp(name, "audit") == 0)
 		return LEDGER_PROGRAM;
 	if (strncmp(name, "tool-", 5) == 0)
 		rest = read_number(name + 5, &n);

@@ -172,16 +172,19 @@ for name, process in PROCESSES.items():
 # --- the broker's and the starter's descriptors ---------------------------------------------------
 
 CHILDREN = 4  # alice's and bob's worker, the refuser, qemud-audit
+LEDGER = [folder for folder in [os.environ["TEST_CGROUP"]] if folder != "none"]
 FILES = {
-    # lock and folders of its own, a spare for when there is no other, two listeners, a link each
+    # lock and folders of its own, a spare for when there is no other, three listeners, a link each
     "qemud": sorted([DEV_NULL, DEV_NULL, PIPE, "/run/qemud", "/run/qemud/autostarted", "/run/qemud/lock",
                      "/var/lib/qemud/inventory", "/var/lib/qemud/users",
                      INVENTORY, INVENTORY,  # where the two workers write theirs
-                     EPOLL, SIGNALS, EVENT, EVENT] + [SOCKET] * (2 + 1 + CHILDREN) + [PIDFD] * CHILDREN),
+                     EPOLL, SIGNALS, EVENT, EVENT, EVENT]
+                    + LEDGER  # which controllers there are
+                    + [SOCKET] * (3 + 1 + CHILDREN) + [PIDFD] * CHILDREN),
     # what it may execute, where it may make folders, one link; a child's log and end each
     "qemud-launch": sorted([DEV_NULL, DEV_NULL, DEV_NULL, PIPE, SOCKET, EPOLL, "/run/qemud/users",
                             *(f"/srv/qemud/libexec/qemud-{name}" for name in STARTED)]
-                           + [folder for folder in [os.environ["TEST_CGROUP"]] if folder != "none"]
+                           + LEDGER
                            + [PIDFD]  # its own, for those that end with it
                            + [PIPE, PIDFD] * CHILDREN),
 }

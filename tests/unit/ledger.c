@@ -70,6 +70,7 @@ leaves_are_read_to_the_letter(void)
 	} cases[] = {
 		{"worker", LEDGER_PROGRAM, 0},
 		{"view", LEDGER_PROGRAM, 0},
+		{"audit", LEDGER_PROGRAM, 0},
 		{"tool-1", LEDGER_PROGRAM, 0},
 		{"tool-4294967295", LEDGER_PROGRAM, 0},
 		{"vm-1-" UUID, LEDGER_VM, 1},
