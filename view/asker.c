@@ -146,7 +146,7 @@ find_subjects(struct asker *asker)
 	TAILQ_FOREACH (owner, &owners->all, entry) {
 		struct report_subject subject = {.uid = owner->uid, .own = owner->own};
 
-		memcpy(subject.name, owner->label, sizeof subject.name);
+		memcpy(subject.name, owner->label, sizeof owner->label);
 		add_subject(asker, &subject);
 	}
 	return true;

@@ -15,7 +15,7 @@
 struct report_subject {
 	uint32_t uid;
 	bool own;
-	char name[ROWS_PREFIX_SIZE];
+	char name[IPC_NAME_MAX];
 };
 
 /* The longest life of a row's texts that are made for it. */
