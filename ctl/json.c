@@ -22,7 +22,7 @@ json_put_string(const char *text)
 
 		if (n == 0)
 			(void)fputs("\\ufffd", stdout);
-		else if (c < 0x20 || c == '"' || c == '\\')
+		else if (utf8_is_control(c) || c == '"' || c == '\\')
 			(void)printf("\\u%04" PRIx32, c);
 		else
 			(void)fwrite(text + at, 1, n, stdout);

@@ -59,8 +59,9 @@ take_member(struct shown *shown, const struct audit_members *members)
 		char *text;
 	} places[] = {{"time", shown->time}, {"label", shown->label}, {"uid", shown->uid},
 		{"kind", shown->kind}, {"verb", shown->verb}, {"verdict", shown->verdict}};
-	char value[TEXT_MAX];
+	char key[TEXT_MAX], value[TEXT_MAX];
 
+	(void)log_escape(key, sizeof key, members->key, strlen(members->key));
 	(void)log_escape(value, sizeof value, members->value, strlen(members->value));
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
 		if (strcmp(members->key, places[i].key) == 0) {
@@ -70,7 +71,7 @@ take_member(struct shown *shown, const struct audit_members *members)
 	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
 		if (strcmp(members->key, hidden[i]) == 0)
 			return;
-	add_rest(shown, members->key, value);
+	add_rest(shown, key, value);
 }
 
 static void

@@ -57,7 +57,10 @@ find(struct verify *verify, uint64_t line, const char *fmt, ...)
 		json_put_string(text);
 		(void)putchar('}');
 	} else {
-		(void)printf("%s:%" PRIu64 ": %s\n", verify->path, line, text);
+		char path[TEXT_MAX];
+
+		(void)log_escape(path, sizeof path, verify->path, strlen(verify->path));
+		(void)printf("%s:%" PRIu64 ": %s\n", path, line, text);
 	}
 }
 
