@@ -131,6 +131,13 @@ send_call(struct channel *channel, struct channel_call *call)
 	call->sent = true;
 }
 
+/* Do the descriptors that go with a call find a place behind those that are on their way? */
+static bool
+fds_fit(const struct channel *channel, const struct channel_call *call)
+{
+	return call->n_fds <= DEPARTING_MAX - channel->wire.departing.n;
+}
+
 static void
 send_calls(struct channel *channel)
 {
@@ -138,7 +145,7 @@ send_calls(struct channel *channel)
 
 	for (call = TAILQ_FIRST(&channel->calls); call; call = next) {
 		next = TAILQ_NEXT(call, entry);
-		if (!call->sent && channel_has_room(channel))
+		if (!call->sent && channel_has_room(channel) && fds_fit(channel, call))
 			send_call(channel, call);
 	}
 }
@@ -166,6 +173,10 @@ channel_call(struct channel *channel, struct channel_call *call, struct rpc_erro
 			"operation failed: %u calls of this connection wait for the worker of %s, "
 			"which is as many as may: try again when some have been answered",
 			channel->n_calls, channel->label);
+	if (call->n_fds > DEPARTING_MAX)
+		return rpc_error_set(error, VIR_ERR_RPC, VIR_FROM_RPC,
+			"Unable to encode %u descriptors: at most %d go with a call through a view",
+			call->n_fds, DEPARTING_MAX);
 	channel_open(channel);
 	if (channel->state == CHANNEL_FAILED) {
 		*error = channel->error;

@@ -298,7 +298,13 @@ owners_found(struct owners *owners, int err, const struct ipc_inventory_found *f
 		ask(owners);
 		return;
 	}
-	if (err != -ENOENT)
+	/* What the host has no room for now it may have soon. */
+	if (err != -ENOENT && err != -EPIPE) {
+		timer_set(owners->loop, &owners->retry, loop_now(owners->loop) + LOOP_MS(RETRY_MS),
+			retry_due);
+		return;
+	}
+	if (err == -EPIPE)
 		owners->over = true;
 	owners->asking = false;
 	if (!owners->known) {

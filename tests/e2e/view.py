@@ -6,6 +6,7 @@ import contextlib
 import glob
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -139,6 +140,20 @@ def _():
     said = host.virsh_fails("root", "autostart", "bob:box", uri=SYSTEM_RO, options=("-r",))
     tap.true("read only access prevents virDomainSetAutostart" in said, said)
     tap.equal(vm.qemus("bob"), [], "QEMUs")
+
+
+@tap.test("more descriptors than go with a call through a view cost that call alone")
+def _():
+    create_with_files, call_with_fds = 310, 4
+    with rpc.Client(rpc.SOCKET) as client:
+        client.open("qemu:///system")
+        handle = client.call(rpc.DOMAIN_LOOKUP_BY_NAME, rpc.string("bob:box")).payload
+        for n in (1, 12, 1):
+            client.send(create_with_files, rpc.u32(n) + handle + rpc.u32(0), kind=call_with_fds)
+            for _ in range(n):
+                socket.send_fds(client.socket, [b"\0"], [client.socket.fileno()])
+            tap.true(client.receive().error, f"{n} of them")
+        tap.true(not client.call(rpc.CONNECT_GET_TYPE).error, "the same connection is served")
 
 
 @tap.test("a worker that is stopped costs calls about its user's machines, and is named")
