@@ -92,7 +92,6 @@ forget(struct view *view)
 
 	view->waits = false;
 	view->cursor = NULL;
-	view->last = (struct view_told){.generation = 0};
 	force_forsake(&view->force);
 	memset(view->told, 0, views->n_owners * sizeof *view->told);
 }
@@ -111,26 +110,13 @@ is_told(const struct view *view, uint32_t index)
 	return view->told[index] & TOLD_SHOWN;
 }
 
-/* What it was told before counts until it has heard this: its asks may have crossed it. */
 static void
 set_told(struct view *view, const struct owner *owner, uint32_t verbs)
 {
-	uint32_t index = inventories_index(&view->child.broker->inventories, owner);
+	uint8_t *told = &view->told[inventories_index(&view->child.broker->inventories, owner)];
 
-	view->told[index] &= (uint8_t)~TOLD_SHOWN;
-	view->told[index] |= (uint8_t)(verbs | (verbs != VERBS_NONE ? TOLD_SHOWN : 0));
-	view->last = (struct view_told){
-		.generation = owner->generation, .index = index, .verbs = (uint8_t)verbs};
-}
-
-/* It asks for what comes after that generation: it has heard what was told of it. */
-static void
-set_heard(struct view *view, uint64_t generation)
-{
-	uint8_t *told = &view->told[view->last.index];
-
-	if (generation != 0 && view->last.generation == generation)
-		*told = (uint8_t)(*told & (view->last.verbs | TOLD_SHOWN));
+	*told &= (uint8_t)~TOLD_SHOWN;
+	*told |= (uint8_t)(verbs | (verbs != VERBS_NONE ? TOLD_SHOWN : 0));
 }
 
 uint32_t
@@ -212,10 +198,8 @@ views_tell_next(struct view *view, const struct ipc_message *message)
 	const struct ipc_inventory_next *ask = message->body;
 	struct ipc_inventory_found found;
 	fd_auto int fd = -1;
-	int r;
+	int r = find_next(view, ask->after, &found, &fd);
 
-	set_heard(view, ask->after);
-	r = find_next(view, ask->after, &found, &fd);
 	view->waits = true;
 	wishes_answer_next(&view->child, message->serial, r, &found, fd);
 }
@@ -290,9 +274,9 @@ open_channel(struct view *view, struct conn *conn, const struct owner *owner, ui
 		route_channel(broker, channel);
 }
 
-/* What it may think to have over that owner; who is none is nobody's. */
+/* What it was ever told to have over that owner; who is none is nobody's. */
 static uint32_t
-may_think(const struct view *view, const struct owner *owner)
+was_told(const struct view *view, const struct owner *owner)
 {
 	return owner ? view->told[inventories_index(&view->child.broker->inventories, owner)] &
 			       VERBS_ALL
@@ -302,7 +286,7 @@ may_think(const struct view *view, const struct owner *owner)
 bool
 views_was_told(const struct view *view, uint32_t owner_uid)
 {
-	return may_think(view, inventories_find(&view->child.broker->inventories, owner_uid)) !=
+	return was_told(view, inventories_find(&view->child.broker->inventories, owner_uid)) !=
 	       VERBS_NONE;
 }
 

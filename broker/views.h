@@ -26,13 +26,6 @@ enum {
 	VIEWS_LINGER_S = 10 /* so long after its idle_seconds it may be there without clients */
 };
 
-/* What a view was told last. */
-struct view_told {
-	uint64_t generation; /* 0: nothing */
-	uint32_t index;      /* of the owner */
-	uint8_t verbs;
-};
-
 struct view {
 	struct child child;
 	bool used;
@@ -40,9 +33,8 @@ struct view {
 	enum ipc_socket socket;
 	bool waits;           /* it asked, and is to be told when there is something newer */
 	struct owner *cursor; /* what it was told last; NULL: nothing */
-	/* Of each owner: whether it is shown, and all verbs that it may think to have over it. */
+	/* Of each owner: whether it is shown, and all verbs over it that it was ever told to have. */
 	uint8_t *told;
-	struct view_told last;
 	struct force force;
 };
 
@@ -64,7 +56,7 @@ struct view *views_next(const struct views *views, const struct view *after);
  * be, of which the last for qemudctl is kept for root.
  */
 struct view *views_get(struct views *views, uint32_t uid, enum ipc_socket socket);
-/** May it think that its principal has anything over that owner? See views_may_ask(). */
+/** Was it ever told that its principal has anything over that owner? See views_may_ask(). */
 bool views_was_told(const struct view *view, uint32_t owner_uid);
 /** Its process has ended. */
 void views_child_ended(struct view *view);
@@ -79,10 +71,10 @@ void views_open_channel(struct view *view, const struct ipc_message *message);
 uint32_t views_over(
 	const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX]);
 /**
- * May the view ask that at all? For a connection that it has, about an owner over whom it may think
- * that it has one of these verbs. Else it is ended: no race leads there, as a connection is its own
- * until it says that it is gone, and what it was told counts until it asks for what comes after. What
- * was lost meanwhile is the caller's to refuse (-EACCES).
+ * May the view ask that at all? For a connection that it has, about an owner over whom it was told to
+ * have one of these verbs. Else it is ended: no race leads there, as a connection is its own until it
+ * says that it is gone, and what it was told once counts for ever, as an ask may have waited in the view
+ * or on its way. What was lost meanwhile is the caller's to refuse (-EACCES).
  */
 bool views_may_ask(struct view *view, enum ipc_type type, uint64_t conn_id, uint32_t uid,
 	uint32_t verbs, struct conn **ret_conn, const struct owner **ret_owner);

@@ -203,8 +203,8 @@ enum ipc_type {
 	/*
 	 * child -> broker, a view's alone: for this connection, which it serves, a way to the worker of
 	 * an owner that it was told of by INVENTORY_FOUND, with verbs. Another connection, one that it
-	 * said is gone, or another owner is a violation, as in VM_STOP and VM_FREEZE: what was told counts
-	 * until the INVENTORY_NEXT that asks for what comes after it, so no race leads there.
+	 * said is gone, or another owner is a violation, as in VM_STOP and VM_FREEZE: what it was told once
+	 * counts, though the verbs were lost since (-EACCES), so no race leads there.
 	 */
 	IPC_CHANNEL = 50,
 	/*
