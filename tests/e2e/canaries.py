@@ -294,9 +294,11 @@ def _():
     until_now = {who.side.socket: who.heard["alice"] for who in (watcher, ear("monitor", "ro"))}
     text = stream_text(reader, serial)
     say()
+    told = ear("admin").heard["alice"]
     me.ask("domain_suspend", dom=TALK.own_handle())
     me.ask("domain_resume", dom=TALK.own_handle())
-    has_heard(ear("admin"), "that it goes on", lambda: True)
+    # Who may hear of both has, and so would the others.
+    has_heard(ear("admin"), "that it stands still and goes on", lambda: ear("admin").heard["alice"] >= told + 2)
     for listener in EARS:
         listener.listen()
     tap.equal({who.side.socket: who.heard["alice"] for who in (watcher, ear("monitor", "ro"))}, until_now,

@@ -414,7 +414,7 @@ class Walk:
                 one.connection(actor, owner)
             except Refused:
                 pass
-        came, threads = {}, []
+        came, threads, wrong = {}, [], []
 
         def act(number, actor, owner, what, name, more):
             try:
@@ -424,8 +424,10 @@ class Walk:
                     came[number] = None
             except Refused as refused:
                 came[number] = refused
-            except OSError as error:
+            except ConnectionError as error:
                 came[number] = Refused(LOST, str(error))
+            except Exception as error:  # no answer within the time for one, or none that it could be
+                wrong.append(f"{actor} {what} {owner}: {error!r}")
         for number, item in enumerate(lists):
             threads.append(threading.Thread(target=act, args=(number, *item)))
             threads[-1].start()
@@ -435,6 +437,7 @@ class Walk:
         for thread in threads:
             thread.join(100)
             tap.true(not thread.is_alive(), "a call is answered")
+        tap.equal(wrong, [], "calls that were not answered")
         for number, (actor, owner, what, *_) in enumerate(lists):
             refused = came.get(number, Refused(LOST, "not let in"))
             tap.true(refused or people.TAKES[what] in self.rules.verbs(actor, owner), f"{actor} {what} {owner}")

@@ -285,9 +285,14 @@ def all_of(every, full, one, words):
     """one(*case) for each of every, or for some of them, or those of which the words match TEST_ONLY. Not
     all that were seen once take place again: packets come together or one by one, say."""
     every = [case for case in every if re.search(os.environ.get("TEST_ONLY", ""), words.format(*case))]
-    chosen = sorted(CHANCE.sample(every, min(len(every), host.count(full, len(every)))))
-    reached = failed = 0
-    for case in chosen:
+    tap.true(every, "there is something to go wrong")
+    most = host.count(full, len(every))
+    reached = failed = tried = 0
+    for case in CHANCE.sample(every, len(every)):
+        # One at least takes place, however many it takes.
+        if tried >= most and reached > 0:
+            break
+        tried += 1
         try:
             reached += one(*case)
         except Exception:
@@ -295,6 +300,6 @@ def all_of(every, full, one, words):
             failed += 1
             if failed == FAILURES:
                 break
-    tap.note(f"{reached} of {len(chosen)} took place, of {len(every)} that there are")
+    tap.note(f"{reached} of {tried} took place, of {len(every)} that there are")
     tap.equal(failed, 0, "cases that failed")
-    tap.true(reached > 0 or len(chosen) < 8, "some of them take place")
+    tap.true(reached > 0, "some of them take place")

@@ -42,7 +42,7 @@ found_by_tidy() {
 			-isystem /usr/include/libxml2 -DQEMUD_LIBEXECDIR=\"/\" -DQEMUD_SYSCONFDIR=\"/\" \
 			-DQEMUD_VERSION=\"0\" -Xclang -analyzer-config -Xclang max-nodes="$steps" \
 			2>/dev/null) && [ -z "$out" ] && touch "$1" && exit
-		printf "%s\n" "$out"'
+		printf "%s\n" "${out:-$0: clang-tidy has failed, and says nothing}"'
 }
 
 mkdir -p "$cache"

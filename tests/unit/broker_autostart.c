@@ -59,19 +59,12 @@ static struct kid
 woken(uint32_t uid)
 {
 	struct kid kid = {.pid = fork_idle(), .link = -1, .is_worker = true, .place_fd = -1};
-	struct ipc_started started = {.pid = (uint32_t)kid.pid};
 	AUTO(packet_fini) struct packet ask;
 	const struct ipc_worker *body = body_of(&ask);
-	int pair[2], fds[2];
 
 	expect(starter_fd, IPC_WORKER, &ask);
-	CHECK(body->uid == uid && body->wake == 1 && packet_pair(pair) == 0);
-	fds[0] = pair[0];
-	fds[1] = pidfd_open(kid.pid, 0);
-	answer(starter_fd, &ask, &started, sizeof started, fds, 2);
-	fd_close(&fds[0]);
-	fd_close(&fds[1]);
-	kid.link = pair[1];
+	CHECK(body->uid == uid && body->wake == 1);
+	answer_started(&kid, &ask);
 	hello(&kid);
 	return kid;
 }

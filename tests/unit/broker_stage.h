@@ -260,6 +260,22 @@ fork_idle(void)
 	return pid;
 }
 
+/* That the process was started, with its link, is the answer. */
+static inline void
+answer_started(struct kid *kid, const struct packet *ask)
+{
+	struct ipc_started started = {.pid = (uint32_t)kid->pid};
+	int pair[2], fds[2];
+
+	CHECK(packet_pair(pair) == 0);
+	fds[0] = pair[0];
+	fds[1] = pidfd_open(kid->pid, 0);
+	answer(starter_fd, ask, &started, sizeof started, fds, 2);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+	kid->link = pair[1];
+}
+
 /* An ask of that type comes; a process that waits to be killed is the answer. */
 static inline struct kid
 start_kid(enum ipc_type type, uint32_t uid)
@@ -267,21 +283,13 @@ start_kid(enum ipc_type type, uint32_t uid)
 	struct kid kid = {
 		.pid = fork_idle(), .link = -1, .is_worker = type == IPC_WORKER, .place_fd = -1};
 	AUTO(packet_fini) struct packet ask;
-	struct ipc_started started = {.pid = (uint32_t)kid.pid};
-	int pair[2], fds[2];
 
 	expect(starter_fd, type, &ask);
 	if (type == IPC_WORKER)
 		CHECK(((const struct ipc_worker *)body_of(&ask))->uid == uid);
 	if (type == IPC_BOX)
 		CHECK(((const struct ipc_box *)body_of(&ask))->uid == uid);
-	CHECK(packet_pair(pair) == 0);
-	fds[0] = pair[0];
-	fds[1] = pidfd_open(kid.pid, 0);
-	answer(starter_fd, &ask, &started, sizeof started, fds, 2);
-	fd_close(&fds[0]);
-	fd_close(&fds[1]);
-	kid.link = pair[1];
+	answer_started(&kid, &ask);
 	return kid;
 }
 
@@ -444,22 +452,14 @@ static inline struct kid
 start_view_as(enum ipc_view_kind kind)
 {
 	struct kid kid = {.pid = fork_idle(), .link = -1};
-	struct ipc_started started = {.pid = (uint32_t)kid.pid};
 	AUTO(packet_fini) struct packet ask;
 	const struct ipc_view *body = body_of(&ask);
-	int pair[2], fds[2];
 
 	expect(starter_fd, IPC_VIEW, &ask);
 	CHECK(body->kind == kind && body->uid == VIEW_UID && body->gid == VIEW_UID);
 	CHECK(body->idle_seconds ==
 		(kind == IPC_VIEW_CTL ? CHILD_CTL_IDLE_S : broker.config.idle_seconds));
-	CHECK(packet_pair(pair) == 0);
-	fds[0] = pair[0];
-	fds[1] = pidfd_open(kid.pid, 0);
-	answer(starter_fd, &ask, &started, sizeof started, fds, 2);
-	fd_close(&fds[0]);
-	fd_close(&fds[1]);
-	kid.link = pair[1];
+	answer_started(&kid, &ask);
 	hello(&kid);
 	return kid;
 }
