@@ -212,10 +212,11 @@ write_running(
 	const struct lease *lease = user ? user->leases.first : NULL;
 
 	for (; lease; lease = lease->next) {
-		struct ipc_running running = {.id = lease->id, .frozen = lease->frozen};
+		struct ipc_running running = {
+			.id = lease->id, .frozen = lease->frozen, .ending = lease->unwanted};
 		int r;
 
-		if (lease->unwanted || lease->state == LEASE_ASKED)
+		if (lease->state == LEASE_ASKED)
 			continue;
 		memcpy(running.uuid, lease->uuid, sizeof running.uuid);
 		r = fd_write_all(fd, &running, sizeof running);

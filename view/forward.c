@@ -8,6 +8,7 @@
  */
 #include "view/forward.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,9 +35,10 @@ struct forward {
 	bool has_listed;
 	struct owners_wait wait; /* and what runs then, as the broker does */
 	struct force force;
-	enum force_act act; /* 0: there is none */
-	uint32_t uid;       /* of the owner */
-	uint32_t vm_id;     /* of the VM that runs and is named; 0: there is none */
+	struct ending ending; /* of what the broker ends */
+	enum force_act act;   /* 0: there is none */
+	uint32_t uid;         /* of the owner */
+	uint32_t vm_id;       /* of the VM that runs and is named; 0: there is none */
 	enum rpc_handled handled;
 };
 
@@ -154,16 +156,38 @@ take_result(struct forward *forward, const struct rpc_frame *reply, int *fds)
 /* --- without the worker ------------------------------------------------------------------- */
 
 static void
+has_ended(struct ending *ending, enum ending_result result)
+{
+	struct rpc_call *call = container_of(ending, struct forward, ending)->call;
+
+	if (result == ENDING_LATE)
+		(void)rpc_error_set_errno(&call->error, EBUSY, VIR_FROM_NONE,
+			"Failed to terminate the virtual machine with SIGKILL");
+	else if (result == ENDING_UNKNOWN)
+		(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: the virtual machine is being ended, and nobody says any "
+			"more when it is over");
+	call_answer(call, result == ENDING_OVER ? RPC_DONE : RPC_FAILED);
+}
+
+static void
 was_forced(struct force *force, int err)
 {
 	struct forward *forward = container_of(force, struct forward, force);
+	struct owners *owners = forward->owners;
+	const struct owner *owner = owners_find(owners, forward->uid);
 
 	/* If it could not be, what the worker's answer, or its silence, has made of the call stands. */
 	if (err == 0) {
-		owners_forced(forward->owners, forward->uid, forward->vm_id, forward->act);
+		owners_forced(owners, forward->uid, forward->vm_id, forward->act);
 		forward->handled = RPC_DONE;
 	}
-	call_answer(forward->call, forward->handled);
+	if (err == 0 && forward->act == FORCE_STOP && owner &&
+		rows_runs(&owner->rows, forward->vm_id))
+		ending_wait(&owners->endings, owners->loop, &forward->ending, forward->uid,
+			forward->vm_id, has_ended);
+	else
+		call_answer(forward->call, forward->handled);
 }
 
 /* What can be done without it is done. False: nothing can. */

@@ -141,6 +141,7 @@ take_found(struct owner *owner, uint32_t n_running, int *fd)
 		take_text(owner, text, size);
 	}
 	settle(owner);
+	endings_check(&owner->owners->endings, &owner->rows);
 }
 
 /* --- owners come and go ------------------------------------------------------------------- */
@@ -181,6 +182,7 @@ static void
 drop(struct owners *owners, struct owner *owner)
 {
 	TAILQ_REMOVE(&owners->all, owner, entry);
+	endings_fail(&owners->endings, owner->uid);
 	timer_stop(&owner->quiet);
 	timer_stop(&owner->unsettled);
 	fd_close(&owner->held_fd);
@@ -259,6 +261,8 @@ wake(struct owners *owners)
 		owners_wait_stop(owners, wait);
 		wait->fn(wait);
 	}
+	if (owners->over)
+		endings_fail_all(&owners->endings);
 }
 
 static void
@@ -391,6 +395,7 @@ owners_init(struct owners *owners, struct loop *loop, struct uplink *uplink,
 	*owners = (struct owners){.uplink = uplink, .loop = loop, .changed = changed};
 	TAILQ_INIT(&owners->all);
 	TAILQ_INIT(&owners->waits);
+	LIST_INIT(&owners->endings);
 }
 
 void

@@ -21,6 +21,7 @@
 #include "lib/uuid.h"
 #include "protocol/rpc/arena.h"
 #include "protocol/rpc/types.h"
+#include "view/ending.h"
 #include "view/force.h"
 #include "view/rows.h"
 
@@ -80,6 +81,7 @@ struct owners {
 	bool over;  /* the broker has gone */
 	struct timer retry;
 	struct owners_waits waits;
+	struct endings endings;
 };
 
 void owners_init(struct owners *owners, struct loop *loop, struct uplink *uplink,
@@ -103,8 +105,8 @@ void owners_told(
 	struct owners *owners, struct owner *owner, const struct rpc_domain *domains, uint32_t n);
 
 /**
- * The broker has ended the VM with that id, has it stand still or go on, without its worker; what comes
- * from the broker next says the same.
+ * The broker ends the VM with that id, has it stand still or go on, without its worker; what comes from
+ * the broker next says the same.
  */
 void owners_forced(struct owners *owners, uint32_t uid, uint32_t vm_id, enum force_act act);
 

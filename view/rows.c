@@ -14,10 +14,12 @@
 #include "lib/take.h"
 #include "lib/utf8.h"
 
-enum { STATE_RUNNING = 1, STATE_PAUSED = 3, STATE_SHUTOFF = 5 }; /* virDomainState */
-enum { RUNNING_UNKNOWN = 0 };                                    /* virDomainRunningReason */
-enum { PAUSED_USER = 1 };                                        /* virDomainPausedReason */
-enum { SHUTOFF_UNKNOWN = 0 };                                    /* virDomainShutoffReason */
+/* virDomainState, and the reasons of each. */
+enum { STATE_RUNNING = 1, STATE_PAUSED = 3, STATE_SHUTDOWN = 4, STATE_SHUTOFF = 5 };
+enum { RUNNING_UNKNOWN = 0 };
+enum { PAUSED_USER = 1 };
+enum { SHUTDOWN_USER = 1 };
+enum { SHUTOFF_UNKNOWN = 0 };
 
 bool
 rows_may_name(const char *name)
@@ -104,7 +106,7 @@ rows_force(struct rows *rows, uint32_t id, enum force_act act)
 	if (!running)
 		return;
 	if (act == FORCE_STOP)
-		*running = rows->running[--rows->n_running];
+		running->vm.ending = 1;
 	else
 		running->vm.frozen = act == FORCE_FREEZE;
 }
@@ -290,7 +292,9 @@ correct(struct owner_vm *vm, const struct row_running *running)
 		return vm->persistent;
 	}
 	vm->id = (int32_t)running->vm.id;
-	if (vm->frozen)
+	if (running->vm.ending)
+		set_state(vm, STATE_SHUTDOWN, SHUTDOWN_USER);
+	else if (vm->frozen)
 		set_state(vm, STATE_PAUSED, PAUSED_USER);
 	else if (!vm->told.runs)
 		set_state(vm, STATE_RUNNING, RUNNING_UNKNOWN);

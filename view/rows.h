@@ -3,9 +3,10 @@
  * rows.h: the virtual machines of one owner, as a view shows them.
  *
  * Runs in the view. Which there are and what they are called is her worker's word; which of them run,
- * under which id, and which stand still, is the broker's: it goes before hers. What runs and is not
- * told of by her worker for a while is shown all the same, under its UUID behind a dot, as no VM can be
- * called: so nobody hides one from whoever may end it.
+ * under which id, which stand still and which are being ended, is the broker's: it goes before hers.
+ * None is shown as shut off before nothing of it is left. What runs and is not told of by her worker for
+ * a while is shown all the same, under its UUID behind a dot, as no VM can be called: so nobody hides one
+ * from whoever may end it.
  */
 #ifndef VIEW_ROWS_H
 #define VIEW_ROWS_H
@@ -70,7 +71,7 @@ void rows_fini(struct rows *rows);
 
 /** The broker's word: n times a struct ipc_running, in any alignment. Returns 0 or -ENOMEM. */
 int rows_run(struct rows *rows, const void *running, uint32_t n, uint64_t now_ns);
-/** The broker has ended the VM with that id, has it stand still or go on; what it says next agrees. */
+/** The broker ends the VM with that id, has it stand still or go on; what it says next agrees. */
 void rows_force(struct rows *rows, uint32_t id, enum force_act act);
 /**
  * Take an inventory, as the worker wrote it: all of it, or nothing. Returns 0 or -ENOMEM, or -EBADMSG
@@ -85,7 +86,7 @@ int rows_told(struct rows *rows, const struct rpc_domain *domains, uint32_t n);
  */
 uint64_t rows_settle(struct rows *rows, uint64_t now_ns);
 
-/** Does the one with that id run, as the broker last said? */
+/** Does anything of the one with that id run, as the broker last said? */
 bool rows_runs(const struct rows *rows, uint32_t id);
 
 /** How many the worker tells of, without those that were left out. */

@@ -221,7 +221,10 @@ enum ipc_type {
 	 * told to have `power`, or have it stand still or go on, without her worker, which may not answer.
 	 */
 	IPC_VM_STOP = 52,
-	/* broker -> child: it is being ended. -ENOENT: no such VM of hers runs; -EACCES: `power` was lost meanwhile. */
+	/*
+	 * broker -> child: it is being ended; INVENTORY_FOUND has it as such until it is over. -ENOENT: no
+	 * such VM of hers runs; -EACCES: `power` was lost meanwhile.
+	 */
 	IPC_VM_STOPPED = 53,
 	IPC_VM_FREEZE = 54,
 	/*
@@ -579,10 +582,11 @@ struct ipc_inventory_next {
 	uint64_t after; /* a generation, or 0 */
 };
 
-/* A VM that runs; one that is being ended does not. */
+/* A VM of which something runs. */
 struct ipc_running {
 	uint32_t id;
-	uint32_t frozen; /* 1: it stands still, by VM_FREEZE */
+	uint16_t frozen; /* 1: it stands still, by VM_FREEZE */
+	uint16_t ending; /* 1: it is being ended, and there until nothing of it runs */
 	uint8_t uuid[IPC_UUID_SIZE];
 };
 

@@ -3,7 +3,9 @@
 # in or refused by which rule, what open connections lost, ways to what others own, and what was done to a
 # machine whose owner's worker does not answer, under the name of who did it.
 # test: timeout=200
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import time
@@ -75,26 +77,53 @@ def _():
           outcome=f"uid {ALICE}: view, power")
 
 
-@tap.test("what is done to a machine whose owner has stopped her worker is recorded of who did it")
-def _():
-    number = vm.ids("alice")["one"]
-    worker = host.worker_of("alice")
-    # His way to her worker is open before that stands still: one that takes no connection is ended.
-    with subprocess.Popen(host.command_as("bob", "virsh", "-q", "-c", SYSTEM), text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
-        shell.stdin.write("domstate alice:one\n")
-        shell.stdin.flush()
-        while "running" not in shell.stdout.readline():
-            pass
-        os.kill(worker.pid, signal.SIGSTOP)
-        shell.communicate("suspend alice:one\ndestroy alice:one\nquit\n", timeout=90)
-    try:
-        tap.equal(vm.qemus("alice"), [], "QEMUs")
-    finally:
+def stop_and_go(process):
+    """Have it stand still until what this returns is called."""
+    os.kill(process.pid, signal.SIGSTOP)
+
+    def go():
         try:
-            os.kill(worker.pid, signal.SIGCONT)
+            os.kill(process.pid, signal.SIGCONT)
         except ProcessLookupError:
             pass
+    return go
+
+
+@tap.test("what is done to a machine whose owner has stopped her worker is recorded of who did it, and done "
+          "when it is answered")
+def _():
+    number = vm.ids("alice")["one"]
+    # His way to her worker is open before that stands still: one that takes no connection is ended.
+    with subprocess.Popen(host.command_as("bob", "virsh", "-c", SYSTEM), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, bufsize=0) as shell, contextlib.ExitStack() as stack:
+
+        def heard(text, seconds):
+            """Does it say that in time?"""
+            said, deadline = b"", time.monotonic() + seconds
+            while text not in said.decode():
+                ready, _, _ = select.select([shell.stdout], [], [], max(0, deadline - time.monotonic()))
+                if not ready:
+                    return False
+                said += os.read(shell.stdout.fileno(), 4096)
+            return True
+
+        shell.stdin.write(b"domstate alice:one\n")
+        tap.true(heard("running", 20), "bob sees it")
+        stack.callback(stop_and_go(host.worker_of("alice")))
+        shell.stdin.write(b"suspend alice:one\n")
+        tap.true(heard("suspended", 60), "it stands still")
+        # Who empties its control group stands still, too.
+        go = stack.enter_context(contextlib.ExitStack())
+        go.callback(stop_and_go(broker.starter))
+        shell.stdin.write(b"destroy alice:one\n")
+        wait_for("vm", "stop", vm=number)
+        tap.true(not heard("destroyed", 1), "it is not said to be gone while something of it is left")
+        go.close()
+        tap.true(heard("destroyed", 60), "it is gone")
+        tap.equal(vm.qemus("alice"), [], "QEMUs")
+        tap.equal(vm.leaves(), [], "leaves")
+        shell.stdin.write(b"quit\n")
+        tap.equal(shell.wait(20), 0, "exit status of virsh")
     for verb in ("freeze", "stop"):
         check(wait_for("vm", verb, vm=number), verdict="allowed", uid=host.UID["bob"], label="bob", target="alice",
               rule="policy.conf:2", outcome=f"uid {ALICE}: without its worker", reported_uuid=vm.uuid(1))

@@ -94,10 +94,10 @@ test_freeze_vm(void)
 	end_scene(&scene);
 }
 
-/* What runs of whose, and what stands still, is told with what she has. */
+/* What runs of whose, what stands still and what is being ended, is told with what she has. */
 static void
-expect_running(
-	const struct scene *scene, uint64_t *generation, uint32_t n, uint32_t id, bool frozen)
+expect_running(const struct scene *scene, uint64_t *generation, uint32_t n, uint32_t id,
+	bool frozen, bool ending)
 {
 	struct ipc_running running[8] = {{.id = 0}};
 	struct ipc_inventory_found found;
@@ -105,6 +105,7 @@ expect_running(
 	CHECK(next_running(&scene->view, *generation, &found, "+1\n", running) == 0);
 	CHECK(found.uid == ALICE && found.n_running == n);
 	CHECK(running[0].id == id && running[0].frozen == frozen);
+	CHECK(running[0].ending == ending);
 	*generation = found.generation;
 	CHECK(next(&scene->view, *generation, &found, NULL) == -ENOENT);
 }
@@ -126,13 +127,14 @@ test_told(void)
 	answer(starter_fd, &leaf, NULL, 0, NULL, 0);
 	expect(scene.view.link, IPC_INVENTORY_CHANGED, &notice);
 	expect(scene.view.link, IPC_VM_FROZEN, &done);
-	expect_running(&scene, &generation, 1, vm.id, true);
-	/* It runs no more from the ask on, and is told again when nothing of it is left. */
+	expect_running(&scene, &generation, 1, vm.id, true, false);
+	/* It is being ended from the ask on, and there until nothing of it is left. */
 	CHECK(stop_vm(&scene, ALICE, vm.id) == 0);
-	expect_running(&scene, &generation, 0, 0, false);
+	expect_running(&scene, &generation, 1, vm.id, true, true);
 	reap(&vm.kid, SIGKILL);
+	CHECK(next(&scene.view, generation, &found, NULL) == -ENOENT);
 	end_leaf(ALICE, vm.id, 1, 0);
-	expect_running(&scene, &generation, 0, 0, false);
+	expect_running(&scene, &generation, 0, 0, false, false);
 	fd_close(&vm.sock);
 	end_scene(&scene);
 }
@@ -194,7 +196,7 @@ main(void)
 	log_open("broker_powered", 0);
 	TEST("a machine is ended without its worker", test_stop_vm);
 	TEST("a machine stands still without its worker", test_freeze_vm);
-	TEST("who looks is told what runs and what stands still", test_told);
+	TEST("who looks is told what runs, what stands still and what is being ended", test_told);
 	TEST("the verb that is lost meanwhile is refused", test_power_lost);
 	TEST("without the verb nothing of that is done", test_no_power);
 	return TEST_END();

@@ -60,9 +60,10 @@ __attribute__((unused)) static const uint8_t uuid_d[UUID_SIZE] = {0xdd, 0xdd, 0x
 struct told {
 	uint64_t generation; /* 0: there is none */
 	struct ipc_inventory_found found;
-	char text[1024];        /* of the inventory */
-	uint32_t ended, frozen; /* ids that are there, and do not run, or stand still */
-	uint32_t untold;        /* the id of one that runs, with uuid_d, and is not there */
+	char text[1024]; /* of the inventory */
+	/* Ids that are there, and do not run, or are being ended, or stand still. */
+	uint32_t ended, ending, frozen;
+	uint32_t untold; /* the id of one that runs, with uuid_d, and is not there */
 	enum worker_mode mode;
 };
 
@@ -96,6 +97,7 @@ static struct rig {
 	char called_name[256];
 	uint8_t opened_flags;
 	uint32_t stopped_id; /* the broker was asked to end that one */
+	bool lingers;        /* and something of it is there until vm_gone() */
 	/* Plays the worker; returns false: as usual. */
 	bool (*answer)(struct played *worker, const struct rpc_frame *call, const void *args);
 } rig;
@@ -341,7 +343,9 @@ broker_inventory(struct told *next)
 	next->found.n_running = 0;
 	inventory_read(&reader, next->text, strlen(next->text));
 	while (inventory_next(&reader, &vm) == INVENTORY_VM) {
-		struct ipc_running running = {.id = vm.id, .frozen = vm.id == next->frozen};
+		struct ipc_running running = {.id = vm.id,
+			.frozen = vm.id == next->frozen,
+			.ending = vm.id == next->ending};
 
 		memcpy(running.uuid, vm.uuid, UUID_SIZE);
 		if (vm.id != 0 && vm.id != next->ended)
@@ -403,21 +407,38 @@ broker_channel(uint32_t serial, const struct ipc_channel *asked)
 	fd_close(&fds[0]);
 }
 
+/* Nothing of that one is left. */
+static inline void
+vm_gone(uint32_t uid, uint32_t id)
+{
+	for (unsigned i = 0; i < OWNERS; i++) {
+		if (rig.told[i].found.uid != uid)
+			continue;
+		rig.told[i].generation = ++rig.generation;
+		rig.told[i].ended = id;
+		rig.told[i].ending = 0;
+		if (rig.told[i].untold == id)
+			rig.told[i].untold = 0;
+	}
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+}
+
 /* It ends what runs. */
 static inline void
 broker_stop(uint32_t serial, const struct ipc_vm_stop *asked)
 {
 	rig.stopped_id = asked->id;
-	for (unsigned i = 0; i < OWNERS; i++) {
+	for (unsigned i = 0; rig.lingers && i < OWNERS; i++) {
 		if (rig.told[i].found.uid != asked->uid)
 			continue;
 		rig.told[i].generation = ++rig.generation;
-		rig.told[i].ended = asked->id;
-		if (rig.told[i].untold == asked->id)
-			rig.told[i].untold = 0;
+		rig.told[i].ending = asked->id;
 	}
 	broker_send(IPC_VM_STOPPED, serial, 0, NULL, 0, -1);
-	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	if (rig.lingers)
+		broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	else
+		vm_gone(asked->uid, asked->id);
 }
 
 static inline void

@@ -367,6 +367,75 @@ test_ends(void)
 	rig_stop();
 }
 
+/* bob's is being ended: not before nothing of it is left is who asked for that answered. */
+static int
+destroy_lingering(int *ret_sock, uint32_t serial)
+{
+	struct rpc_domain_destroy_args args;
+	struct rpc_domain dom;
+
+	rig_start();
+	rig.lingers = true;
+	*ret_sock = rig_open();
+	args.dom = dom = find(*ret_sock, "bob:box");
+	send_call(*ret_sock, RPC_PROC_DOMAIN_DESTROY, &args, serial);
+	for (unsigned i = 0; i < TURNS && LIST_EMPTY(&rig.host.owners.endings); i++)
+		rig_turn(10);
+	CHECK(rig.stopped_id == 8);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	CHECK(recv(*ret_sock, &args, 1, MSG_PEEK) < 0 && errno == EAGAIN);
+	CHECK(look_up(*ret_sock, "bob:box", &dom) == 0);
+	return dom.id;
+}
+
+static int
+destroyed(int sock, uint32_t serial)
+{
+	CHECK(receive_packet(sock) && reply.header.serial == serial);
+	return read_reply(RPC_PROC_DOMAIN_DESTROY, NULL);
+}
+
+static void
+test_lingers(void)
+{
+	struct ending *ending;
+	struct rpc_domain dom;
+	int sock;
+
+	/* It is there all the while. */
+	CHECK(destroy_lingering(&sock, 3) == 8);
+	vm_gone(1001, 8);
+	CHECK(destroyed(sock, 3) == 0 && LIST_EMPTY(&rig.host.owners.endings));
+	CHECK(look_up(sock, "bob:box", &dom) == VIR_ERR_NO_DOMAIN);
+	fd_close(&sock);
+	rig_stop();
+	/* One that does not die is waited for that long. */
+	CHECK(destroy_lingering(&sock, 3) == 8);
+	ending = LIST_FIRST(&rig.host.owners.endings);
+	CHECK(ending->late.node.key > loop_now(&rig.loop) + LOOP_S(ENDING_S - 10));
+	timer_set(&rig.loop, &ending->late, loop_now(&rig.loop), ending->late.fn);
+	CHECK(destroyed(sock, 3) == VIR_ERR_SYSTEM_ERROR);
+	CHECK_STR(reply.message,
+		"Failed to terminate the virtual machine with SIGKILL: Device or resource busy");
+	fd_close(&sock);
+	rig_stop();
+	/* Nor longer than its owner is shown. */
+	CHECK(destroy_lingering(&sock, 3) == 8);
+	tell(1, 1001, "bob", 0, "+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	CHECK(destroyed(sock, 3) == VIR_ERR_OPERATION_FAILED && strstr(reply.message, "nobody"));
+	fd_close(&sock);
+	rig_stop();
+	/* Who has left, and the end of the view, are told nothing. */
+	CHECK(destroy_lingering(&sock, 3) == 8);
+	fd_close(&sock);
+	for (unsigned i = 0; i < 20; i++)
+		rig_turn(1);
+	CHECK(rig.n_forgotten == 1);
+	rig_stop();
+}
+
 static unsigned lie;
 
 enum { LIES = 9 };
@@ -507,6 +576,7 @@ main(void)
 	TEST("a worker that only lives is waited for, until the client leaves", test_silent);
 	TEST("errors pass, and what is wrong with the way has words", test_errors);
 	TEST("another's machine that is to be ended ends, whatever her worker answers", test_ends);
+	TEST("it is answered when nothing of it is left, or that it does not die", test_lingers);
 	TEST("no lie of a worker's is believed, and each costs that call alone", test_lies);
 	TEST("a reply in pieces, ended at any byte, is no reply", test_pieces);
 	return TEST_END();

@@ -255,6 +255,13 @@ test_runs(void)
 	turns();
 	CHECK_STR(names(sock, 0x10), " web bob:db");
 	CHECK_STR(names(sock, 0x20), " bob:box");
+	/* One that is being ended is there, and neither runs nor stands still. */
+	rig.told[1].ending = 8;
+	tell(1, 1001, "bob", VERBS_ALL,
+		"8\t1\t1\tp\t" UUID_A "\tbox\n9\t1\t1\t-\t" UUID_C "\tdb\n+0\n");
+	turns();
+	CHECK_STR(names(sock, 0x1), " web bob:box bob:db");
+	CHECK_STR(names(sock, 0x30), " web bob:db");
 	rig.told[1].frozen = 0;
 	rig.told[1].ended = 8;
 	tell(1, 1001, "bob", VERBS_ALL,
