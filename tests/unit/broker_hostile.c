@@ -8,118 +8,9 @@
 #include "tests/unit/broker_stage.h"
 #include "tests/unit/descriptors.h"
 #include "tests/unit/messages.h"
+#include "tests/unit/wrong.h"
 
 /* --- every message, in every state, in every wrong way ------------------------------------ */
-
-enum way {
-	GOOD,
-	BODY_SHORT,
-	BODY_LONG,
-	BODY_MISSING,
-	SIZE_LIES,
-	FD_MORE,
-	FD_FEWER,
-	FDS_LIE,
-	VERSION,
-	SERIAL_NONE,
-	SERIAL_OTHER,
-	ERR_POSITIVE,
-	ERR_NEGATIVE,
-	DIRT,
-	HEADER_CUT,
-	BYTE,
-	TOO_LARGE,
-	N_WAYS
-};
-
-static const char *const way_names[N_WAYS] = {"good", "body short", "body long", "body missing",
-	"size lies", "one descriptor more", "no descriptors", "descriptor count lies",
-	"other version", "no serial", "other serial", "positive error", "negative error", "dirt",
-	"header cut", "one byte", "larger than a packet"};
-
-/* Send a message in a wrong way. False: that way is no different from the right one. */
-static bool
-say_wrong(int fd, const struct expected *message, enum way way, bool *ret_changed)
-{
-	struct raw raw = good_raw(message);
-	int fds[PACKET_FDS_MAX] = {fd, fd, fd, fd};
-	unsigned n_fds = message->n_fds;
-	uint8_t large[PACKET_SIZE_MAX + 100] = {0};
-
-	*ret_changed = way != GOOD;
-	switch (way) {
-	case GOOD:
-		break;
-	case BODY_SHORT:
-		if (message->size < 2)
-			return false;
-		raw.size--;
-		raw.header.size--;
-		break;
-	case BODY_LONG:
-		raw.size++;
-		raw.header.size++;
-		break;
-	case BODY_MISSING:
-		if (message->size == 0)
-			return false;
-		raw.size = sizeof raw.header;
-		break;
-	case SIZE_LIES:
-		raw.header.size++;
-		break;
-	case FD_MORE:
-		n_fds++;
-		raw.header.n_fds++;
-		break;
-	case FD_FEWER:
-		if (n_fds == 0)
-			return false;
-		n_fds = 0;
-		raw.header.n_fds = 0;
-		break;
-	case FDS_LIE:
-		raw.header.n_fds++;
-		break;
-	case VERSION:
-		raw.header.version++;
-		break;
-	case SERIAL_NONE:
-		*ret_changed = raw.header.serial != 0;
-		raw.header.serial = 0;
-		break;
-	case SERIAL_OTHER:
-		/* Any serial will do for an ask of the child's. */
-		*ret_changed = message->sender != PEER || message->kind != ASK;
-		raw.header.serial += 4711;
-		break;
-	case ERR_POSITIVE:
-		raw.header.err = EPERM;
-		break;
-	case ERR_NEGATIVE:
-		/* On an answer that has no open ask, or with a body behind it, wrong as well. */
-		raw.header.err = -EPERM;
-		break;
-	case DIRT:
-		if (message->size == 0)
-			return false;
-		memset(raw.body, 0xff, message->size);
-		break;
-	case HEADER_CUT:
-		raw.size = sizeof raw.header - 1;
-		break;
-	case BYTE:
-		raw.size = 1;
-		break;
-	case TOO_LARGE:
-	case N_WAYS:
-		memcpy(large, &raw, sizeof raw.header + message->size);
-		CHECK(send(fd, large, sizeof large, MSG_NOSIGNAL) == sizeof large);
-		return true;
-	}
-	CHECK(packet_send(fd, &raw, raw.size, fds, n_fds) == 0);
-	return true;
-}
 
 /* How far the child has come when it misbehaves. */
 enum moment { BEFORE_HELLO, NOTHING_PASSED, ONE_PASSED, ONE_TAKEN, LET_GO, N_MOMENTS };
@@ -249,7 +140,8 @@ test_every_message(void)
 				int failed_before = test_this_failed;
 
 				scene = set_scene(++uid, moment);
-				said = say_wrong(scene.kid.link, &messages[m], way, &changed);
+				said = say_wrong(scene.kid.link, &messages[m],
+					good_raw(&messages[m]), way, &changed);
 				if (!said || (!changed && is_permitted(&messages[m], moment)))
 					check_spared(&scene,
 						said && moment != LET_GO &&
@@ -389,7 +281,8 @@ test_starter(void)
 			 * answer. */
 			stage_open();
 			turn();
-			if (say_wrong(starter_fd, &messages[m], way, &changed)) {
+			if (say_wrong(starter_fd, &messages[m], good_raw(&messages[m]), way,
+				    &changed)) {
 				bool good = messages[m].type == IPC_RESOLVED && !changed;
 
 				turn();

@@ -80,17 +80,56 @@ refuses_hostile_messages(void)
 	check_violation(IPC_FAULT_SHORT, 0);
 }
 
+/* What breaks the rules in a packet of that size, whose header says what is right or that size. */
+static enum ipc_fault
+fault_of(size_t size)
+{
+	if (size > PACKET_SIZE_MAX)
+		return IPC_FAULT_PACKET;
+	return size < sizeof(struct ipc_header) ? IPC_FAULT_SHORT : IPC_FAULT_SIZE;
+}
+
+static void
+refuses_each_size(void)
+{
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+		enum ipc_state good = e->states & S ? IPC_STATE_SERVING : IPC_STATE_NEW;
+
+		for (size_t size = 1; size <= PACKET_SIZE_MAX + 1; size++) {
+			struct {
+				struct raw raw;
+				uint8_t more[PACKET_SIZE_MAX];
+			} packet = {.raw = good_raw(e)};
+			bool cut = size <= sizeof packet.raw.header;
+
+			if (size == packet.raw.size)
+				continue;
+			if (size % 2 == 0 && !cut)
+				packet.raw.header.size =
+					(uint16_t)(size - sizeof packet.raw.header);
+			start_against(e, good);
+			hostile_send(raw_fd, &packet, size, e->n_fds);
+			check_violation(
+				fault_of(size), fault_of(size) == IPC_FAULT_SIZE ? e->type : 0);
+		}
+	}
+}
+
 static void
 refuses_hostile_packets(void)
 {
-	static const unsigned counts[] = {5, 8, 64, HOSTILE_FDS_MAX};
 	static const char zeros[600];
-	struct raw raw = good_raw(find(IPC_HELLO));
 
-	for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
-		start_raw(IPC_LINK_CHILD, IPC_SIDE_BROKER, IPC_STATE_NEW);
-		hostile_send(raw_fd, &raw, raw.size, counts[i]);
-		check_violation(IPC_FAULT_PACKET, 0);
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+		struct raw raw = good_raw(e);
+
+		for (unsigned n_fds = PACKET_FDS_MAX + 1; n_fds <= HOSTILE_FDS_MAX; n_fds += 31) {
+			start_against(e, e->states & S ? IPC_STATE_SERVING : IPC_STATE_NEW);
+			hostile_send(raw_fd, &raw, raw.size, n_fds);
+			check_violation(IPC_FAULT_PACKET, 0);
+		}
 	}
 	for (unsigned n_fds = 0; n_fds <= 6; n_fds++) {
 		start_raw(IPC_LINK_CHILD, IPC_SIDE_BROKER, IPC_STATE_NEW);
@@ -171,7 +210,9 @@ main(void)
 {
 	TEST("each message in a wrong state, link, direction, size, count or version ends the link",
 		refuses_hostile_messages);
-	TEST("5 to 253 descriptors, truncated and empty packets end the link and leak nothing",
+	TEST("each message in each size but its own ends the link", refuses_each_size);
+	TEST("any message with 5 to 253 descriptors, truncated and empty packets end the link and "
+	     "leak nothing",
 		refuses_hostile_packets);
 	TEST("what is allowed once ends the link the second time", refuses_a_second_hello);
 	TEST("an answer to no open ask, or to another, ends the link", refuses_unasked_answers);
