@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "lib/fd.h"
 #include "lib/foreign.h"
@@ -142,13 +143,48 @@ finish(struct client *client)
 	client_end(client);
 }
 
+static void
+farewell_due(struct timer *timer)
+{
+	client_end(container_of(timer, struct client, farewell));
+}
+
+/*
+ * It was told that its streams have ended, and reads that before it hears that the connection has:
+ * libvirt's client drops unread what came before a hangup (virNetClientIncomingEvent), and a console
+ * would then wait for what never comes. Returns false when there is nobody to wait for.
+ */
+static bool
+part(struct client *client)
+{
+	struct loop *loop = client->server->loop;
+
+	if (client->parting)
+		return true;
+	if (!client->bereft || client->lost || rpc_buffer_left(&client->wire.out) > 0 ||
+		shutdown(client->wire.fd, SHUT_WR) < 0)
+		return false;
+	client->parting = true;
+	/* Its end alone is heard. */
+	io_set(&client->io, 0);
+	timer_set(loop, &client->farewell, loop_now(loop) + LOOP_S(CLIENT_PARTING_S), farewell_due);
+	return true;
+}
+
 void
 client_proceed(struct client *client)
 {
 	if (proceed(client))
 		watch(client);
-	else
+	else if (!part(client))
 		finish(client);
+}
+
+void
+client_leave(struct client *client)
+{
+	client->bereft = client_streams_leave(&client->streams);
+	client_proceed(client);
 }
 
 static void
@@ -157,7 +193,9 @@ client_ready(struct io *io, uint32_t events)
 	struct client *client = container_of(io, struct client, io);
 
 	/* That the peer has gone is seen by reading to the end, also when it was not to be read. */
-	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !receive(client))
+	if (client->parting)
+		client_end(client);
+	else if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !receive(client))
 		finish(client);
 	else
 		client_proceed(client);
@@ -267,12 +305,6 @@ client_claim_stalled(struct inflow_claim *claim)
 }
 
 /* --- what it may do ----------------------------------------------------------------------- */
-
-static void
-farewell_due(struct timer *timer)
-{
-	client_end(container_of(timer, struct client, farewell));
-}
 
 /* Nothing is left: whoever waits is answered. */
 static void

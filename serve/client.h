@@ -35,7 +35,8 @@ struct server;
 enum {
 	CLIENT_OUTPUT_ENOUGH = 1024 * 1024,
 	CLIENT_LATER_MAX = 32,
-	CLIENT_FAREWELL_S = 10 /* as long who may do nothing any more can ask why */
+	CLIENT_FAREWELL_S = 10, /* as long who may do nothing any more can ask why */
+	CLIENT_PARTING_S = 1    /* as long who was told that her streams end can read that */
 };
 
 struct client {
@@ -50,13 +51,15 @@ struct client {
 	char *opening; /* the URI of a CONNECT_OPEN that is not answered yet */
 	bool closing;  /* end when all is sent: the client said so, or has been told */
 	bool lost;     /* too much waits for it that it does not read: end now */
+	bool bereft;   /* its streams have ended with the server's, and it was told */
+	bool parting;  /* all is said, and nothing read: it may end the connection itself */
 
 	struct outflow_share share; /* of what waits to be read */
 	struct inflow_claim claim;
 
 	struct rpc_keepalive keepalive;
 	struct timer pulse;    /* runs when keepalive is armed */
-	struct timer farewell; /* runs when the client may do nothing any more */
+	struct timer farewell; /* runs when the client may do nothing any more, or is parting */
 
 	struct rpc_calls later; /* calls that are answered later */
 	unsigned n_later;
@@ -90,6 +93,12 @@ void client_change(struct client *client, const struct ipc_ticket_change *change
 
 /** Send what is queued, serve what waits, end what is over. Call it outside of any handler. */
 void client_proceed(struct client *client);
+/**
+ * The server drains: its streams end, and so does the connection as soon as nothing is left to be
+ * sent; who was told of streams may close it first, for CLIENT_PARTING_S seconds. Call it outside of
+ * any handler.
+ */
+void client_leave(struct client *client);
 
 /** The client asked for keepalive: it answers pings from now on. */
 void client_arm_keepalive(struct client *client);

@@ -37,8 +37,7 @@ server_drain(struct server *server)
 	server->draining = true;
 	for (; client; client = next) {
 		next = LIST_NEXT(client, entry);
-		client_streams_leave(&client->streams);
-		client_proceed(client);
+		client_leave(client);
 	}
 }
 

@@ -267,17 +267,21 @@ client_streams_weight(const struct client_streams *streams)
 
 /* --- begin and end ------------------------------------------------------------------------ */
 
-void
+bool
 client_streams_leave(struct client_streams *streams)
 {
 	struct client_stream *stream;
+	bool ret = false;
 
-	TAILQ_FOREACH (stream, &streams->all, entry)
-		if (stream->rpc.state == RPC_STREAM_OPEN && !stream->ends &&
-			stream->error.code == 0)
-			client_stream_fail(stream,
-				"the process that serves this stream is about to end; connect and "
-				"open it again");
+	TAILQ_FOREACH (stream, &streams->all, entry) {
+		if (stream->rpc.state != RPC_STREAM_OPEN || stream->ends || stream->error.code != 0)
+			continue;
+		client_stream_fail(stream,
+			"the process that serves this stream is about to end; connect and open it "
+			"again");
+		ret = true;
+	}
+	return ret;
 }
 
 void

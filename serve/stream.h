@@ -114,7 +114,7 @@ size_t client_streams_weight(const struct client_streams *streams);
  * reason and without what waits in them.
  */
 void client_streams_forbid(struct client *client);
-/** The process is about to leave: all streams fail. */
-void client_streams_leave(struct client_streams *streams);
+/** The process is about to leave: all streams fail. Returns whether there was one. */
+bool client_streams_leave(struct client_streams *streams);
 
 #endif

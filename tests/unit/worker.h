@@ -331,7 +331,7 @@ is_closed(int sock)
 static inline void
 rig_wait(unsigned n_clients)
 {
-	for (unsigned i = 0; rig.server.n_clients > n_clients && i < 100; i++)
+	for (unsigned i = 0; rig.server.n_clients > n_clients && i < TURNS; i++)
 		rig_turn(10);
 	CHECK(rig.server.n_clients == n_clients);
 }

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/test.h"
 
+#include <poll.h>
+
 #include "tests/unit/descriptors.h"
 #include "tests/unit/worker_console.h"
 
@@ -141,22 +143,47 @@ static void
 test_drain(void)
 {
 	struct rpc_frame frame;
+	struct pollfd seen;
 	int sock;
 
 	start();
 	sock = connect_client();
+	seen = (struct pollfd){.fd = sock, .events = POLLIN | POLLRDHUP};
 	CHECK(open_console(sock, 7, 0, NULL, 0) == 0);
 	CHECK(open_console(sock, 8, 1, NULL, 0) == 0);
 	end_vm(1);
 	check_empty(sock, 8, RPC_CONTINUE);
 	guest_says("still running");
 	server_drain(&rig.server);
+	/* Who sees a hangup would not read what she was told before. */
+	CHECK(poll(&seen, 1, 0) == 1 && seen.revents == (POLLIN | POLLRDHUP));
 	check_data(sock, 7, "still running");
 	check_failed(sock, 7, "about to end");
 	/* The other one had ended: there is no more to say of it. */
 	CHECK(!receive_frame(sock, &frame));
-	CHECK(rig.server.n_clients == 0 && !vms[0].consoles[0].client);
+	CHECK(rig.server.n_clients == 1 && !vms[0].consoles[0].client);
 	fd_close(&sock);
+	rig_wait(0);
+	stop();
+}
+
+/* Who has nothing to read is not waited for, nor for long who reads nothing, or goes on talking. */
+static void
+test_drain_ends(void)
+{
+	int idle, deaf;
+
+	start();
+	idle = connect_client();
+	deaf = connect_client();
+	CHECK(open_console(deaf, 7, 0, NULL, 0) == 0);
+	server_drain(&rig.server);
+	CHECK(rig.server.n_clients == 1);
+	CHECK(is_closed(idle));
+	CHECK(send_stream(deaf, 7, RPC_CONTINUE, "what?"));
+	rig_wait(0);
+	fd_close(&idle);
+	fd_close(&deaf);
 	stop();
 }
 
@@ -443,7 +470,8 @@ main(void)
 	TEST("when the VM ends, so does the data, and the client may finish", test_vm_ends);
 	TEST("a console without QEMU is silent", test_qemu_lost);
 	TEST("CONNECT_CLOSE ends a stream", test_close_call);
-	TEST("a worker that leaves says so on every open stream", test_drain);
+	TEST("a worker that leaves says so on every open stream, and it can be read", test_drain);
+	TEST("a worker that leaves waits for nobody for long", test_drain_ends);
 	TEST("what cannot be opened is refused in libvirt's words", test_refusals);
 	TEST("a VM without a serial port has no console", test_no_serial);
 	TEST("force displaces, and who is displaced is told after all it was to hear", test_force);
