@@ -100,15 +100,6 @@ fail_over(struct channel *channel)
 /* --- calls -------------------------------------------------------------------------------- */
 
 static void
-refuse_to_send(struct channel_call *call, const char *why)
-{
-	struct rpc_error error;
-
-	(void)rpc_error_set(&error, VIR_ERR_RPC, VIR_FROM_RPC, "%s", why);
-	answer(call, NULL, NULL, &error);
-}
-
-static void
 send_call(struct channel *channel, struct channel_call *call)
 {
 	struct rpc_header header = {.program = call->procedure->program,
@@ -124,8 +115,9 @@ send_call(struct channel *channel, struct channel_call *call)
 		r = wire_put_fd(&channel->wire, take_fd(&call->fds[i]));
 	if (r != 0) {
 		rpc_buffer_cut(out, rpc_buffer_left(out) - before);
-		refuse_to_send(call, "Unable to encode message payload");
-		return;
+		/* Whoever is calling is not told before that is done. */
+		call->due_ns = 0;
+		call->unsendable = true;
 	}
 	call->serial = header.serial;
 	call->sent = true;
@@ -159,7 +151,7 @@ put(struct channel *channel, struct channel_call *call)
 	if (channel->n_calls == 0)
 		channel->heard_ns = now;
 	call->channel = channel;
-	call->sent = false;
+	call->sent = call->unsendable = false;
 	call->due_ns = now + LOOP_S(call->seconds ? call->seconds : CHANNEL_CALL_S);
 	TAILQ_INSERT_TAIL(&channel->calls, call, entry);
 	channel->n_calls++;
@@ -260,22 +252,24 @@ receive(struct channel *channel)
 	return ok;
 }
 
+/* Whether what was read could be served; it may have failed the channel, too. */
+static bool
+served(struct channel *channel, bool ok)
+{
+	if (!ok && channel->io.loop)
+		fail_over(channel);
+	return ok && channel->io.loop;
+}
+
 static void
 channel_ready(struct io *io, uint32_t events)
 {
 	struct channel *channel = container_of(io, struct channel, io);
-	bool ok = true;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		ok = receive(channel);
-	/* What was served may have ended the channel, with its connection. */
-	if (!channel->io.loop)
-		return;
-	if (!ok) {
-		fail_over(channel);
-		return;
-	}
-	channel_flush(channel);
+	channel->busy++;
+	if (served(channel, !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || receive(channel)))
+		channel_flush(channel);
+	channel->busy--;
 }
 
 void
@@ -283,13 +277,10 @@ channel_resume(struct channel *channel)
 {
 	if (channel->state != CHANNEL_OPENING && channel->state != CHANNEL_READY)
 		return;
-	if (!wire_serve_waiting(&channel->wire)) {
-		if (channel->io.loop)
-			fail_over(channel);
-		return;
-	}
-	if (channel->io.loop)
+	channel->busy++;
+	if (served(channel, wire_serve_waiting(&channel->wire)))
 		watch(channel);
+	channel->busy--;
 }
 
 /* --- what is sent ------------------------------------------------------------------------- */
@@ -334,15 +325,16 @@ static void
 time_out_calls(struct channel *channel, uint64_t now)
 {
 	struct channel_call *call = TAILQ_FIRST(&channel->calls), *next;
-	struct rpc_error error;
+	struct rpc_error late, unsent;
 
-	(void)rpc_error_set(&error, VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU,
+	(void)rpc_error_set(&late, VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU,
 		"Timed out during operation: the worker of %s has not answered in time",
 		channel->label);
+	(void)rpc_error_set(&unsent, VIR_ERR_RPC, VIR_FROM_RPC, "Unable to encode message payload");
 	for (; call; call = next) {
 		next = TAILQ_NEXT(call, entry);
 		if (now >= call->due_ns)
-			answer(call, NULL, NULL, &error);
+			answer(call, NULL, NULL, call->unsendable ? &unsent : &late);
 	}
 }
 
@@ -358,9 +350,8 @@ ping(struct channel *channel)
 }
 
 static void
-timer_due(struct timer *timer)
+serve_time(struct channel *channel)
 {
-	struct channel *channel = container_of(timer, struct channel, timer);
 	uint64_t now = loop_now(channel->loop);
 	bool connected = channel->state == CHANNEL_OPENING || channel->state == CHANNEL_READY;
 
@@ -388,6 +379,16 @@ timer_due(struct timer *timer)
 		return;
 	}
 	set_timer(channel);
+}
+
+static void
+timer_due(struct timer *timer)
+{
+	struct channel *channel = container_of(timer, struct channel, timer);
+
+	channel->busy++;
+	serve_time(channel);
+	channel->busy--;
 }
 
 static void

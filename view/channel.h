@@ -66,6 +66,7 @@ struct channel_call {
 	uint32_t serial;
 	uint64_t due_ns;
 	bool sent;
+	bool unsendable; /* there was no room for it: that is its answer */
 };
 
 TAILQ_HEAD(channel_calls, channel_call);
@@ -100,7 +101,15 @@ struct channel {
 	struct timer timer;
 	uint64_t heard_ns, asked_ns;
 	bool pinged;
+	unsigned busy; /* it is served just now, or read from: so often */
 };
+
+/** Does somebody wait for it, or is it being served? Then it must not go, but with its connection. */
+static inline bool
+channel_is_in_use(const struct channel *channel)
+{
+	return channel->n_calls > 0 || channel->busy > 0;
+}
 
 /** A way to that owner's worker, not yet opened. */
 void channel_init(struct channel *channel, struct loop *loop, const struct channel_ops *ops,

@@ -349,18 +349,20 @@ send_to(struct rpc_call *call, const void *args, const struct named *named)
 {
 	struct viewer *viewer = viewer_of(call->client);
 	struct owner *owner = named->owner;
-	struct route *route = viewer_route(viewer, owner);
 	struct forward *forward = rpc_arena_new(&call->arena, struct forward);
+	struct route *route;
 
-	if (!route || !forward)
+	if (!forward)
 		return call_out_of_memory(call);
 	forward->call = call;
 	forward->owners = &viewer->host->owners;
-	forward->route = route;
 	forward->uid = owner->uid;
 	forward->vm_id = named->vm_id;
 	forward->handled = RPC_FAILED;
 	(void)force_applies(call->procedure, args, &forward->act);
+	forward->route = route = viewer_route(viewer, owner, &call->error);
+	if (!route)
+		return force_it(forward) ? RPC_LATER : RPC_FAILED;
 	/* What the broker made stand still its worker takes for running. */
 	if (forward->act == FORCE_THAW && named->frozen) {
 		(void)rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,

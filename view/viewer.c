@@ -130,6 +130,13 @@ drop(struct route *route)
 	free(route);
 }
 
+static bool
+is_in_use(const struct route *route)
+{
+	return channel_is_in_use(&route->channel) || !LIST_EMPTY(&route->relays) ||
+	       route->watches || route->kept;
+}
+
 /* Is there a place for one more? One that nothing goes through makes room. */
 static bool
 make_room(struct viewer *viewer)
@@ -139,8 +146,7 @@ make_room(struct viewer *viewer)
 	if (viewer->n_routes < ROUTES_MAX)
 		return true;
 	LIST_FOREACH (route, &viewer->routes, entry) {
-		if (route->channel.n_calls > 0 || !LIST_EMPTY(&route->relays) || route->watches ||
-			route->kept)
+		if (is_in_use(route))
 			continue;
 		drop(route);
 		return true;
@@ -149,16 +155,25 @@ make_room(struct viewer *viewer)
 }
 
 struct route *
-viewer_route(struct viewer *viewer, const struct owner *owner)
+viewer_route(struct viewer *viewer, const struct owner *owner, struct rpc_error *error)
 {
 	struct route *route;
 
 	LIST_FOREACH (route, &viewer->routes, entry)
 		if (route->channel.uid == owner->uid)
 			return route;
-	route = make_room(viewer) ? calloc(1, sizeof(*route)) : NULL;
-	if (!route)
+	if (!make_room(viewer)) {
+		(void)rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+			"operation failed: this connection uses ways to the workers of %d users, "
+			"which is as many as may be: use another for those of %s",
+			ROUTES_MAX, owner->label);
 		return NULL;
+	}
+	route = calloc(1, sizeof(*route));
+	if (!route) {
+		(void)rpc_error_set(error, VIR_ERR_NO_MEMORY, VIR_FROM_RPC, "out of memory");
+		return NULL;
+	}
 	viewer->n_routes++;
 	route->viewer = viewer;
 	LIST_INIT(&route->relays);

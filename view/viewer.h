@@ -77,7 +77,11 @@ bool viewer_shows(const struct viewer *viewer, const struct owner *owner);
  * what it says of the connection (all that there are over anybody's).
  */
 uint32_t viewer_verbs(const struct viewer *viewer, const struct owner *owner);
-/** The connection's way to that owner's worker; NULL: no memory, or as many as may be are in use. */
-struct route *viewer_route(struct viewer *viewer, const struct owner *owner);
+/**
+ * The connection's way to that owner's worker, which lives until the next one is asked for, and as long
+ * as it is used. NULL, with the error: no memory, or as many as may be are in use.
+ */
+struct route *viewer_route(
+	struct viewer *viewer, const struct owner *owner, struct rpc_error *error);
 
 #endif

@@ -92,7 +92,8 @@ ask(struct route *route, int32_t event)
 static struct route *
 watched_route(struct viewer *viewer, const struct owner *owner)
 {
-	struct route *route = viewer_route(viewer, owner);
+	struct rpc_error error;
+	struct route *route = viewer_route(viewer, owner, &error);
 
 	if (!route || route->watches)
 		return route;

@@ -205,7 +205,7 @@ begin(struct part *part)
 		tell_states(part, owner);
 		return;
 	}
-	route = viewer_route(viewer, owner);
+	route = viewer_route(viewer, owner, &error);
 	part->sent = (struct channel_call){.procedure = all->call->procedure,
 		.args = &part->args,
 		.seconds = STATS_S,
@@ -213,8 +213,7 @@ begin(struct part *part)
 	if (route && channel_call(&route->channel, &part->sent, &error) == RPC_LATER)
 		all->n_open++;
 	else
-		log_warning("statistics of %s are not told: %s", owner->label,
-			route ? error.message : "there is no way to the worker");
+		log_warning("statistics of %s are not told: %s", owner->label, error.message);
 }
 
 static void
