@@ -34,6 +34,41 @@ enum { N_USER_LIMITS = sizeof user_limits / sizeof *user_limits };
 
 static void proceed(struct asker *asker);
 
+/* --- its turn ----------------------------------------------------------------------------- */
+
+static void
+wait_no_more(struct asker *asker)
+{
+	if (asker->waits)
+		TAILQ_REMOVE(&asker->all->waiting, asker, turn);
+	asker->waits = false;
+}
+
+/* May it ask now? If not, it goes on when it may. */
+static bool
+has_turn(struct asker *asker)
+{
+	struct askers *all = asker->all;
+
+	if (all->n_open < ASKERS_OPEN_MAX)
+		return true;
+	if (!asker->waits)
+		TAILQ_INSERT_TAIL(&all->waiting, asker, turn);
+	asker->waits = true;
+	return false;
+}
+
+static void
+give_turns(struct askers *all)
+{
+	struct asker *asker;
+
+	while (all->n_open < ASKERS_OPEN_MAX && (asker = TAILQ_FIRST(&all->waiting))) {
+		wait_no_more(asker);
+		proceed(asker);
+	}
+}
+
 /* --- its end ------------------------------------------------------------------------------ */
 
 static void
@@ -42,6 +77,7 @@ end(struct asker *asker)
 	struct askers *all = asker->all;
 
 	owners_wait_stop(&all->owners, &asker->wait);
+	wait_no_more(asker);
 	timer_stop(&asker->deadline);
 	timer_stop(&asker->pause);
 	io_stop(&asker->io);
@@ -90,6 +126,7 @@ finish(struct asker *asker)
 		.kind = TALK_END, .values = {[TALK_END_ROWS] = talk_number(asker->n_rows)}};
 
 	owners_wait_stop(&asker->all->owners, &asker->wait);
+	wait_no_more(asker);
 	timer_stop(&asker->pause);
 	asker->cookie = 0;
 	asker->step = ASKER_SENDS;
@@ -176,8 +213,10 @@ ask(struct asker *asker, enum ipc_type type, const void *body)
 
 	asker->cookie = ++all->last_cookie;
 	r = uplink_ask_status(all->uplink, type, body, asker->cookie);
-	if (r == 0)
+	if (r == 0) {
+		all->n_open++;
 		return;
+	}
 	asker->cookie = 0;
 	if (r == LINK_E_FULL)
 		pause_for(asker, RETRY_MS);
@@ -267,8 +306,9 @@ proceed(struct asker *asker)
 	while (asker->step > ASKER_HOST && asker->step < ASKER_SENDS &&
 		asker->at == asker->n_subjects)
 		step_over(asker);
-	if (asker->cookie != 0 || timer_is_set(&asker->pause) ||
-		rpc_buffer_left(&asker->out) > OUT_ENOUGH)
+	if (asker->step < ASKER_HOST || asker->step >= ASKER_SENDS || asker->cookie != 0 ||
+		timer_is_set(&asker->pause) || rpc_buffer_left(&asker->out) > OUT_ENOUGH ||
+		!has_turn(asker))
 		return;
 	if (asker->step == ASKER_HOST)
 		ask(asker, IPC_STATUS, NULL);
@@ -276,7 +316,7 @@ proceed(struct asker *asker)
 		ask_user(asker);
 	else if (asker->step == ASKER_VMS)
 		ask_vm(asker);
-	else if (asker->step == ASKER_LIMITS)
+	else
 		ask_limit(asker);
 }
 
@@ -404,6 +444,9 @@ askers_told(struct askers *askers, uint64_t cookie, int err, const void *body)
 {
 	struct asker *asker;
 
+	askers->n_open--;
+	/* Those who wait come before who has been told just now. */
+	give_turns(askers);
 	LIST_FOREACH (asker, &askers->list, entry)
 		if (asker->cookie == cookie)
 			break;
@@ -572,6 +615,7 @@ askers_init(struct askers *askers, struct loop *loop, struct uplink *uplink,
 {
 	*askers = (struct askers){.loop = loop, .uplink = uplink, .occupied = occupied};
 	LIST_INIT(&askers->list);
+	TAILQ_INIT(&askers->waiting);
 	owners_init(&askers->owners, loop, uplink, owner_changed);
 }
 

@@ -5,7 +5,7 @@
  * Runs in qemud-view --ctl, on bytes of its principal. What there is is asked of the broker, one thing
  * after the other, and never kept from one question to the next; names are from the owners' inventories.
  * Whether a worker answers shows when the broker is asked about its user again, a little later: at most
- * ASKER_PATIENCE_MS.
+ * ASKER_PATIENCE_MS. Of a crowd each asks when its turn comes.
  */
 #ifndef VIEW_ASKER_H
 #define VIEW_ASKER_H
@@ -22,7 +22,9 @@
 enum {
 	ASKER_QUESTION_S = 10, /* as long the question may take, */
 	ASKER_ANSWER_S = 30,   /* and the answer, with who reads it */
-	ASKER_PATIENCE_MS = 1000
+	ASKER_PATIENCE_MS = 1000,
+	ASKERS_OPEN_MAX =
+		16 /* asks of the broker, which ends a view that does not read its answers */
 };
 
 enum asker_step {
@@ -40,6 +42,8 @@ struct askers;
 
 struct asker {
 	LIST_ENTRY(asker) entry;
+	TAILQ_ENTRY(asker) turn; /* of those that wait for theirs to ask */
+	bool waits;
 	struct askers *all;
 	struct uplink_conn conn;
 	struct io io;
@@ -64,6 +68,7 @@ struct asker {
 };
 
 LIST_HEAD(asker_list, asker);
+TAILQ_HEAD(asker_turns, asker);
 
 struct askers {
 	struct loop *loop;
@@ -72,6 +77,8 @@ struct askers {
 	struct asker_list list;
 	unsigned n;
 	uint64_t last_cookie;
+	unsigned n_open; /* asks, also those of who has gone */
+	struct asker_turns waiting;
 	void (*occupied)(struct askers *askers, bool occupied); /* there is one, or none */
 };
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import host
+import proc
 import tap
 import vm
 
@@ -27,6 +28,7 @@ limit host                vms 40
 """
 # What nobody may be told who does not see alice: what her machines are called.
 CANARY = "canary-box"
+CROWD = 100
 
 
 def ctl(user, *arguments, status=0):
@@ -67,12 +69,42 @@ os.makedirs("/etc/qemud", exist_ok=True)
 with open("/etc/qemud/policy.conf", "w", encoding="utf-8") as policy_file:
     policy_file.write(POLICY)
 
-broker_connections = 8
+broker_connections = CROWD + 20
 broker = host.start_broker(idle_seconds=600, user_connections=broker_connections)
 vm.define("alice", CANARY, 1)
 vm.define("alice", "other", 2)
 vm.define("bob", "web", 3)
 host.virsh("alice", "start", CANARY)
+
+
+def only_view():
+    """The one that answers qemudctl."""
+    found = [process for process in proc.find("qemud-view") if "--ctl" in process.arguments()]
+    tap.equal(len(found), 1, "views that answer qemudctl")
+    return found[0]
+
+
+@tap.test("a crowd of one principal's is answered to the last, by the view that was there")
+def _():
+    ctl("root", "status")
+    view = only_view()
+    # It stands still while they come: it has them all before it reads an answer of the broker's.
+    os.kill(view.pid, signal.SIGSTOP)
+    crowd = []
+    try:
+        for _ in range(CROWD):
+            crowd.append(socket.socket(socket.AF_UNIX))
+            crowd[-1].connect(SOCKET)
+            crowd[-1].sendall(b"1\tvms\n")
+    finally:
+        os.kill(view.pid, signal.SIGCONT)
+    for client in crowd:
+        with client:
+            client.settimeout(60)
+            lines = client.makefile("rb").read().decode().splitlines()
+        tap.equal((lines[0].split("\t")[0], lines[-1]), ("host", f"end\t{len(lines) - 1}"), f"{lines}")
+    tap.equal(only_view().pid, view.pid, "the view")
+    tap.equal(broker.log.find("violation by|is killed"), [], "what the broker has against it")
 
 
 @tap.test("root and a monitor see everybody, and what runs is what runs")

@@ -35,6 +35,9 @@ static struct rig {
 	unsigned n_forgotten, n_asks, reads_after;
 	unsigned lost_after; /* so many asks about bob he is to be seen no more; 0: never */
 	bool is_occupied, broker_sleeps;
+	bool status_sleeps; /* what is asked of STATUS is kept, and answered when that is over */
+	struct packet kept[LINK_ASKS_MAX];
+	unsigned n_kept, most_open;
 	struct ipc_status status;
 	struct known known[USERS];
 	int client;
@@ -152,27 +155,50 @@ tell_vm(const struct ipc_header *ask, const struct ipc_status_vm *asked)
 }
 
 static void
+play_ask(const struct packet *packet)
+{
+	const void *body = packet->data + sizeof(struct ipc_header);
+	struct ipc_header header;
+
+	memcpy(&header, packet->data, sizeof header);
+	rig.n_asks += header.type >= IPC_STATUS;
+	if (header.type == IPC_INVENTORY_NEXT)
+		tell_inventory(&header, ((const struct ipc_inventory_next *)body)->after);
+	else if (header.type == IPC_STATUS)
+		answer(&header, 0, &rig.status, sizeof rig.status, -1);
+	else if (header.type == IPC_STATUS_USER)
+		tell_user(&header, ((const struct ipc_status_user *)body)->uid);
+	else if (header.type == IPC_STATUS_LIMIT)
+		tell_limit(&header, body);
+	else if (header.type == IPC_STATUS_VM)
+		tell_vm(&header, body);
+}
+
+static bool
+is_for_later(const struct packet *packet)
+{
+	struct ipc_header header;
+
+	memcpy(&header, packet->data, sizeof header);
+	return rig.status_sleeps && header.type >= IPC_STATUS;
+}
+
+static void
 play_broker(void)
 {
 	struct packet packet;
 
 	while (!rig.broker_sleeps && packet_recv(rig.broker_fd, &packet) == 0) {
-		const void *body = packet.data + sizeof(struct ipc_header);
-		struct ipc_header header;
-
-		memcpy(&header, packet.data, sizeof header);
-		rig.n_asks += header.type >= IPC_STATUS;
-		if (header.type == IPC_INVENTORY_NEXT)
-			tell_inventory(&header, ((const struct ipc_inventory_next *)body)->after);
-		else if (header.type == IPC_STATUS)
-			answer(&header, 0, &rig.status, sizeof rig.status, -1);
-		else if (header.type == IPC_STATUS_USER)
-			tell_user(&header, ((const struct ipc_status_user *)body)->uid);
-		else if (header.type == IPC_STATUS_LIMIT)
-			tell_limit(&header, body);
-		else if (header.type == IPC_STATUS_VM)
-			tell_vm(&header, body);
+		if (is_for_later(&packet)) {
+			rig.kept[rig.n_kept++] = packet;
+			continue;
+		}
+		play_ask(&packet);
 		packet_fini(&packet);
+	}
+	for (; !rig.status_sleeps && rig.n_kept > 0; rig.n_kept--) {
+		play_ask(&rig.kept[rig.n_kept - 1]);
+		packet_fini(&rig.kept[rig.n_kept - 1]);
 	}
 }
 
@@ -242,7 +268,8 @@ start(void)
 
 	rig.n_forgotten = rig.n_asks = rig.reads_after = rig.lost_after = 0;
 	rig.last_conn = 0;
-	rig.is_occupied = rig.broker_sleeps = false;
+	rig.is_occupied = rig.broker_sleeps = rig.status_sleeps = false;
+	rig.most_open = 0;
 	rig.status = (struct ipc_status){.since_s = 100,
 		.policy_s = 200,
 		.n_rules = 3,
@@ -280,6 +307,8 @@ static void
 turn(int ms)
 {
 	ASSERT(loop_once(&rig.loop, ms) == 0);
+	if (rig.askers.n_open > rig.most_open)
+		rig.most_open = rig.askers.n_open;
 	play_broker();
 }
 
@@ -636,6 +665,53 @@ test_slow_reader(void)
 	stop();
 }
 
+/* As many as the broker may have open, and no more; who goes, or is refused, has no turn. */
+static void
+test_crowd(void)
+{
+	enum { CROWD = 100 };
+	struct ipc_ticket_change change = {.conn_id = CROWD - 1, .reason = "no more"};
+	struct talk_reader reader;
+	int clients[CROWD];
+	struct talk_row row;
+
+	start();
+	for (unsigned i = 0; i < 8; i++)
+		turn(0);
+	for (unsigned i = 0; i < CROWD; i++) {
+		call();
+		say(i % 2 ? "1\tvms\n" : "1\tstatus\n", i % 2 ? 6 : 9);
+		clients[i] = rig.client;
+	}
+	/* It knows of owners, and is slow with all else. */
+	rig.status_sleeps = true;
+	for (unsigned i = 0; i < TURNS && rig.askers.n_open < ASKERS_OPEN_MAX; i++)
+		turn(0);
+	for (unsigned i = 0; i < CROWD; i++)
+		turn(0);
+	CHECK(rig.askers.n_open == ASKERS_OPEN_MAX && rig.n_kept == ASKERS_OPEN_MAX);
+	/* The one that has waited longest for an answer, and the one that is to wait longest. */
+	for (unsigned i = 0; i < CROWD; i += CROWD - 1)
+		fd_close(&clients[i]);
+	CHECK(askers_change(&rig.askers, &change) == 0);
+	for (unsigned i = 0; i < CROWD; i++)
+		turn(0);
+	CHECK(rig.askers.n_open == ASKERS_OPEN_MAX && rig.n_kept == ASKERS_OPEN_MAX);
+	rig.status_sleeps = false;
+	for (unsigned i = 1; i < CROWD - 1; i++) {
+		rig.client = clients[i];
+		rig.size = 0;
+		CHECK(hear());
+		reader = (struct talk_reader){.text = rig.text, .size = rig.size};
+		while (talk_next(&reader, &row) == TALK_ROW)
+			CHECK((row.kind == TALK_ERROR) == (i == CROWD - 2));
+		CHECK(!reader.error);
+	}
+	CHECK(rig.most_open == ASKERS_OPEN_MAX);
+	CHECK(rig.askers.n_open == 0 && TAILQ_EMPTY(&rig.askers.waiting));
+	stop();
+}
+
 /* --- what is no question ------------------------------------------------------------------ */
 
 static void
@@ -752,6 +828,7 @@ main(void)
 	TEST("a worker that does not answer is waited for for a second", test_patience);
 	TEST("who says nothing, or is not answered, is not there for ever", test_silence);
 	TEST("who does not read is told no more until she does", test_slow_reader);
+	TEST("a crowd is answered, by turns", test_crowd);
 	TEST("what is no question is told", test_no_question);
 	TEST("a client that goes leaves nothing", test_client_gone);
 	TEST("who may do nothing any more is told by which line", test_ticket);
