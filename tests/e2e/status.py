@@ -190,7 +190,7 @@ def _():
     tap.equal(unseen, unknown, "what is said of who is not shown, and of nobody")
 
 
-@tap.test("who is refused is told why: denied, without an account, too often")
+@tap.test("who is refused is told why: denied, without an account")
 def _():
     said = ctl("dave", "status", status=1)
     tap.true("policy.conf:4" in said, said)
@@ -216,12 +216,41 @@ def _():
     wait(lambda: users("carol")["alice"]["answers"], "it answers again")
 
 
-@tap.test("what root froze stands still, and says so")
+def canary():
+    """The row of the machine that runs, as carol sees it."""
+    return next(row for row in told("carol", "status", "--vms")["vms"] if row["id"] is not None)
+
+
+def is_frozen():
+    with open(f"{os.environ['TEST_CGROUP']}/u2001/vm-{canary()['id']}-{vm.uuid(1)}/cgroup.events",
+              encoding="ascii") as events:
+        return "frozen 1" in events.read().splitlines()
+
+
+@tap.test("what root had stand still while its worker does not answer is frozen, and says so; then it runs")
 def _():
-    host.virsh("root", "suspend", f"alice:{CANARY}", uri="qemu+unix:///system?socket=/run/qemud/qemud-sock")
-    wait(lambda: [row["reported_state"] for row in told("carol", "status", "--vms")["vms"]
-                  if row["reported_name"] == CANARY] == ["paused"], "it is paused")
+    system = host.URI.replace("///session", "///system")
+    worker = host.worker_of("alice")
+    tap.equal((canary()["state"], is_frozen()), ("running", False), "before")
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        host.virsh("root", "suspend", f"alice:{CANARY}", uri=system)
+        tap.equal((canary()["state"], is_frozen()), ("frozen", True), "it stands still")
+        tap.true(re.search(rf"^alice +{CANARY} +\d+ +frozen +", ctl("root", "status", "--vms"), re.M), "the table")
+        host.virsh("root", "resume", f"alice:{CANARY}", uri=system)
+        tap.equal((canary()["state"], is_frozen()), ("running", False), "it goes on")
+    finally:
+        # The broker may have ended it, as one that takes no connection.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGCONT)
+
+
+@tap.test("what its worker paused is paused by the worker's word, and runs by the broker's")
+def _():
+    host.virsh("alice", "suspend", CANARY)
+    wait(lambda: (canary()["state"], canary()["reported_state"]) == ("running", "paused"), "it is paused")
     host.virsh("alice", "resume", CANARY)
+    wait(lambda: (canary()["state"], canary()["reported_state"]) == ("running", "running"), "it goes on")
 
 
 @tap.test("a policy that does not hold is told, and the one that does")
@@ -290,4 +319,19 @@ def _():
 
 
 host.virsh("alice", "destroy", CANARY)
+tap.equal(broker.stop(), 0, "exit status")
+broker = host.start_broker(user_connections_per_second=1)
+
+
+@tap.test("who asks too often is told so, and asks again")
+def _():
+    for _ in range(50):
+        done = host.run_as("bob", CTL, "status")
+        if done.returncode != 0:
+            break
+    tap.equal((done.returncode, done.stdout), (3, ""), done.stderr)
+    tap.true("user_connections_per_second 1" in done.stderr and "wait" in done.stderr, done.stderr)
+    wait(lambda: host.run_as("bob", CTL, "status").returncode == 0, "a second later she is answered")
+
+
 host.finish()
