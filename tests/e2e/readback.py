@@ -4,6 +4,7 @@
 # test: native
 import os
 import re
+import socket
 import time
 
 import host
@@ -63,20 +64,22 @@ PROCESSES = {
     "qemud-audit": proc.one("qemud-audit"),
 }
 
+VIEWS = ["qemud-view", "qemud-view --host", "qemud-view --ctl"]
+
 # --- what each has ------------------------------------------------------------------------------
 
 IDS = {
     "qemud": (0, 0, None),
     "qemud-launch": (0, 0, None),
     "qemud-worker": (2001, 2001, host.GROUPS["alice"]),
-    "qemud-view": (992, 992, []),
+    **dict.fromkeys(VIEWS, (992, 992, [])),
     "qemud-audit": (993, 993, []),
 }
 CAPABILITIES = {
     "qemud": {**only(bits(KILL)), "Bnd": 0},
     "qemud-launch": only(STARTER),
     "qemud-worker": NONE,
-    "qemud-view": NONE,
+    **dict.fromkeys(VIEWS, NONE),
     "qemud-audit": NONE,
 }
 # no_new_privs, mode of seccomp, number of filters
@@ -84,7 +87,7 @@ PROMISES = {
     "qemud": ("1", "2", "1"),
     "qemud-launch": ("0", "0", "0"),
     "qemud-worker": ("1", "2", "1"),
-    "qemud-view": ("1", "2", "1"),
+    **dict.fromkeys(VIEWS, ("1", "2", "1")),
     "qemud-audit": ("1", "2", "1"),
 }
 DEV_NULL, PIPE, SOCKET = "/dev/null", "pipe", "socket"
@@ -98,6 +101,8 @@ DESCRIPTORS = {
         [EPOLL, SIGNALS, SOCKET, INVENTORY, "anon_inode:inotify", "/home/alice/.qemud",
          *(f"/home/alice/.qemud/{name}" for name in ("autostart", "cache", "domains", "lock", "log"))])),
     "qemud-view": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS]),
+    # besides its client
+    **dict.fromkeys(VIEWS[1:], ([DEV_NULL, DEV_NULL, PIPE, SOCKET], [EPOLL, SIGNALS, SOCKET])),
     # its log, and a socket towards the system's
     "qemud-audit": ([DEV_NULL, DEV_NULL, PIPE, SOCKET], sorted(
         [EPOLL, SIGNALS, SOCKET, "/var/log/qemud", "/var/log/qemud/audit.log"])),
@@ -105,7 +110,7 @@ DESCRIPTORS = {
 COMMON = ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
 ENVIRONMENT = {
     "qemud-worker": sorted([*COMMON, "HOME=/home/alice", "USER=alice", "LOGNAME=alice"]),
-    "qemud-view": sorted([*COMMON, "HOME=/", "USER=qemud-view", "LOGNAME=qemud-view"]),
+    **dict.fromkeys(VIEWS, sorted([*COMMON, "HOME=/", "USER=qemud-view", "LOGNAME=qemud-view"])),
     "qemud-audit": sorted([*COMMON, "HOME=/", "USER=qemud-audit", "LOGNAME=qemud-audit"]),
 }
 # Namespaces of its own; all others are the host's.
@@ -113,21 +118,25 @@ OWN = {
     "qemud": set(),
     "qemud-launch": set(),
     "qemud-worker": {"net", "ipc"},
-    "qemud-view": {"net", "ipc", "uts", "pid", "mnt"},
+    **dict.fromkeys(VIEWS, {"net", "ipc", "uts", "pid", "mnt"}),
     "qemud-audit": {"net", "ipc", "uts", "pid"},
 }
-FOLDER = {"qemud-worker": "/run/qemud/users/2001", "qemud-view": "/", "qemud-audit": "/"}
+FOLDER = {"qemud-worker": "/run/qemud/users/2001", **dict.fromkeys(VIEWS, "/"), "qemud-audit": "/"}
 ARGUMENTS = {
     "qemud-worker": ["qemud-worker", "--idle", "60", "--log", "debug", "--port-min", "1024",
                      "--run", "/run/qemud/users/2001", "--kvm"],
     "qemud-view": ["qemud-view", "--refuse", "--log", "debug"],
+    "qemud-view --host": ["qemud-view", "--host", "--log", "debug", "--idle", "60"],
+    "qemud-view --ctl": ["qemud-view", "--ctl", "--log", "debug", "--idle", "5"],
     "qemud-audit": ["qemud-audit", "--dir", "/var/log/qemud", "--file-mib", "64", "--files", "16",
                     "--log", "debug"],
 }
 
-for name, process in PROCESSES.items():
+
+def read_back(name, process):
+    """What the kernel says of it is what the tables say."""
     @tap.test(f"{name}: the four uids, the four gids, and the groups")
-    def _(name=name, process=process):
+    def _():
         uid, gid, groups = IDS[name]
         tap.equal(process.ids("Uid"), [uid] * 4, "uids")
         tap.equal(process.ids("Gid"), [gid] * 4, "gids")
@@ -135,32 +144,32 @@ for name, process in PROCESSES.items():
             tap.equal(process.groups(), groups, "groups")
 
     @tap.test(f"{name}: the five sets of capabilities")
-    def _(name=name, process=process):
+    def _():
         tap.equal(process.capabilities(), CAPABILITIES[name], "capabilities")
 
     @tap.test(f"{name}: no_new_privs and seccomp")
-    def _(name=name, process=process):
+    def _():
         status = process.status()
         got = status["NoNewPrivs"], status["Seccomp"], status["Seccomp_filters"]
         tap.equal(got, PROMISES[name], "no_new_privs, mode, filters")
 
     @tap.test(f"{name}: a process of the same user cannot look inside, nor dump it")
-    def _(process=process):
+    def _():
         tap.true(not process.open_to_its_uid(), "it is dumpable")
 
     @tap.test(f"{name}: namespaces")
-    def _(name=name, process=process):
+    def _():
         kinds = {k for k in os.listdir("/proc/self/ns") if not k.endswith("_for_children")}
         own = {k for k in kinds if process.namespace(k) != proc.Process(os.getpid()).namespace(k)}
         tap.equal(own, OWN[name], "namespaces of its own")
 
     if name in DESCRIPTORS:
         @tap.test(f"{name}: descriptors")
-        def _(name=name, process=process):
+        def _():
             comes_to(lambda: table(process), DESCRIPTORS[name], "descriptors")
 
         @tap.test(f"{name}: arguments, environment, working folder, core dumps, parent, session")
-        def _(name=name, process=process):
+        def _():
             tap.equal(process.arguments(), ARGUMENTS[name], "arguments")
             tap.equal(process.environment(), ENVIRONMENT[name], "environment")
             tap.equal(os.readlink(f"/proc/{process.pid}/cwd"), FOLDER[name], "working folder")
@@ -168,6 +177,10 @@ for name, process in PROCESSES.items():
             tap.equal(process.parent().pid, broker.starter.pid, "parent")
             tap.equal(os.getsid(process.pid), process.pid, "session")
             tap.equal(process.status()["Umask"], "0077", "umask")
+
+
+for NAME, PROCESS in PROCESSES.items():
+    read_back(NAME, PROCESS)
 
 # --- the broker's and the starter's descriptors ---------------------------------------------------
 
@@ -205,12 +218,16 @@ def _():
         tap.equal(shared, set(), f"sockets in common with {other.name}")
 
 
+def check_tree(process):
+    """It sees no file but the loader's."""
+    root = f"/proc/{process.pid}/root"
+    tap.true(set(os.listdir(root)) <= {"lib", "lib64", "usr"}, f"{os.listdir(root)}")
+    tap.true(all("ro" in options for _, options in process.mounts()), f"{process.mounts()}")
+
+
 @tap.test("qemud-view sees no file but the loader's")
 def _():
-    root = f"/proc/{PROCESSES['qemud-view'].pid}/root"
-    tap.true(set(os.listdir(root)) <= {"lib", "lib64", "usr"}, f"{os.listdir(root)}")
-    mounts = PROCESSES["qemud-view"].mounts()
-    tap.true(all("ro" in options for _, options in mounts), f"{mounts}")
+    check_tree(PROCESSES["qemud-view"])
 
 
 @tap.test("each user's processes are in her own control group")
@@ -289,5 +306,37 @@ def _():
         st = os.stat(f"/proc/{PROCESSES[name].pid}/exe")
         tap.equal((st.st_uid, st.st_mode & 0o7777), (0, 0o711), name)
 
+
+# --- views of the host, and what answers qemudctl --------------------------------------------------
+
+
+def view(kind, client):
+    """root's, of that kind, which serves that client."""
+    with client:
+        process = next(process for process in proc.find("qemud-view") if kind in process.arguments())
+        read_back(f"qemud-view {kind}", process)
+
+        @tap.test(f"qemud-view {kind} sees no file but the loader's, and is in the views' control group")
+        def _():
+            check_tree(process)
+            folder = os.environ["TEST_CGROUP"]
+            if folder != "none":
+                with open(f"{folder}/u992/view/cgroup.procs", encoding="ascii") as procs:
+                    tap.true(str(process.pid) in procs.read().split(), "its control group")
+
+
+def ctl_client():
+    """A connection of qemudctl's."""
+    client = socket.socket(socket.AF_UNIX)
+    client.connect("/run/qemud/qemud-ctl")
+    return client
+
+
+view("--host", host.client_as("root").open())
+with ctl_client() as asker:
+    asker.sendall(b"1\tstatus\n")
+    asker.makefile("rb").read()
+# Its question is not there to its end.
+view("--ctl", ctl_client())
 
 host.finish()
