@@ -45,9 +45,9 @@ tell_absent(const char *path, int err)
 }
 
 static int
-reach(const char *path, int *ret_fd)
+reach(const char *path, unsigned seconds, int *ret_fd)
 {
-	struct timeval patience = {.tv_sec = ANSWER_WAIT_S};
+	struct timeval patience = {.tv_sec = seconds};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	fd_auto int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -64,18 +64,26 @@ reach(const char *path, int *ret_fd)
 
 /* Until there is something to read, or no time left: in milliseconds. */
 static int
-left_ms(const struct timespec *begun)
+left_ms(const struct timespec *begun, unsigned seconds)
 {
 	struct timespec now;
 	long ms;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	ms = (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000;
-	return ms < ANSWER_WAIT_S * 1000L ? (int)(ANSWER_WAIT_S * 1000L - ms) : 0;
+	return ms < seconds * 1000L ? (int)(seconds * 1000L - ms) : 0;
 }
 
 static int
-read_all(int fd, char **ret_text, size_t *ret_size)
+tell_long(void)
+{
+	log_error("the answer is longer than %d MiB, and nothing of it is shown",
+		TALK_ANSWER_MAX / (1024 * 1024));
+	return CTL_FAILED;
+}
+
+static int
+read_all(int fd, unsigned seconds, char **ret_text, size_t *ret_size)
 {
 	free_auto char *text = NULL;
 	size_t size = 0, room = 0;
@@ -85,18 +93,22 @@ read_all(int fd, char **ret_text, size_t *ret_size)
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
 	while (n > 0) {
 		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-		int ready = poll(&poll_fd, 1, left_ms(&begun));
+		int ready = poll(&poll_fd, 1, left_ms(&begun, seconds));
 
+		if (size > TALK_ANSWER_MAX)
+			return tell_long();
 		if (room - size < PIECE) {
-			char *more = size > ANSWER_MAX ? NULL : realloc(text, 2 * room + PIECE);
+			size_t wanted = 2 * room < TALK_ANSWER_MAX ? 2 * room + PIECE
+								   : TALK_ANSWER_MAX + 2 * PIECE;
+			char *more = realloc(text, wanted);
 
 			if (!more)
 				return no_memory();
 			text = more;
-			room = 2 * room + PIECE;
+			room = wanted;
 		}
 		if (ready == 0) {
-			log_error("qemud has not answered within %d seconds", ANSWER_WAIT_S);
+			log_error("qemud has not answered within %u seconds", seconds);
 			return CTL_FAILED;
 		}
 		n = ready < 0 ? -1 : recv(fd, text + size, room - size, 0);
@@ -133,27 +145,19 @@ tell_error(const struct talk_row *row)
 		       : CTL_FAILED;
 }
 
+/* Is all that came one answer? */
 static int
-take_rows(struct answer *answer, size_t size)
+check_rows(struct answer *answer)
 {
-	struct talk_reader reader = {.text = answer->text, .size = size};
+	struct talk_reader reader = {.text = answer->text, .size = answer->size};
 	enum talk_result result;
 	struct talk_row row;
-	size_t room = 0;
 
-	while ((result = talk_next(&reader, &row)) == TALK_ROW) {
-		if (answer->n == room) {
-			struct talk_row *rows;
-
-			room = room ? 2 * room : 64;
-			rows = reallocarray(answer->rows, room, sizeof *rows);
-			if (!rows)
-				return no_memory();
-			answer->rows = rows;
-		}
-		answer->rows[answer->n++] = row;
-	}
-	if (size == 0)
+	do {
+		answer->size = reader.at;
+		result = talk_next(&reader, &row);
+	} while (result == TALK_ROW);
+	if (reader.size == 0)
 		log_error(
 			"qemud has closed the connection without a word: too many are open, or it "
 			"ends");
@@ -170,32 +174,34 @@ answer_unknown(const char *user)
 }
 
 int
-answer_get(const char *path, const struct talk_question *question, struct answer *ret)
+answer_get(const char *path, const struct talk_question *question, unsigned seconds,
+	struct answer *ret)
 {
 	char line[TALK_QUESTION_MAX];
 	size_t size = talk_question_write(question, line);
-	const struct talk_row *error;
+	struct answer_at at = {.at = 0};
 	fd_auto int fd = -1;
 	int status;
 
-	*ret = (struct answer){.n = 0};
+	*ret = (struct answer){.size = 0};
 	if (size == 0)
 		return answer_unknown(question->user);
-	status = reach(path, &fd);
+	status = reach(path, seconds, &fd);
 	if (status != CTL_OK)
 		return status;
 	/* Who refuses does not wait for the question, and has closed it maybe: its answer is there. */
 	if (send(fd, line, size, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
 		return tell_absent(path, errno);
-	status = read_all(fd, &ret->text, &size);
+	status = read_all(fd, seconds, &ret->text, &ret->size);
 	if (status == CTL_OK)
-		status = take_rows(ret, size);
+		status = check_rows(ret);
 	if (status != CTL_OK)
 		return status;
-	error = answer_next(ret, TALK_ERROR, NULL);
-	if (error)
-		return tell_error(error);
-	if (ret->n > 0 && ret->rows[0].kind == TALK_HOST)
+	if (answer_next(ret, TALK_ERROR, &at))
+		return tell_error(&at.row);
+	if (ret->size > 0)
+		(void)talk_again(ret->text, &ret->host);
+	if (ret->host.kind == TALK_HOST)
 		return CTL_OK;
 	log_error("the answer does not begin with how the host is, and nothing of it is shown");
 	return CTL_FAILED;
@@ -205,28 +211,30 @@ void
 answer_free(struct answer *answer)
 {
 	free(answer->text);
-	free(answer->rows);
-	*answer = (struct answer){.n = 0};
+	*answer = (struct answer){.size = 0};
 }
 
-const struct talk_row *
-answer_next(const struct answer *answer, enum talk_row_kind kind, const struct talk_row *after)
+bool
+answer_next(const struct answer *answer, enum talk_row_kind kind, struct answer_at *at)
 {
-	for (size_t i = after ? (size_t)(after - answer->rows) + 1 : 0; i < answer->n; i++)
-		if (answer->rows[i].kind == kind)
-			return &answer->rows[i];
-	return NULL;
+	while (at->at < answer->size) {
+		at->at = (size_t)(talk_again(answer->text + at->at, &at->row) - answer->text);
+		if (at->row.kind == kind)
+			return true;
+	}
+	return false;
 }
 
 void
 answer_json(const struct answer *answer, enum talk_row_kind kind)
 {
+	struct answer_at at = {.at = 0};
+
 	(void)putchar('[');
-	for (const struct talk_row *row = NULL, *next; (next = answer_next(answer, kind, row));
-		row = next) {
-		if (row)
+	for (bool first = true; answer_next(answer, kind, &at); first = false) {
+		if (!first)
 			(void)putchar(',');
-		json_put_row(next);
+		json_put_row(&at.row);
 	}
 	(void)putchar(']');
 }

@@ -10,6 +10,17 @@
 
 #include "lib/utf8.h"
 
+/* By its code units in UTF-16. */
+static void
+put_escaped(uint32_t c)
+{
+	if (c >= 0x10000)
+		(void)printf(
+			"\\u%04" PRIx32 "\\u%04" PRIx32, 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+	else
+		(void)printf("\\u%04" PRIx32, c);
+}
+
 void
 json_put_string(const char *text)
 {
@@ -22,8 +33,8 @@ json_put_string(const char *text)
 
 		if (n == 0)
 			(void)fputs("\\ufffd", stdout);
-		else if (utf8_is_control(c) || c == '"' || c == '\\')
-			(void)printf("\\u%04" PRIx32, c);
+		else if (utf8_is_hidden(c) || c == '"' || c == '\\')
+			put_escaped(c);
 		else
 			(void)fwrite(text + at, 1, n, stdout);
 		at += n > 0 ? n : 1;

@@ -30,33 +30,38 @@ add_amount(struct table *table, const struct talk_row *row, const struct talk_va
 	table_add(table, value->known ? text : unknown, alarm);
 }
 
-static bool
-print_limits(const struct answer *answer, bool colours)
+static void
+fill_limits(struct table *table, const void *answer)
 {
-	static const struct table_column columns[] = {{"USER", false}, {"LIMIT", false},
-		{"USED", true}, {"ALLOWED", true}, {"BY", false}};
-	AUTO(table_fini) struct table table;
+	struct answer_at at = {.at = 0};
 
-	table_init(&table, columns, sizeof columns / sizeof *columns);
-	for (const struct talk_row *row = NULL; (row = answer_next(answer, TALK_LIMIT, row));) {
-		const struct talk_value *values = row->values;
+	while (answer_next(answer, TALK_LIMIT, &at)) {
+		const struct talk_value *values = at.row.values;
 		const struct talk_value *used = &values[TALK_LIMIT_USED];
 		const struct talk_value *max = &values[TALK_LIMIT_MAX];
 		bool full = used->known && max->known && used->number >= max->number;
 
-		table_add(&table,
+		table_add(table,
 			!values[TALK_LIMIT_UID].known   ? "(host)"
 			: values[TALK_LIMIT_NAME].known ? values[TALK_LIMIT_NAME].text
 							: "-",
 			false);
-		table_add(&table, values[TALK_LIMIT_KEY].known ? values[TALK_LIMIT_KEY].text : "-",
+		table_add(table, values[TALK_LIMIT_KEY].known ? values[TALK_LIMIT_KEY].text : "-",
 			false);
-		add_amount(&table, row, used, "-", full);
-		add_amount(&table, row, max, "unlimited", false);
-		table_add(&table,
-			values[TALK_LIMIT_RULE].known ? values[TALK_LIMIT_RULE].text : "-", false);
+		add_amount(table, &at.row, used, "-", full);
+		add_amount(table, &at.row, max, "unlimited", false);
+		table_add(table, values[TALK_LIMIT_RULE].known ? values[TALK_LIMIT_RULE].text : "-",
+			false);
 	}
-	return table_print(&table, colours);
+}
+
+static void
+print_limits(const struct answer *answer, bool colours)
+{
+	static const struct table_column columns[] = {{"USER", false}, {"LIMIT", false},
+		{"USED", true}, {"ALLOWED", true}, {"BY", false}};
+
+	table_print(columns, sizeof columns / sizeof *columns, colours, fill_limits, answer);
 }
 
 int
@@ -65,7 +70,7 @@ limits_show(int argc, char **argv)
 	static const struct option known[] = {
 		{"json", no_argument, NULL, 'j'}, {"socket", required_argument, NULL, 's'}, {0}};
 	struct talk_question question = {.ask = TALK_ASK_LIMITS};
-	AUTO(answer_free) struct answer answer = {.n = 0};
+	AUTO(answer_free) struct answer answer = {.size = 0};
 	const char *socket = ANSWER_SOCKET;
 	bool json = false;
 	int opt, status;
@@ -84,13 +89,15 @@ limits_show(int argc, char **argv)
 		return answer_unknown(argv[optind]);
 	if (optind < argc)
 		(void)snprintf(question.user, sizeof question.user, "%s", argv[optind]);
-	status = answer_get(socket, &question, &answer);
+	status = answer_get(socket, &question, ANSWER_WAIT_S, &answer);
 	if (status != CTL_OK)
 		return status;
-	if (!json)
-		return print_limits(&answer, terminal_colours()) ? CTL_OK : CTL_FAILED;
+	if (!json) {
+		print_limits(&answer, terminal_colours());
+		return CTL_OK;
+	}
 	(void)fputs("{\"host\":", stdout);
-	json_put_row(&answer.rows[0]);
+	json_put_row(&answer.host);
 	(void)fputs(",\"limits\":", stdout);
 	answer_json(&answer, TALK_LIMIT);
 	(void)puts("}");

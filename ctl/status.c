@@ -14,6 +14,7 @@
 #include "ctl/json.h"
 #include "ctl/table.h"
 #include "ctl/terminal.h"
+#include "lib/log.h"
 #include "lib/take.h"
 
 /* --- the host ----------------------------------------------------------------------------- */
@@ -40,6 +41,18 @@ limits_words(const struct talk_row *host)
 				      "have no controllers";
 }
 
+/* A text, escaped; or nothing. */
+static void
+print_text(const struct talk_value *value)
+{
+	char shown[4 * TALK_TEXT_MAX + 1];
+
+	if (!value->known)
+		return;
+	(void)log_escape(shown, sizeof shown, value->text, strlen(value->text));
+	(void)fputs(shown, stdout);
+}
+
 static void
 print_known(const struct talk_value *value, const char *before, const char *behind)
 {
@@ -54,8 +67,9 @@ print_audit(const struct talk_value *values, bool colours)
 
 	if (!values[TALK_HOST_AUDIT].known)
 		return;
-	(void)printf("audit:   %s%s%s", stuck && colours ? TERMINAL_RED : "",
-		values[TALK_HOST_AUDIT].text, stuck && colours ? TERMINAL_NORMAL : "");
+	(void)printf("audit:   %s", stuck && colours ? TERMINAL_RED : "");
+	print_text(&values[TALK_HOST_AUDIT]);
+	(void)fputs(stuck && colours ? TERMINAL_NORMAL : "", stdout);
 	if (values[TALK_HOST_AUDIT_WAITING].number > 0)
 		print_known(&values[TALK_HOST_AUDIT_WAITING], ", ", " records wait");
 	if (values[TALK_HOST_AUDIT_LOST].number > 0)
@@ -70,9 +84,9 @@ print_host(const struct talk_row *host, bool colours)
 	bool failed = values[TALK_HOST_POLICY_FAILED].number;
 	char text[TERMINAL_TIME_SIZE];
 
-	(void)printf("qemud %s, since %s\n",
-		values[TALK_HOST_VERSION].known ? values[TALK_HOST_VERSION].text : "?",
-		terminal_time(values[TALK_HOST_SINCE].number, text));
+	(void)fputs("qemud ", stdout);
+	print_text(&values[TALK_HOST_VERSION]);
+	(void)printf(", since %s\n", terminal_time(values[TALK_HOST_SINCE].number, text));
 	if (values[TALK_HOST_POLICY_RULES].number > 0)
 		(void)printf("policy:  rules %" PRIu64, values[TALK_HOST_POLICY_RULES].number);
 	else
@@ -130,26 +144,33 @@ add_worker(struct table *table, const struct talk_row *row)
 			false);
 }
 
-static bool
+static void
+fill_users(struct table *table, const void *answer)
+{
+	struct answer_at at = {.at = 0};
+
+	while (answer_next(answer, TALK_USER, &at)) {
+		const struct talk_value *values = at.row.values;
+
+		add_text(table, &values[TALK_USER_NAME]);
+		add_worker(table, &at.row);
+		add_number(table, &values[TALK_USER_CONNECTIONS]);
+		add_number(table, &values[TALK_USER_REPORTED_VMS]);
+		add_number(table, &values[TALK_USER_VMS]);
+		add_number(table, &values[TALK_USER_VCPUS]);
+		add_memory(table, &values[TALK_USER_MEMORY]);
+	}
+}
+
+static void
 print_users(const struct answer *answer, bool colours)
 {
 	static const struct table_column columns[] = {{"USER", false}, {"WORKER", false},
 		{"CONNECTIONS", true}, {"MACHINES", true}, {"RUNNING", true}, {"VCPUS", true},
 		{"MEMORY", true}};
-	AUTO(table_fini) struct table table;
 
-	table_init(&table, columns, sizeof columns / sizeof *columns);
-	for (const struct talk_row *row = NULL; (row = answer_next(answer, TALK_USER, row));) {
-		add_text(&table, &row->values[TALK_USER_NAME]);
-		add_worker(&table, row);
-		add_number(&table, &row->values[TALK_USER_CONNECTIONS]);
-		add_number(&table, &row->values[TALK_USER_REPORTED_VMS]);
-		add_number(&table, &row->values[TALK_USER_VMS]);
-		add_number(&table, &row->values[TALK_USER_VCPUS]);
-		add_memory(&table, &row->values[TALK_USER_MEMORY]);
-	}
 	(void)putchar('\n');
-	return table_print(&table, colours);
+	table_print(columns, sizeof columns / sizeof *columns, colours, fill_users, answer);
 }
 
 /* What has a lease runs, whatever its worker says; what has none does not. */
@@ -173,25 +194,32 @@ add_state(struct table *table, const struct talk_row *row)
 	table_add(table, text, claims);
 }
 
-static bool
+static void
+fill_vms(struct table *table, const void *answer)
+{
+	struct answer_at at = {.at = 0};
+
+	while (answer_next(answer, TALK_VM, &at)) {
+		const struct talk_value *values = at.row.values;
+
+		add_text(table, &values[TALK_VM_OWNER]);
+		add_text(table, &values[TALK_VM_REPORTED_NAME]);
+		add_number(table, &values[TALK_VM_ID]);
+		add_state(table, &at.row);
+		add_number(table, &values[TALK_VM_VCPUS]);
+		add_memory(table, &values[TALK_VM_MEMORY]);
+		add_text(table, &values[TALK_VM_UUID]);
+	}
+}
+
+static void
 print_vms(const struct answer *answer, bool colours)
 {
 	static const struct table_column columns[] = {{"USER", false}, {"MACHINE", false},
 		{"ID", true}, {"STATE", false}, {"VCPUS", true}, {"MEMORY", true}, {"UUID", false}};
-	AUTO(table_fini) struct table table;
 
-	table_init(&table, columns, sizeof columns / sizeof *columns);
-	for (const struct talk_row *row = NULL; (row = answer_next(answer, TALK_VM, row));) {
-		add_text(&table, &row->values[TALK_VM_OWNER]);
-		add_text(&table, &row->values[TALK_VM_REPORTED_NAME]);
-		add_number(&table, &row->values[TALK_VM_ID]);
-		add_state(&table, row);
-		add_number(&table, &row->values[TALK_VM_VCPUS]);
-		add_memory(&table, &row->values[TALK_VM_MEMORY]);
-		add_text(&table, &row->values[TALK_VM_UUID]);
-	}
 	(void)putchar('\n');
-	return table_print(&table, colours);
+	table_print(columns, sizeof columns / sizeof *columns, colours, fill_vms, answer);
 }
 
 /* --- the command -------------------------------------------------------------------------- */
@@ -200,7 +228,7 @@ static void
 print_json(const struct answer *answer, bool vms)
 {
 	(void)fputs("{\"host\":", stdout);
-	json_put_row(&answer->rows[0]);
+	json_put_row(&answer->host);
 	(void)fputs(",\"users\":", stdout);
 	answer_json(answer, TALK_USER);
 	if (vms) {
@@ -216,7 +244,7 @@ status_show(int argc, char **argv)
 	static const struct option known[] = {{"json", no_argument, NULL, 'j'},
 		{"vms", no_argument, NULL, 'v'}, {"socket", required_argument, NULL, 's'}, {0}};
 	struct talk_question question = {.ask = TALK_ASK_STATUS};
-	AUTO(answer_free) struct answer answer = {.n = 0};
+	AUTO(answer_free) struct answer answer = {.size = 0};
 	const char *socket = ANSWER_SOCKET;
 	bool json = false, vms = false, colours = terminal_colours();
 	int opt, status;
@@ -235,14 +263,16 @@ status_show(int argc, char **argv)
 		return CTL_USAGE;
 	if (vms)
 		question.ask = TALK_ASK_VMS;
-	status = answer_get(socket, &question, &answer);
+	status = answer_get(socket, &question, ANSWER_WAIT_S, &answer);
 	if (status != CTL_OK)
 		return status;
 	if (json) {
 		print_json(&answer, vms);
 		return CTL_OK;
 	}
-	print_host(&answer.rows[0], colours);
-	return print_users(&answer, colours) && (!vms || print_vms(&answer, colours)) ? CTL_OK
-										      : CTL_FAILED;
+	print_host(&answer.host, colours);
+	print_users(&answer, colours);
+	if (vms)
+		print_vms(&answer, colours);
+	return CTL_OK;
 }

@@ -15,24 +15,26 @@ struct table_column {
 	bool right; /* numbers stand at the right */
 };
 
-struct table_cell {
-	char *text; /* owned */
-	bool alarm; /* shown in red, where there are colours */
-};
+enum { TABLE_COLUMNS_MAX = 8 };
 
 struct table {
 	const struct table_column *columns; /* borrowed */
-	unsigned n_columns;
-	struct table_cell *cells; /* owned: row by row */
-	size_t n, room;
-	bool failed; /* there was no memory */
+	unsigned n_columns, at;             /* the next cell's column */
+	size_t wide[TABLE_COLUMNS_MAX];
+	bool prints; /* its cells are measured to begin with */
+	bool colours;
 };
 
-void table_init(struct table *table, const struct table_column *columns, unsigned n_columns);
-/** The next cell, in the order of the columns; text is copied, escaped as log_escape() does. */
+/** Add all cells, row by row; it is called twice, and adds the same. */
+typedef void table_fill_fn(struct table *table, const void *of);
+
+/** Print a table on stdout, its titles first. Nothing of it is held. */
+void table_print(const struct table_column *columns, unsigned n_columns, bool colours,
+	table_fill_fn *fill, const void *of);
+/**
+ * The next cell, in the order of the columns, escaped as log_escape() does, and cut when it
+ * is too long for a table; alarm: in red.
+ */
 void table_add(struct table *table, const char *text, bool alarm);
-/** Print it on stdout, its titles first. False: there was no memory for all of it. */
-bool table_print(const struct table *table, bool colours);
-void table_fini(struct table *table);
 
 #endif

@@ -3,7 +3,8 @@
  * fuzz_talk.c: what qemudctl says to the view that answers it, and what it reads from it.
  *
  * Input: the line of a question, or an answer; it is taken for both. Oracle: a question that is
- * understood is the same when it is written again, an answer that is whole is the same bytes, row by row;
+ * understood is the same when it is written again, an answer that is whole is the same bytes, row by row,
+ * and when it is read once more;
  * what is refused is told in words.
  */
 #include <stdint.h>
@@ -36,7 +37,7 @@ read_answer(const uint8_t *data, size_t size)
 	free_auto char *text = malloc(size > 0 ? size : 1);
 	struct talk_reader reader = {.text = text, .size = size};
 	enum talk_result result;
-	struct talk_row row;
+	struct talk_row row, again;
 	size_t at = 0;
 
 	ASSERT(text);
@@ -53,6 +54,8 @@ read_answer(const uint8_t *data, size_t size)
 		}
 		n = talk_row_write(&row, line);
 		ASSERT(n == reader.at - at && memcmp(line, data + at, n) == 0);
+		ASSERT(talk_again(text + at, &again) == text + reader.at);
+		ASSERT(talk_row_write(&again, line) == n && memcmp(line, data + at, n) == 0);
 		at = reader.at;
 	} while (result == TALK_ROW);
 	ASSERT(at == size);

@@ -108,7 +108,7 @@ set_deadline(struct asker *asker, unsigned seconds)
 /* --- what is said ------------------------------------------------------------------------- */
 
 static void
-put(struct asker *asker, const struct talk_row *row)
+say(struct asker *asker, const struct talk_row *row)
 {
 	char line[TALK_ROW_MAX];
 	size_t n = talk_row_write(row, line);
@@ -116,6 +116,7 @@ put(struct asker *asker, const struct talk_row *row)
 	/* What has no room makes the count wrong: who reads it sees that. */
 	(void)rpc_buffer_append(&asker->out, line, n);
 	asker->n_rows++;
+	asker->n_bytes += n;
 	io_set(&asker->io, EPOLLOUT);
 }
 
@@ -130,7 +131,7 @@ finish(struct asker *asker)
 	timer_stop(&asker->pause);
 	asker->cookie = 0;
 	asker->step = ASKER_SENDS;
-	put(asker, &row);
+	say(asker, &row);
 }
 
 static void
@@ -140,8 +141,23 @@ fail(struct asker *asker, const char *code, const char *text)
 		.values = {
 			[TALK_ERROR_CODE] = talk_text(code), [TALK_ERROR_TEXT] = talk_text(text)}};
 
-	put(asker, &row);
+	say(asker, &row);
 	finish(asker);
+}
+
+/* A row of the answer; an error and the end have room behind it. */
+static void
+put(struct asker *asker, const struct talk_row *row)
+{
+	if (asker->step == ASKER_SENDS)
+		return;
+	if (asker->n_rows < TALK_ROWS_MAX - 1 &&
+		asker->n_bytes < TALK_ANSWER_MAX - 3 * (size_t)TALK_ROW_MAX)
+		say(asker, row);
+	else
+		fail(asker, TALK_CODE_FAILED,
+			"there is more than one answer has room for: ask about one user, or as "
+			"one who sees fewer");
 }
 
 /* --- about whom --------------------------------------------------------------------------- */

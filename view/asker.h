@@ -64,7 +64,7 @@ struct asker {
 	struct ipc_status_vm_told *vms; /* owned: leases of the subject */
 	unsigned n_vms;
 	struct rpc_buffer out;
-	uint64_t n_rows;
+	size_t n_rows, n_bytes; /* said */
 };
 
 LIST_HEAD(asker_list, asker);

@@ -256,6 +256,8 @@ talk_next(struct talk_reader *reader, struct talk_row *ret)
 	reader->at += (size_t)(end - line) + 1;
 	if (strlen(line) != (size_t)(end - line) || !read_row(line, ret))
 		return bad(reader, "a line is none of an answer");
+	if (ret->kind != TALK_END && reader->n_rows == TALK_ROWS_MAX)
+		return bad(reader, "it has more lines than an answer may have");
 	if (ret->kind != TALK_END) {
 		reader->n_rows++;
 		return TALK_ROW;
@@ -264,4 +266,21 @@ talk_next(struct talk_reader *reader, struct talk_row *ret)
 		ret->values[TALK_END_ROWS].number != reader->n_rows)
 		return bad(reader, "lines are missing");
 	return reader->at == reader->size ? TALK_WHOLE : bad(reader, "it goes on behind its end");
+}
+
+/* Each field has its NUL now. */
+char *
+talk_again(char *line, struct talk_row *ret)
+{
+	char *field = line + strlen(line) + 1;
+
+	*ret = (struct talk_row){.kind = TALK_HOST};
+	while (ret->kind < TALK_KINDS && strcmp(talk_kinds[ret->kind].name, line) != 0)
+		ret->kind++;
+	ASSERT(ret->kind < TALK_KINDS);
+	for (unsigned i = 0; i < talk_kinds[ret->kind].n_columns; i++) {
+		ASSERT(read_value(field, talk_kinds[ret->kind].columns[i].type, &ret->values[i]));
+		field += strlen(field) + 1;
+	}
+	return field;
 }

@@ -16,6 +16,10 @@
  * or 1; a text is UTF-8 without control characters. An empty field says that it is not known, or not
  * to be told to who asks.
  *
+ * An answer has at most TALK_ROWS_MAX rows before its end, and TALK_ANSWER_MAX bytes: whoever answers says so
+ * in an error where it would be longer. Room is there for eight limits of each of 65536 users (max_users), or
+ * for these, as many machines that run (max_vms), and several times as many that do not.
+ *
  * A refusal or a failure is a row `error`. The last row is `end`, with the number of rows before it: an
  * answer that ends otherwise was cut.
  */
@@ -32,7 +36,9 @@ enum {
 	TALK_USER_SIZE = 64,     /* with the NUL */
 	TALK_TEXT_MAX = 256,     /* bytes of a text; what is longer is cut */
 	TALK_COLUMNS_MAX = 16,
-	TALK_ROW_MAX = 4608 /* bytes, with the newline; no row is as long */
+	TALK_ROW_MAX = 4608, /* bytes, with the newline; no row is as long */
+	TALK_ROWS_MAX = 1000000,
+	TALK_ANSWER_MAX = 64 * 1024 * 1024
 };
 
 /* --- the question ------------------------------------------------------------------------- */
@@ -193,5 +199,10 @@ enum talk_result { TALK_WHOLE = 0, TALK_ROW, TALK_BAD };
  * is whole, TALK_WHOLE. Nothing that was read before TALK_BAD need be all that there is.
  */
 enum talk_result talk_next(struct talk_reader *reader, struct talk_row *ret);
+/**
+ * Once more a row that talk_next() has read, from where it began in the reader's text. Returns where the next
+ * one begins.
+ */
+char *talk_again(char *line, struct talk_row *ret);
 
 #endif

@@ -312,6 +312,16 @@ def _():
         tap.equal(client.recv(16), b"", "it is closed")
 
 
+@tap.test("what cannot be written to its end has a status that says so")
+def _():
+    for arguments in (("status",), ("status", "--vms", "--json"), ("limits",)):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(host.command_as("root", CTL, *arguments), stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=120, check=False)
+        tap.equal(done.returncode, 3, f"{arguments}: {done.stderr}")
+        tap.true("standard output cannot be written" in done.stderr, done.stderr)
+
+
 @tap.test("called wrongly it says how")
 def _():
     for arguments in (("status", "x"), ("status", "--x"), ("limits", "a", "b"), ("limits", "--vms")):

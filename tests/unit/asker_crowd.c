@@ -95,11 +95,35 @@ test_crowd(void)
 	stop();
 }
 
+/* What would be longer than an answer may be is no answer, in words. */
+static void
+test_too_long(void)
+{
+	static const char said[] = "\nerror\tfailed\tthere is more than one answer has room for";
+
+	for (unsigned i = 0; i < 2; i++) {
+		start();
+		call();
+		say("1\tvms\n", 6);
+		for (unsigned k = 0; k < TURNS && first()->n_rows == 0; k++)
+			turn(10);
+		if (i == 0)
+			first()->n_rows = TALK_ROWS_MAX - 2;
+		else
+			first()->n_bytes = TALK_ANSWER_MAX - 3 * (size_t)TALK_ROW_MAX - 10;
+		CHECK(hear());
+		CHECK(strstr(rig.text, said));
+		CHECK(strstr(strstr(rig.text, said) + 1, "\nend\t"));
+		stop();
+	}
+}
+
 int
 main(void)
 {
 	rig.client = -1;
 	TEST("who does not read is told no more until she does", test_slow_reader);
 	TEST("a crowd is answered, by turns", test_crowd);
+	TEST("what is too long for an answer is told in words", test_too_long);
 	return TEST_END();
 }

@@ -53,7 +53,8 @@ listen_there(void)
 
 /* The question comes, and is answered with that; who refuses does not even read it. */
 static void
-serve(int listener, const char *question, const char *text, size_t size)
+serve(int listener, const char *question, const char *text, size_t size, const char *row,
+	long n_rows)
 {
 	struct pollfd poll_fd = {.fd = listener, .events = POLLIN};
 	char got[TALK_QUESTION_MAX + 1] = "";
@@ -67,6 +68,17 @@ serve(int listener, const char *question, const char *text, size_t size)
 		CHECK_STR(got, question);
 	}
 	CHECK(size == 0 || send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size);
+	while (n_rows != 0) {
+		static char piece[65536];
+		size_t n = 0;
+
+		for (; n_rows != 0 && n + strlen(row) < sizeof piece; n_rows -= n_rows > 0) {
+			memcpy(piece + n, row, strlen(row));
+			n += strlen(row);
+		}
+		if (send(fd, piece, n, MSG_NOSIGNAL) < 0)
+			return;
+	}
 }
 
 /* --- what is shown ------------------------------------------------------------------------ */
@@ -102,26 +114,34 @@ run(command_fn *command, char **argv, int out_fd, int err_fd)
 	_exit(status);
 }
 
-/* question NULL: it is not waited for. */
+/* question NULL: it is not waited for. After the text comes the row, so often; -1: until nobody reads. */
 static void
-show(command_fn *command, const char *question, const char *answer, char **argv, struct shown *ret)
+show_rows(command_fn *command, const char *question, const char *text, size_t size, const char *row,
+	long n_rows, char **argv, struct shown *ret)
 {
 	fd_auto int listener = listen_there();
 	fd_auto int out_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	fd_auto int err_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	free_auto char *text = NULL;
 	int status = -1;
-	size_t size;
 	pid_t pid;
 
-	text = contents(answer, &size);
 	(void)fflush(stdout);
 	pid = run(command, argv, out_fd, err_fd);
-	serve(listener, question, text, size);
+	serve(listener, question, text, size, row, n_rows);
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	ret->status = WEXITSTATUS(status);
 	read_back(out_fd, ret->out);
 	read_back(err_fd, ret->err);
+}
+
+static void
+show(command_fn *command, const char *question, const char *answer, char **argv, struct shown *ret)
+{
+	free_auto char *text = NULL;
+	size_t size;
+
+	text = contents(answer, &size);
+	show_rows(command, question, text, size, NULL, 0, argv, ret);
 }
 
 static const struct {
@@ -138,6 +158,10 @@ static const struct {
 	{"limits", "limits.answer", "1\tlimits\n", limits_show, {"limits"}},
 	{"limits-json", "limits.answer", "1\tlimits\talice\n", limits_show,
 		{"limits", "--json", "alice"}},
+	/* Numbers as large as they may be, texts that are not to be shown as they are. */
+	{"hostile", "hostile.answer", "1\tvms\n", status_show, {"status", "--vms"}},
+	{"hostile-json", "hostile.answer", "1\tvms\n", status_show, {"status", "--vms", "--json"}},
+	{"hostile-limits", "hostile.answer", "1\tlimits\n", limits_show, {"limits"}},
 };
 
 static void
@@ -205,6 +229,61 @@ test_not_whole(void)
 		}
 }
 
+/* Nor of one that is longer than any may be, or never ends. */
+static void
+test_too_long(void)
+{
+	static const char host[] = "host\t1\t\t\t\t\t\t\t\t\t\t\t\t\t\t\n";
+	static const struct {
+		const char *row;
+		long n;
+		const char *said;
+	} wrong[] = {
+		{"vm\t\t\t\t\t\t\t\t\t\t\n", TALK_ROWS_MAX, "more lines than"},
+		{"error\t\t\n", TALK_ROWS_MAX, "more lines than"},
+		{"vm\t\t\t\t\t\t\t\t\t\t\n", -1, "longer than 64 MiB"},
+		{"x", -1, "longer than 64 MiB"},
+	};
+	static struct shown shown;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		char *argv[] = {(char[]){"status"}, (char[]){"--socket"}, path, NULL};
+
+		show_rows(status_show, NULL, host, sizeof host - 1, wrong[i].row, wrong[i].n, argv,
+			&shown);
+		CHECK(shown.status == CTL_FAILED);
+		CHECK_STR(shown.out, "");
+		if (!strstr(shown.err, wrong[i].said))
+			printf("# %zu: %s\n", i, shown.err);
+		CHECK(strstr(shown.err, wrong[i].said));
+	}
+}
+
+/* However often something comes, there is an end of waiting. */
+static void
+test_slow(void)
+{
+	struct talk_question question = {.ask = TALK_ASK_STATUS};
+	fd_auto int listener = listen_there();
+	pid_t pid;
+	int status;
+
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct answer answer;
+
+		log_open("qemudctl", LEVEL_ERROR);
+		_exit(answer_get(path, &question, 1, &answer));
+	}
+	fd_auto int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	while (send(fd, "error", 1, MSG_NOSIGNAL) == 1)
+		(void)poll(NULL, 0, 100);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	CHECK(WEXITSTATUS(status) == CTL_FAILED);
+}
+
 /* Nobody listens; there is no such place; a user that nobody can be called. */
 static void
 test_absent(void)
@@ -259,6 +338,8 @@ main(void)
 	/* What colours a terminal would have is not asked: this is none. */
 	TEST("an answer is shown as the golden files have it", test_golden);
 	TEST("of an answer that is not whole nothing is shown", test_not_whole);
+	TEST("of an answer that is too long nothing is shown, or held", test_too_long);
+	TEST("an answer that drips is not waited for for ever", test_slow);
 	TEST("where nobody answers it is said, with a status for scripts", test_absent);
 	(void)unlink(path);
 	(void)rmdir(dir);
