@@ -37,6 +37,26 @@ file_name(char name[static NAME_SIZE], uint32_t uid)
 	(void)snprintf(name, NAME_SIZE, "%" PRIu32, uid);
 }
 
+static void
+digest(const char *text, size_t size, uint8_t ret[static SHA256_SIZE])
+{
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, text, size);
+	sha256_end(&sha, ret);
+}
+
+/* A list without a VM into inventories->text. Returns its size. */
+static size_t
+write_nothing(struct inventories *inventories)
+{
+	struct inventory_writer writer;
+
+	inventory_write(&writer, inventories->text, sizeof inventories->text);
+	return inventory_end(&writer);
+}
+
 /* --- the owners --------------------------------------------------------------------------- */
 
 static void
@@ -68,17 +88,50 @@ touch(struct inventories *inventories, struct owner *owner)
 	inventories->last = owner;
 }
 
+static bool
+has_rested(const struct inventories *inventories, const struct owner *owner)
+{
+	return owner->dropped && loop_now(&inventories->broker->loop) - owner->dropped_ns >=
+					 LOOP_S(INVENTORIES_REST_S);
+}
+
+/* A place that somebody had; NULL: none. */
+static struct owner *
+take_place(struct inventories *inventories)
+{
+	for (uint32_t i = 0; i < inventories->n; i++) {
+		struct owner *owner = &inventories->table[i];
+
+		if (!has_rested(inventories, owner))
+			continue;
+		views_owner_leaves(&inventories->broker->views, owner);
+		unlink_owner(inventories, owner);
+		return owner;
+	}
+	return NULL;
+}
+
 /* One more; NULL when there are as many as there may be. */
 static struct owner *
 add(struct inventories *inventories, uint32_t uid)
 {
-	struct owner *owner;
+	struct owner *owner = inventories->n < inventories->size
+				      ? &inventories->table[inventories->n++]
+				      : take_place(inventories);
 
-	if (inventories->n == inventories->size)
-		return NULL;
-	owner = &inventories->table[inventories->n++];
-	*owner = (struct owner){.uid = uid};
+	if (owner)
+		*owner = (struct owner){.uid = uid};
 	return owner;
+}
+
+uint32_t
+inventories_n_free(const struct inventories *inventories)
+{
+	uint32_t n = inventories->size - inventories->n;
+
+	for (uint32_t i = 0; i < inventories->n; i++)
+		n += inventories->table[i].dropped;
+	return n;
 }
 
 struct owner *
@@ -95,7 +148,8 @@ owner_of(struct inventories *inventories, struct user *user)
 {
 	struct inventory_share *share = &user->inventory;
 
-	if (!share->owner)
+	/* The place may be another's since. */
+	if (!share->owner || share->owner->uid != user->uid)
 		share->owner = inventories_find(inventories, user->uid);
 	if (!share->owner)
 		share->owner = add(inventories, user->uid);
@@ -127,6 +181,7 @@ inventories_init(struct inventories *inventories, struct broker *broker, uint32_
 	int r;
 
 	*inventories = (struct inventories){.broker = broker};
+	digest(inventories->text, write_nothing(inventories), inventories->nothing);
 	r = registry_list(broker->places.inventory_fd, &uids, &n);
 	if (r < 0)
 		return r;
@@ -193,14 +248,19 @@ load(struct inventories *inventories, uint32_t uid)
 	return n < 0 ? -errno : (int)n;
 }
 
-static void
-digest(const char *text, size_t size, uint8_t ret[static SHA256_SIZE])
+bool
+inventories_is_empty(struct inventories *inventories, struct owner *owner)
 {
-	struct sha256 sha;
+	int n = 0;
 
-	sha256_init(&sha);
-	sha256_add(&sha, text, size);
-	sha256_end(&sha, ret);
+	if (!owner->read)
+		n = load(inventories, owner->uid);
+	if (n < 0)
+		return n == -ENOENT;
+	if (!owner->read)
+		digest(inventories->text, (size_t)n, owner->digest);
+	owner->read = true;
+	return memcmp(owner->digest, inventories->nothing, sizeof owner->digest) == 0;
 }
 
 /* What of the owner's runs goes behind what is there already. Returns 0 or a negative errno. */
@@ -232,7 +292,6 @@ inventories_open(
 	struct inventories *inventories, const struct owner *owner, uint32_t *ret_n_running)
 {
 	fd_auto int fd = memfd_begin("inventory");
-	struct inventory_writer writer;
 	int n = -ENOENT, r;
 
 	*ret_n_running = 0;
@@ -244,10 +303,8 @@ inventories_open(
 	if (owner && n < 0 && n != -ENOENT)
 		log_warning("uid=%" PRIu32 ": its inventory cannot be read: %s", owner->uid,
 			strerror(-n));
-	if (n <= 0) {
-		inventory_write(&writer, inventories->text, sizeof inventories->text);
-		n = (int)inventory_end(&writer);
-	}
+	if (n <= 0)
+		n = (int)write_nothing(inventories);
 	r = fd_write_all(fd, inventories->text, (size_t)n);
 	if (r == 0 && owner)
 		r = write_running(inventories, owner, fd, ret_n_running);
@@ -321,6 +378,7 @@ inventories_drop(struct inventories *inventories, struct owner *owner)
 		log_warning("uid=%" PRIu32 ": its inventory cannot be dropped: %s", owner->uid,
 			strerror(errno));
 	owner->dropped = true;
+	owner->dropped_ns = loop_now(&inventories->broker->loop);
 	owner->read = false;
 	owner->gone_ns = 0;
 	touch(inventories, owner);

@@ -7,6 +7,9 @@
  * kept in STATE_DIR/inventory/UID, over the end of the worker and of the broker; in memory there is
  * a digest of each. Those who have one are the owners; they are in a list by their last change, so
  * that a view asks for what is newer than what it knows, and nothing waits for anybody.
+ *
+ * There are places for those that are kept when the broker begins and as many more as there may be users.
+ * Who has left (leavers.h), or has nothing, makes room: some time later the place is another's.
  */
 #ifndef BROKER_INVENTORIES_H
 #define BROKER_INVENTORIES_H
@@ -23,12 +26,18 @@
 struct broker;
 struct user;
 
+enum {
+	/* So long a place stays empty: by then no view says anything of who had it. */
+	INVENTORIES_REST_S = 300
+};
+
 struct owner {
 	struct owner *prev, *next; /* by generation */
 	uint32_t uid;
 	uint64_t generation; /* of its last change */
 	uint64_t gone_ns;    /* since when it has no account, as far as is known; 0: it has one */
 	bool dropped;        /* nothing is kept any more, until it lists something again */
+	uint64_t dropped_ns; /* since when */
 	bool read;           /* digest is of what the file holds */
 	uint8_t digest[SHA256_SIZE];
 	char name[ACCOUNT_NAME_MAX]; /* "": not known */
@@ -50,7 +59,8 @@ struct inventories {
 	struct owner *table, *first, *last; /* the longest unchanged is the first */
 	uint32_t size, n;
 	uint64_t generation;
-	char text[INVENTORY_MAX]; /* one at a time */
+	uint8_t nothing[SHA256_SIZE]; /* digest of a list without a VM */
+	char text[INVENTORY_MAX];     /* one at a time */
 };
 
 /**
@@ -90,9 +100,13 @@ struct owner *inventories_after(
 	const struct inventories *inventories, uint64_t generation, struct owner *from);
 /** The owner of that uid, or NULL. */
 struct owner *inventories_find(const struct inventories *inventories, uint32_t uid);
-/** Nothing of it is kept any more: who looks is told once, and then of nothing. */
+/** Nothing of it is kept any more: who looks is told once, and then of nothing. Its place is free, later. */
 void inventories_drop(struct inventories *inventories, struct owner *owner);
-/** Its place in the table, from 0: always the same. */
+/** So many places nobody has, or nobody soon. */
+uint32_t inventories_n_free(const struct inventories *inventories);
+/** Is what is kept of it a list without a VM, or no list? */
+bool inventories_is_empty(struct inventories *inventories, struct owner *owner);
+/** Its place in the table, from 0: its own until long after it was dropped. */
 uint32_t inventories_index(const struct inventories *inventories, const struct owner *owner);
 /**
  * A sealed memfd with what is kept of that owner, an empty list without an owner or a file; behind it

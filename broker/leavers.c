@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * leavers.c: whose account has gone: what the broker keeps of her list is dropped; see leavers.h.
+ * leavers.c: whose account has gone, and who has nothing: what the broker keeps of her list is dropped; see
+ * leavers.h.
  *
  * Runs in the broker, as root, also while it is boxed. Must never take an error for an answer.
  */
@@ -27,6 +28,39 @@ look_up(struct broker *broker, uint32_t uid)
 		route_look_up(broker, user);
 }
 
+/* Does nobody miss it? */
+static bool
+has_nothing(struct broker *broker, struct owner *owner)
+{
+	const struct user *user = users_find(&broker->users, owner->uid);
+
+	if (owner->dropped || authority_is_system(&broker->authority, owner->uid))
+		return false;
+	if (user && (user->leases.first || user->budget.n_conns > 0 ||
+			    user->budget.n_channels > 0 || !child_is_absent(&user->child)))
+		return false;
+	return inventories_is_empty(&broker->inventories, owner);
+}
+
+static void
+make_room(struct leavers *leavers)
+{
+	struct inventories *inventories = &leavers->broker->inventories;
+	uint32_t n_free = inventories_n_free(inventories);
+
+	for (uint32_t i = 0; i < LEAVERS_LOOKED && i < inventories->n &&
+			     n_free < inventories->size / LEAVERS_FREE + 1;
+		i++) {
+		struct owner *owner = &inventories->table[leavers->hand++ % inventories->n];
+
+		if (!has_nothing(leavers->broker, owner))
+			continue;
+		log_info("uid=%" PRIu32 " has no virtual machine, and makes room", owner->uid);
+		inventories_drop(inventories, owner);
+		n_free++;
+	}
+}
+
 static void
 timer_due(struct timer *timer)
 {
@@ -41,6 +75,7 @@ timer_due(struct timer *timer)
 		if (!owner->dropped)
 			look_up(leavers->broker, owner->uid);
 	}
+	make_room(leavers);
 	leavers_start(leavers);
 }
 

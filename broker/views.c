@@ -150,6 +150,21 @@ views_owner_changed(struct views *views, const struct owner *owner)
 	}
 }
 
+void
+views_owner_leaves(struct views *views, const struct owner *owner)
+{
+	uint32_t index = inventories_index(&views->broker->inventories, owner);
+
+	for (struct view *view = NULL; (view = views_next(views, view));) {
+		if (is_told(view, index))
+			child_violation(&view->child, IPC_INVENTORY_CHANGED,
+				"it has not asked what has changed in time");
+		view->told[index] = 0;
+		if (view->cursor == owner)
+			view->cursor = NULL;
+	}
+}
+
 static bool
 worker_runs(const struct broker *broker, uint32_t uid)
 {

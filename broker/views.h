@@ -63,6 +63,12 @@ void views_child_ended(struct view *view);
 /** What is kept of an owner is another: tell those who are shown it. */
 void views_owner_changed(struct views *views, const struct owner *owner);
 
+/**
+ * It was dropped long ago, and its place becomes another's: no view has anything over that. One that has
+ * not heard of it yet is ended.
+ */
+void views_owner_leaves(struct views *views, const struct owner *owner);
+
 /* What a view asks for; it is answered, or ended. */
 void views_tell_next(struct view *view, const struct ipc_message *message);
 void views_open_channel(struct view *view, const struct ipc_message *message);
