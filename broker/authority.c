@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "broker/broker.h"
-#include "broker/registry.h"
 #include "broker/route.h"
 #include "broker/tickets.h"
 #include "lib/take.h"
@@ -64,18 +63,19 @@ authority_who(const struct authority *authority, const struct user *user)
 }
 
 struct policy_who
-authority_owner(const struct authority *authority, uint32_t uid, struct account *kept)
+authority_owner(const struct authority *authority, uint32_t uid)
 {
 	const struct broker *broker = authority->broker;
 	const struct user *user = users_find(&broker->users, uid);
+	const struct owner *kept = inventories_find(&broker->inventories, uid);
 	struct policy_who owner = {.uid = uid, .is_system = authority_is_system(authority, uid)};
 
 	if (owner.is_system)
 		owner.account = system_account(authority);
 	else if (user && user->has_account && uid != 0)
 		owner.account = &user->account;
-	else if (kept && uid != 0 && registry_account(broker->places.registry_fd, uid, kept) == 0)
-		owner.account = kept;
+	else if (kept && kept->known)
+		owner.account = &kept->account;
 	return owner;
 }
 
@@ -115,20 +115,9 @@ authority_decide(const struct authority *authority, const struct user *user, enu
 	authority_decide_by(authority, policy_of(authority), user, socket, ret);
 }
 
-/* Do the groups of owners decide anything? */
-static bool
-asks_for_groups(const struct policy *policy)
-{
-	for (unsigned i = 0; i < policy->n_rules; i++)
-		if (policy->rules[i].target.kind == POLICY_GROUP)
-			return true;
-	return false;
-}
-
 /* Who asks, and whose it is, as policy sees them. */
 struct pair {
 	struct policy_who who, owner;
-	struct account kept; /* the owner's, from the registry */
 };
 
 /* False: there is no such user. */
@@ -136,12 +125,11 @@ static bool
 find_pair(const struct authority *authority, uint32_t uid, uint32_t owner_uid, struct pair *ret)
 {
 	const struct user *user = users_find(&authority->broker->users, uid);
-	bool by_group = asks_for_groups(policy_of(authority));
 
 	if (!user)
 		return false;
 	ret->who = authority_who(authority, user);
-	ret->owner = authority_owner(authority, owner_uid, by_group ? &ret->kept : NULL);
+	ret->owner = authority_owner(authority, owner_uid);
 	return true;
 }
 

@@ -41,12 +41,8 @@ void authority_stop(struct authority *authority);
 
 /** That user, as policy sees her: whoever is connected, or owns what runs. */
 struct policy_who authority_who(const struct authority *authority, const struct user *user);
-/**
- * The same by uid, for whoever owns something: known to the broker, or from the registry, where her
- * account is in *kept then. With NULL it is not looked for there.
- */
-struct policy_who authority_owner(
-	const struct authority *authority, uint32_t uid, struct account *kept);
+/** The same by uid, for whoever owns something: as she is known as a user, or else as an owner. */
+struct policy_who authority_owner(const struct authority *authority, uint32_t uid);
 /** What that user may do, whose account was looked up; reason also says why not more. */
 void authority_decide(const struct authority *authority, const struct user *user,
 	enum ipc_socket socket, struct ticket *ret);

@@ -30,7 +30,7 @@ describe(const struct view *view, const struct conn *conn, const struct owner *o
 		.owner_uid = owner->uid,
 		.vm = id};
 	(void)snprintf(ret->label, sizeof ret->label, "%s", conn->pass.label);
-	(void)snprintf(ret->owner, sizeof ret->owner, "%s", owner->name);
+	(void)snprintf(ret->owner, sizeof ret->owner, "%s", owner->account.name);
 	authority_line(
 		&broker->authority, view->uid, view->socket, owner->uid, VERB_POWER, ret->line);
 	if (lease)

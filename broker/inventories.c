@@ -95,20 +95,28 @@ has_rested(const struct inventories *inventories, const struct owner *owner)
 					 LOOP_S(INVENTORIES_REST_S);
 }
 
+static struct owner **
+bucket_of(const struct inventories *inventories, uint32_t uid)
+{
+	return &inventories->buckets[uid & (inventories->n_buckets - 1)];
+}
+
 /* A place that somebody had; NULL: none. */
 static struct owner *
 take_place(struct inventories *inventories)
 {
-	for (uint32_t i = 0; i < inventories->n; i++) {
-		struct owner *owner = &inventories->table[i];
+	struct owner *owner = inventories->table, **at;
 
-		if (!has_rested(inventories, owner))
-			continue;
-		views_owner_leaves(&inventories->broker->views, owner);
-		unlink_owner(inventories, owner);
-		return owner;
-	}
-	return NULL;
+	while (owner < inventories->table + inventories->n && !has_rested(inventories, owner))
+		owner++;
+	if (owner == inventories->table + inventories->n)
+		return NULL;
+	views_owner_leaves(&inventories->broker->views, owner);
+	unlink_owner(inventories, owner);
+	for (at = bucket_of(inventories, owner->uid); *at != owner;)
+		at = &(*at)->same;
+	*at = owner->same;
+	return owner;
 }
 
 /* One more; NULL when there are as many as there may be. */
@@ -118,9 +126,16 @@ add(struct inventories *inventories, uint32_t uid)
 	struct owner *owner = inventories->n < inventories->size
 				      ? &inventories->table[inventories->n++]
 				      : take_place(inventories);
+	struct owner **bucket = bucket_of(inventories, uid);
 
-	if (owner)
-		*owner = (struct owner){.uid = uid};
+	if (!owner)
+		return NULL;
+	*owner = (struct owner){.uid = uid, .same = *bucket};
+	*bucket = owner;
+	owner->known = registry_account(
+			       inventories->broker->places.registry_fd, uid, &owner->account) == 0;
+	if (!owner->known)
+		owner->account = (struct account){.uid = uid};
 	return owner;
 }
 
@@ -137,38 +152,39 @@ inventories_n_free(const struct inventories *inventories)
 struct owner *
 inventories_find(const struct inventories *inventories, uint32_t uid)
 {
-	for (uint32_t i = 0; i < inventories->n; i++)
-		if (inventories->table[i].uid == uid)
-			return &inventories->table[i];
-	return NULL;
+	struct owner *owner = *bucket_of(inventories, uid);
+
+	while (owner && owner->uid != uid)
+		owner = owner->same;
+	return owner;
 }
 
 static struct owner *
-owner_of(struct inventories *inventories, struct user *user)
+owner_of(struct inventories *inventories, uint32_t uid)
 {
-	struct inventory_share *share = &user->inventory;
+	struct owner *owner = inventories_find(inventories, uid);
 
-	/* The place may be another's since. */
-	if (!share->owner || share->owner->uid != user->uid)
-		share->owner = inventories_find(inventories, user->uid);
-	if (!share->owner)
-		share->owner = add(inventories, user->uid);
-	return share->owner;
+	return owner ? owner : add(inventories, uid);
+}
+
+void
+inventories_know(struct owner *owner, const struct account *account)
+{
+	owner->account = *account;
+	owner->known = true;
 }
 
 void
 inventories_expect(struct inventories *inventories, const struct account *account)
 {
-	struct owner *owner = inventories_find(inventories, account->uid);
+	struct owner *owner = owner_of(inventories, account->uid);
 
-	if (owner && !owner->dropped)
+	if (!owner)
 		return;
-	if (!owner)
-		owner = add(inventories, account->uid);
-	if (!owner)
+	inventories_know(owner, account);
+	if (owner->generation != 0 && !owner->dropped)
 		return;
 	owner->dropped = false;
-	(void)snprintf(owner->name, sizeof owner->name, "%s", account->name);
 	touch(inventories, owner);
 	views_owner_changed(&inventories->broker->views, owner);
 }
@@ -186,15 +202,15 @@ inventories_init(struct inventories *inventories, struct broker *broker, uint32_
 	if (r < 0)
 		return r;
 	inventories->size = n + n_users;
+	inventories->n_buckets = 1;
+	while (inventories->n_buckets < inventories->size)
+		inventories->n_buckets *= 2;
 	inventories->table = calloc(inventories->size, sizeof *inventories->table);
-	if (!inventories->table)
+	inventories->buckets = calloc(inventories->n_buckets, sizeof *inventories->buckets);
+	if (!inventories->table || !inventories->buckets)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		struct owner *owner = add(inventories, uids[i]);
-
-		registry_name(broker->places.registry_fd, owner->uid, owner->name);
-		touch(inventories, owner);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		touch(inventories, add(inventories, uids[i]));
 	return 0;
 }
 
@@ -202,7 +218,9 @@ void
 inventories_fini(struct inventories *inventories)
 {
 	free(inventories->table);
+	free(inventories->buckets);
 	inventories->table = NULL;
+	inventories->buckets = NULL;
 	inventories->size = inventories->n = 0;
 }
 
@@ -389,12 +407,10 @@ void
 inventories_vms_changed(struct user *user)
 {
 	struct broker *broker = user->child.broker;
-	struct owner *owner = owner_of(&broker->inventories, user);
+	struct owner *owner = owner_of(&broker->inventories, user->uid);
 
 	if (!owner)
 		return;
-	if (owner->name[0] == '\0')
-		registry_name(broker->places.registry_fd, user->uid, owner->name);
 	if (user->leases.first)
 		owner->dropped = false;
 	touch(&broker->inventories, owner);
@@ -404,13 +420,13 @@ inventories_vms_changed(struct user *user)
 static int
 keep(struct inventories *inventories, struct user *user)
 {
-	struct owner *owner = owner_of(inventories, user);
+	struct owner *owner = owner_of(inventories, user->uid);
 	int r = owner ? copy(inventories, &user->inventory) : -ENOSPC;
 
 	if (r < 0)
 		return r;
 	if (user->has_account)
-		(void)snprintf(owner->name, sizeof owner->name, "%s", user->account.name);
+		inventories_know(owner, &user->account);
 	return store(inventories, owner, user->inventory.size);
 }
 

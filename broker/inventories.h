@@ -33,6 +33,7 @@ enum {
 
 struct owner {
 	struct owner *prev, *next; /* by generation */
+	struct owner *same;        /* the next one in its bucket */
 	uint32_t uid;
 	uint64_t generation; /* of its last change */
 	uint64_t gone_ns;    /* since when it has no account, as far as is known; 0: it has one */
@@ -40,12 +41,12 @@ struct owner {
 	uint64_t dropped_ns; /* since when */
 	bool read;           /* digest is of what the file holds */
 	uint8_t digest[SHA256_SIZE];
-	char name[ACCOUNT_NAME_MAX]; /* "": not known */
+	bool known;             /* her account is: from her worker's start, or the registry */
+	struct account account; /* else without a name */
 };
 
 /* Of a user's worker. Zeroed: it has no place to write to. */
 struct inventory_share {
-	struct owner *owner; /* NULL: not looked up */
 	bool placed;
 	int place_fd; /* owned, if placed */
 	bool open;    /* an ask waits for its answer */
@@ -57,7 +58,8 @@ struct inventory_share {
 struct inventories {
 	struct broker *broker;
 	struct owner *table, *first, *last; /* the longest unchanged is the first */
-	uint32_t size, n;
+	struct owner **buckets;             /* by uid */
+	uint32_t size, n, n_buckets;
 	uint64_t generation;
 	uint8_t nothing[SHA256_SIZE]; /* digest of a list without a VM */
 	char text[INVENTORY_MAX];     /* one at a time */
@@ -88,6 +90,8 @@ const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
  * is shown that she has nothing, and can make something.
  */
 void inventories_expect(struct inventories *inventories, const struct account *account);
+/** Her account was looked up: policy goes by it, also when nobody else remembers her. */
+void inventories_know(struct owner *owner, const struct account *account);
 
 /** What of the user's runs, her worker or VMs, is another than it was: who looks is to know it. */
 void inventories_vms_changed(struct user *user);

@@ -86,6 +86,8 @@ leavers_looked_up(struct user *user)
 	struct owner *owner = inventories_find(&broker->inventories, user->uid);
 	uint64_t now_ns = loop_now(&broker->loop);
 
+	if (owner && user->has_account)
+		inventories_know(owner, &user->account);
 	if (!owner || owner->dropped)
 		return;
 	if (user->has_account || user->lookup_err != -ENOENT)

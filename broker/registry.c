@@ -136,24 +136,6 @@ registry_autostart(int dir_fd, uint32_t uid)
 	return facts.autostart;
 }
 
-void
-registry_name(int dir_fd, uint32_t uid, char ret[static ACCOUNT_NAME_MAX])
-{
-	free_auto char *text = NULL;
-	char name[NAME_SIZE];
-	struct keyval kv;
-	size_t size;
-
-	ret[0] = '\0';
-	file_name(name, uid);
-	if (read_file(dir_fd, name, &text, &size) < 0 || !text)
-		return;
-	keyval_init(&kv, text, size);
-	while (keyval_next(&kv) == KEYVAL_PAIR)
-		if (strcmp(kv.key, "name") == 0 && account_name_valid(kv.value))
-			memcpy(ret, kv.value, strlen(kv.value) + 1);
-}
-
 int
 registry_account(int dir_fd, uint32_t uid, struct account *ret)
 {

@@ -29,8 +29,6 @@ bool registry_autostart(int dir_fd, uint32_t uid);
 
 /** The account as it was kept last. Returns 0, or -ENOENT when there is none that can be read. */
 int registry_account(int dir_fd, uint32_t uid, struct account *ret);
-/** The name of that uid's account; "" if its file cannot be read. */
-void registry_name(int dir_fd, uint32_t uid, char ret[static ACCOUNT_NAME_MAX]);
 
 /**
  * All uids that have a file, rising; before the broker is boxed. *ret_uids is freed by the caller,

@@ -214,7 +214,6 @@ tell_limit(struct view *view, const struct ipc_message *message, union told *ret
 	enum ipc_limit limit = (enum ipc_limit)ask->limit;
 	const struct user *user = users_find(&broker->users, ask->uid);
 	struct policy_who who;
-	struct account kept;
 	int r = sees_all(view) ? 0 : -EACCES;
 
 	if (is_of_host(limit) != (ask->uid == 0)) {
@@ -225,7 +224,7 @@ tell_limit(struct view *view, const struct ipc_message *message, union told *ret
 		r = may_know(view, message, ask->uid);
 	if (r != 0)
 		return r;
-	who = authority_owner(&broker->authority, ask->uid, &kept);
+	who = authority_owner(&broker->authority, ask->uid);
 	ret->limit = (struct ipc_status_limit_told){.used = used_of(broker, user, limit)};
 	if (limit == IPC_LIMIT_PIDS) {
 		tell_share(policy, &who, POLICY_PIDS, &ret->limit);

@@ -196,7 +196,7 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	ret->verbs = views_over(view, owner, reason);
 	/* Zero behind its end. */
 	(void)snprintf(ret->reason, sizeof ret->reason, "%s", reason);
-	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->name);
+	(void)snprintf(ret->name, sizeof ret->name, "%s", owner->account.name);
 	fd = inventories_open(
 		inventories, ret->verbs != VERBS_NONE ? owner : NULL, &ret->n_running);
 	if (fd < 0)
@@ -231,10 +231,10 @@ name_owner(const struct view *view, const struct owner *owner, char ret[static I
 		ret[0] = '\0';
 	else if (authority_is_system(&broker->authority, owner->uid))
 		(void)snprintf(ret, IPC_LABEL_MAX, "system");
-	else if (owner->name[0] == '\0' || strcmp(owner->name, "system") == 0)
+	else if (owner->account.name[0] == '\0' || strcmp(owner->account.name, "system") == 0)
 		(void)snprintf(ret, IPC_LABEL_MAX, "%" PRIu32, owner->uid);
 	else
-		(void)snprintf(ret, IPC_LABEL_MAX, "%s", owner->name);
+		(void)snprintf(ret, IPC_LABEL_MAX, "%s", owner->account.name);
 }
 
 /* Is there room for one more channel? */
@@ -345,7 +345,7 @@ note_channel(const struct view *view, const struct conn *conn, const struct owne
 			.pid = conn->pass.pid,
 			.conn_id = conn->pass.conn_id,
 			.label = conn->pass.label,
-			.target = owner->name,
+			.target = owner->account.name,
 			.rule = line,
 			/* Who only looks at many is not let fill the log with it. */
 			.payer = err < 0 || verbs == VERBS_VIEW

@@ -522,7 +522,24 @@ test_many_names(void)
 
 /* --- what else asks ----------------------------------------------------------------------- */
 
-/* A channel to an owner is as good as its principal's rights over what she owns. */
+/* bob, a student, has left a list, and the broker before wrote his account down. */
+static void
+before_over(void)
+{
+	struct account bob = account_of_uid(BOB);
+	fd_auto int fd =
+		openat(broker.places.inventory_fd, "2002", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	write_first();
+	CHECK(fd >= 0);
+	bob.groups[bob.n_groups++] = GID;
+	CHECK(registry_keep(broker.places.registry_fd, &bob, 1) == 0);
+}
+
+/*
+ * A channel to an owner is as good as its principal's rights over what she owns. What is known of her is
+ * in memory: whoever asks has the broker open no file.
+ */
 static void
 test_over(void)
 {
@@ -531,18 +548,18 @@ test_over(void)
 	struct kid alice;
 	int client;
 
-	stage_names("allow everyone manage own\nallow uid 2001 power group students\n");
+	open_with("allow everyone manage own\nallow uid 2001 power group students\n");
+	stage_before = before_over;
+	stage_accounts();
+	no_leaf();
 	resolve_group("students", GID);
 	resolve_root(0);
 	stage_rest();
 	client = connect_as(ALICE);
 	resolve(ALICE);
 	alice = start_view();
-	/* bob is in the registry alone. */
-	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, BOB, reason) == 0);
-	CHECK(strstr(reason, "no line of policy.conf"));
-	bob.groups[bob.n_groups++] = GID;
-	CHECK(registry_keep(broker.places.registry_fd, &bob, 1) == 0);
+	CHECK(!users_find(&broker.users, BOB));
+	CHECK(unlinkat(broker.places.registry_fd, "2002", 0) == 0);
 	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, BOB, reason) == POWER);
 	CHECK(strstr(reason, "policy.conf:2"));
 	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RO, BOB, reason) == VERBS_VIEW);
@@ -550,6 +567,10 @@ test_over(void)
 	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, ALICE, reason) == VERBS_ALL);
 	CHECK(authority_over(&broker.authority, 0, IPC_SOCKET_RW, BOB, reason) == VERBS_ALL);
 	CHECK(authority_over(&broker.authority, 4711, IPC_SOCKET_RW, BOB, reason) == 0);
+	/* He has left the group, as whoever looked him up last was told. */
+	inventories_know(inventories_find(&broker.inventories, BOB), &bob);
+	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, BOB, reason) == 0);
+	CHECK(strstr(reason, "no line of policy.conf"));
 	(void)serve(&alice);
 	fd_close(&client);
 	end_kid(&alice);

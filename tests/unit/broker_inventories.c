@@ -5,6 +5,7 @@
  */
 #include "broker/inventories.h"
 
+#include "broker/registry.h"
 #include "tests/unit/broker_stage.h"
 #include "tests/unit/descriptors.h"
 
@@ -84,7 +85,7 @@ test_kept(void)
 	tell(&alice, "+0\n", 3, 7);
 	CHECK(kept(&alice, 7) == 0 && broker.inventories.generation == generation + 2);
 	check_kept(ALICE, "+0\n");
-	CHECK_STR(broker.inventories.first->name, "u2001");
+	CHECK_STR(broker.inventories.first->account.name, "u2001");
 	end_kid(&alice);
 	/* It is there without the worker. */
 	check_kept(ALICE, "+0\n");
@@ -197,11 +198,13 @@ put(int dir_fd, const char *name, const char *text)
 static void
 before(void)
 {
+	struct account alice = account_of_uid(ALICE);
+
 	put(broker.places.inventory_fd, "2002", "+2\n");
 	put(broker.places.inventory_fd, "2001", "+1\n");
 	put(broker.places.inventory_fd, ".2001.new", "+");
 	put(broker.places.inventory_fd, "other", "+9\n");
-	put(broker.places.registry_fd, "2001", "name = alice\nuid = 2001\n");
+	CHECK(registry_keep(broker.places.registry_fd, &alice, 1) == 0);
 }
 
 static void
@@ -215,8 +218,8 @@ test_next_broker(void)
 	CHECK(broker.inventories.n == 2);
 	check_kept(ALICE, "+1\n");
 	check_kept(BOB, "+2\n");
-	CHECK_STR(broker.inventories.first->name, "alice");
-	CHECK_STR(broker.inventories.last->name, "");
+	CHECK_STR(broker.inventories.first->account.name, "u2001");
+	CHECK_STR(broker.inventories.last->account.name, "");
 	/* What a worker says first is kept, whatever was there. */
 	alice = idle_worker(ALICE);
 	tell(&alice, "+3\n", 3, 5);

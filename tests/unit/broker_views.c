@@ -335,7 +335,7 @@ test_owner_names(void)
 	CHECK(ask_channel(&scene.view, scene.conn_id, VM_UID, &fd) == 0);
 	CHECK_STR(serve(&system).owner, "");
 	fd_close(&fd);
-	(void)snprintf(broker.inventories.first->name, ACCOUNT_NAME_MAX, "system");
+	(void)snprintf(broker.inventories.first->account.name, ACCOUNT_NAME_MAX, "system");
 	CHECK(ask_channel(&scene.view, scene.conn_id, ALICE, &fd) == 0);
 	CHECK_STR(serve(&scene.alice).owner, "2001");
 	fd_close(&fd);
