@@ -373,14 +373,15 @@ leases_decide(struct leases *leases, struct user *user, const struct ipc_grant *
 
 	for (key = 0; key < QUOTA_HOST_VMS; key++)
 		used.of[key] = key < QUOTA_VMS ? own.of[key] : user->leases.used.of[key];
-	limits_of(leases->broker, &who, user->leases.used.of[QUOTA_VMS], &limits);
+	limits_of(leases->broker, &who,
+		leases->used.of[QUOTA_HOST_VMS] - user->leases.used.of[QUOTA_VMS], &limits);
 	key = quota_decide(&limits, &used, more);
 	if (key == QUOTA_N)
 		return 0;
 	quota_words(key, &limits, &used, more, ret);
 	if (pace_tell(&user->leases.refusals, loop_now(&leases->broker->loop), &n))
 		log_info("lease refused uid=%" PRIu32 ": %s (%" PRIu64 " since it was told last)",
-			user->uid, ret->why, n);
+			user->uid, ret->all, n);
 	return -EDQUOT;
 }
 

@@ -67,18 +67,17 @@ limits_read(const struct policy *policy, const struct policy_who *who, uint64_t 
 }
 
 void
-limits_of(const struct broker *broker, const struct policy_who *who, uint64_t n_vms,
+limits_of(const struct broker *broker, const struct policy_who *who, uint64_t n_others,
 	struct quota_limits *ret)
 {
 	uint64_t max = broker->config.max_vms;
-	uint64_t others = broker->leases.used.of[QUOTA_HOST_VMS] - n_vms;
-	uint64_t left = max > others ? max - others : 0;
+	uint64_t left = max > n_others ? max - n_others : 0, half = (left + 1) / 2;
 
 	limits_read(rulebook_policy(&broker->rulebook), who, broker->memory_kib, ret);
 	tighten(ret, QUOTA_HOST_VMS, max, "max_vms in qemud.conf");
 	/* As many as are left for all others, so that no few users can have all. */
-	tighten(ret, QUOTA_VMS, (left + 1) / 2,
-		"half of what other users leave of max_vms in qemud.conf");
+	ret->of[QUOTA_VMS].of_others = half < ret->of[QUOTA_VMS].max;
+	tighten(ret, QUOTA_VMS, half, "half of what other users leave of max_vms in qemud.conf");
 }
 
 struct ipc_share

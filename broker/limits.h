@@ -21,8 +21,8 @@ struct user;
  */
 void limits_read(const struct policy *policy, const struct policy_who *who, uint64_t host_kib,
 	struct quota_limits *ret);
-/** Those of somebody who has that many virtual machines, and of the host as a whole. */
-void limits_of(const struct broker *broker, const struct policy_who *who, uint64_t n_vms,
+/** Those of somebody while all others have so many virtual machines, and of the host as a whole. */
+void limits_of(const struct broker *broker, const struct policy_who *who, uint64_t n_others,
 	struct quota_limits *ret);
 
 /** What the policy says of all that runs for that user; the kernel's own values where no line does. */

@@ -125,11 +125,26 @@ void
 quota_words(enum quota_key key, const struct quota_limits *limits, const struct quota_amounts *used,
 	const struct quota_amounts *more, struct quota_refusal *ret)
 {
+	static const char who[] = "root of this host can change it";
 	char max[AMOUNT_TEXT_MAX], in_use[AMOUNT_TEXT_MAX], wanted[AMOUNT_TEXT_MAX];
+	const struct quota_limit *limit = &limits->of[key];
+	const char *name = keys[key].name;
 
-	(void)snprintf(ret->why, sizeof ret->why,
-		"limit %s %s (%s): %s in use, %s more asked for; root of this host can change it",
-		keys[key].name, say(key, limits->of[key].max, max), limits->of[key].rule,
-		say(key, used->of[key], in_use), say(key, more->of[key], wanted));
-	(void)snprintf(ret->rule, sizeof ret->rule, "%s", limits->of[key].rule);
+	(void)say(key, limit->max, max);
+	(void)say(key, used->of[key], in_use);
+	(void)say(key, more->of[key], wanted);
+	(void)snprintf(ret->all, sizeof ret->all,
+		"limit %s %s (%s): %s in use, %s more asked for; %s", name, max, limit->rule,
+		in_use, wanted, who);
+	if (key >= QUOTA_HOST_VMS)
+		(void)snprintf(ret->why, sizeof ret->why,
+			"limit %s %s (%s): the host has no room for %s more; %s", name, max,
+			limit->rule, wanted, who);
+	else if (limit->of_others)
+		(void)snprintf(ret->why, sizeof ret->why,
+			"limit %s (%s): %s in use, %s more asked for; %s", name, limit->rule,
+			in_use, wanted, who);
+	else
+		(void)snprintf(ret->why, sizeof ret->why, "%s", ret->all);
+	(void)snprintf(ret->rule, sizeof ret->rule, "%s", limit->rule);
 }

@@ -9,6 +9,7 @@
 #ifndef BROKER_QUOTA_H
 #define BROKER_QUOTA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ enum quota_key {
 struct quota_limits {
 	struct quota_limit {
 		uint64_t max;            /* UINT64_MAX: as much as you like */
+		bool of_others;          /* it is as much as others leave */
 		char rule[IPC_RULE_MAX]; /* where it says so, for people: FILE:LINE */
 	} of[QUOTA_N];
 };
@@ -40,7 +42,9 @@ struct quota_amounts {
 
 /* Why something is not granted. */
 struct quota_refusal {
-	char why[IPC_REASON_MAX]; /* in words, for the client */
+	/* In words, for the client: whoever asks for one more after the other learns no number of others'. */
+	char why[IPC_REASON_MAX];
+	char all[IPC_REASON_MAX]; /* the same with all numbers, for log and audit */
 	char rule[IPC_RULE_MAX];  /* by which rule */
 };
 
@@ -64,7 +68,7 @@ struct quota_amounts quota_of(const struct ipc_grant *grant);
  */
 enum quota_key quota_decide(const struct quota_limits *limits, const struct quota_amounts *used,
 	const struct quota_amounts *more);
-/** Why that key is above its limit, for the client: which, how much, by which rule, who can change it. */
+/** Why that key is above its limit: which, how much, by which rule, who can change it. */
 void quota_words(enum quota_key key, const struct quota_limits *limits,
 	const struct quota_amounts *used, const struct quota_amounts *more,
 	struct quota_refusal *ret);

@@ -172,15 +172,21 @@ used_of(const struct broker *broker, const struct user *user, enum ipc_limit lim
 	return user ? user->leases.used.of[key] : 0;
 }
 
+/* Who does not see everybody is told what would be hers if there was nobody else. */
 static void
-tell_quota(const struct broker *broker, const struct policy_who *who, const struct user *user,
+tell_quota(const struct view *view, const struct policy_who *who, const struct user *user,
 	enum quota_key key, struct ipc_status_limit_told *ret)
 {
+	const struct broker *broker = view->child.broker;
+	uint64_t n_own = user ? user->leases.used.of[QUOTA_VMS] : 0;
+	bool all = sees_all(view);
 	struct quota_limits limits;
 
-	limits_of(broker, who, user ? user->leases.used.of[QUOTA_VMS] : 0, &limits);
+	limits_of(broker, who, all ? broker->leases.used.of[QUOTA_HOST_VMS] - n_own : 0, &limits);
 	ret->max = limits.of[key].max;
-	(void)snprintf(ret->rule, sizeof ret->rule, "%s", limits.of[key].rule);
+	(void)snprintf(ret->rule, sizeof ret->rule, "%s",
+		limits.of[key].of_others && !all ? "at most half of max_vms in qemud.conf"
+						 : limits.of[key].rule);
 }
 
 /* What the starter is told of all that runs for her. */
@@ -237,7 +243,7 @@ tell_limit(struct view *view, const struct ipc_message *message, union told *ret
 		ret->limit.max = broker->max_conns;
 		(void)snprintf(ret->limit.rule, IPC_RULE_MAX, "max_connections in qemud.conf");
 	} else {
-		tell_quota(broker, &who, user, (enum quota_key)(limit - IPC_LIMIT_VM_VCPUS),
+		tell_quota(view, &who, user, (enum quota_key)(limit - IPC_LIMIT_VM_VCPUS),
 			&ret->limit);
 	}
 	return 0;

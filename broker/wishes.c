@@ -207,6 +207,7 @@ on_lease(struct child *child, const struct ipc_message *message)
 		r = audit_refusal(&child->broker->audit);
 	if (r == -ENOSPC || r == -ENOLINK) {
 		(void)snprintf(refusal.why, sizeof refusal.why, "%s", audit_refusal_words(r));
+		(void)snprintf(refusal.all, sizeof refusal.all, "%s", refusal.why);
 		(void)snprintf(refusal.rule, sizeof refusal.rule, "%s", audit_refusal_rule(r));
 		r = -EDQUOT;
 	} else if (r == 0) {
@@ -216,7 +217,7 @@ on_lease(struct child *child, const struct ipc_message *message)
 	if (r == 0)
 		return;
 	note_refusal(child, AUDIT_VM_START, 0, message->body,
-		r == -EDQUOT ? refusal.why : strerror(-r), refusal.rule);
+		r == -EDQUOT ? refusal.all : strerror(-r), refusal.rule);
 	if (r == -EDQUOT)
 		(void)wishes_refuse_lease(child, message->serial, refusal.why);
 	else
@@ -246,7 +247,7 @@ on_lease_change(struct child *child, const struct ipc_message *message)
 
 	if (r == 0)
 		return;
-	note_refused_change(child, want, r == -EDQUOT ? refusal.why : strerror(-r), refusal.rule);
+	note_refused_change(child, want, r == -EDQUOT ? refusal.all : strerror(-r), refusal.rule);
 	if (r != -EDQUOT || say_why(child, refusal.why) == 0)
 		(void)wishes_answer_change(child, message->serial, r);
 }

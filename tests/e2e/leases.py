@@ -20,7 +20,7 @@ LIMIT = 3  # of all users together: one user may have two, while nobody else has
 OWN = 2
 SYSTEM = f"qemu+unix:///system?socket={rpc.SOCKET}"
 MANY = 101  # one runs, and a hundred are asked for
-WORDS = ("operation failed: domain '{}' may not start now: limit vms 2 (half of what other users leave of "
+WORDS = ("operation failed: domain '{}' may not start now: limit vms (half of what other users leave of "
          "max_vms in qemud.conf): 2 in use, 1 more asked for; root of this host can change it")
 
 # Starts all domains whose names it is given, at once, over ten connections; prints what came of each.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: machines start as far as the limits of policy.conf have room, of one machine, of a user and of
-# the host; a refusal names the limit, what is in use, what was asked for and the line; a limit that is
+# the host; a refusal names the limit, what is in use but others' use, what was asked for and the line; a limit that is
 # lowered leaves what runs alone, and what has ended does not start again.
 # test: timeout=300
 import os
@@ -87,11 +87,11 @@ def _():
     policy("limit host vcpus 2\n")
     host.virsh("alice", "start", "a")
     host.virsh("bob", "start", "his")
-    refused("alice", "b", "host vcpus 2 (policy.conf:2): 2 in use, 1 more asked for")
+    refused("alice", "b", "host vcpus 2 (policy.conf:2): the host has no room for 1 more")
     destroy_all()
     # 64 MiB of the guest's would fit; what QEMU takes beside that does not.
     policy("limit host memory 128M\n")
-    tap.true("limit host memory 128 MiB (policy.conf:2): 0 KiB in use" in
+    tap.true("limit host memory 128 MiB (policy.conf:2): the host has no room" in
              host.virsh_fails("alice", "start", "a"), "with what is QEMU's")
 
 

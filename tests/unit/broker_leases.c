@@ -371,7 +371,7 @@ test_pace(void)
 static void
 test_full(void)
 {
-	static const char words[] = "limit vms 0 (half of what other users leave of max_vms in "
+	static const char words[] = "limit vms (half of what other users leave of max_vms in "
 				    "qemud.conf): 0 in use, 1 more asked for; root of this host "
 				    "can change it";
 	struct kid alice, bob;
@@ -384,7 +384,7 @@ test_full(void)
 	a = vm_for(&alice, ALICE, 1);
 	b = vm_for(&bob, BOB, 1);
 	refused_in_words(&alice, 2,
-		"limit vms 1 (half of what other users leave of max_vms in "
+		"limit vms (half of what other users leave of max_vms in "
 		"qemud.conf): 1 in use, 1 more asked for; root of this host "
 		"can change it");
 	refused_in_words(&bob, 2, NULL);

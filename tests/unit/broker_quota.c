@@ -80,22 +80,43 @@ test_words(void)
 		enum quota_key key;
 		uint64_t max, used, more;
 		const char *words;
+		const char *told; /* to the client; NULL: the same */
+		bool of_others;
 	} cases[] = {
 		{QUOTA_VMS, 4, 4, 1,
 			"limit vms 4 (policy.conf:9): 4 in use, 1 more asked for; root of this "
-			"host can change it"},
+			"host can change it",
+			NULL, false},
 		{QUOTA_VCPUS, 8, 6, 4,
 			"limit vcpus 8 (policy.conf:9): 6 in use, 4 more asked for; root of this "
-			"host can change it"},
+			"host can change it",
+			NULL, false},
 		{QUOTA_MEMORY, 16 * GIB, 12 * GIB + 512 * 1024, 8 * GIB,
 			"limit memory 16 GiB (policy.conf:9): 12800 MiB in use, 8 GiB more asked "
-			"for; root of this host can change it"},
+			"for; root of this host can change it",
+			NULL, false},
 		{QUOTA_VM_MEMORY, GIB, 0, 1025 * 1024 + 1,
 			"limit vm-memory 1 GiB (policy.conf:9): 0 KiB in use, 1049601 KiB more "
-			"asked for; root of this host can change it"},
+			"asked for; root of this host can change it",
+			NULL, false},
 		{QUOTA_HOST_MEMORY, 22650123, 22650123, 4096 * GIB,
 			"limit host memory 22650123 KiB (policy.conf:9): 22650123 KiB in use, 4 "
-			"TiB more asked for; root of this host can change it"},
+			"TiB more asked for; root of this host can change it",
+			"limit host memory 22650123 KiB (policy.conf:9): the host has no room for "
+			"4 TiB more; root of this host can change it",
+			false},
+		{QUOTA_HOST_VMS, 40, 40, 1,
+			"limit host vms 40 (policy.conf:9): 40 in use, 1 more asked for; root of "
+			"this host can change it",
+			"limit host vms 40 (policy.conf:9): the host has no room for 1 more; root "
+			"of this host can change it",
+			false},
+		{QUOTA_VMS, 7, 7, 1,
+			"limit vms 7 (policy.conf:9): 7 in use, 1 more asked for; root of this "
+			"host can change it",
+			"limit vms (policy.conf:9): 7 in use, 1 more asked for; root of this host "
+			"can change it",
+			true},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -103,11 +124,13 @@ test_words(void)
 		struct quota_amounts used = {.of = {0}}, more = {.of = {0}};
 		struct quota_refusal refusal;
 
+		limits.of[cases[i].key].of_others = cases[i].of_others;
 		used.of[cases[i].key] = cases[i].used;
 		more.of[cases[i].key] = cases[i].more;
 		CHECK(quota_decide(&limits, &used, &more) == cases[i].key);
 		quota_words(cases[i].key, &limits, &used, &more, &refusal);
-		CHECK_STR(refusal.why, cases[i].words);
+		CHECK_STR(refusal.all, cases[i].words);
+		CHECK_STR(refusal.why, cases[i].told ? cases[i].told : cases[i].words);
 		CHECK_STR(refusal.rule, limits.of[cases[i].key].rule);
 	}
 }
@@ -125,6 +148,7 @@ test_long_words(void)
 	amounts.of[QUOTA_HOST_MEMORY] = most;
 	quota_words(QUOTA_HOST_MEMORY, &limits, &amounts, &amounts, &refusal);
 	CHECK(strstr(refusal.why, "root of this host can change it"));
+	CHECK(strstr(refusal.all, "root of this host can change it"));
 }
 
 /* --- random sequences against what is obvious ---------------------------------------------- */

@@ -372,6 +372,35 @@ test_own(void)
 	stage_close();
 }
 
+/* Nor how many others have: what is hers by max_vms is told as if there was nobody else. */
+static void
+test_not_others(void)
+{
+	struct ipc_status_limit_told limit;
+	struct scene scene = set_scene(IPC_SOCKET_CTL);
+	int client = connect_to(IPC_SOCKET_CTL, ALICE);
+	struct kid view = start_view_as(IPC_VIEW_CTL);
+	uint64_t conn = take_one(&view).conn_id;
+	struct vm vm;
+
+	broker.config.max_vms = 9;
+	CHECK(limit_told(&view, ALICE, IPC_LIMIT_VMS, &limit) == 0 && limit.max == 5);
+	CHECK_STR(limit.rule, "at most half of max_vms in qemud.conf");
+	CHECK(limit_told(&scene.view, ALICE, IPC_LIMIT_VMS, &limit) == 0 && limit.max == 5);
+	vm = vm_for(&scene.bob, BOB, 1);
+	CHECK(limit_told(&view, ALICE, IPC_LIMIT_VMS, &limit) == 0);
+	CHECK(limit.max == 5 && limit.used == 0);
+	CHECK_STR(limit.rule, "at most half of max_vms in qemud.conf");
+	/* Who sees everybody is told what holds now. */
+	CHECK(limit_told(&scene.view, ALICE, IPC_LIMIT_VMS, &limit) == 0 && limit.max == 4);
+	CHECK_STR(limit.rule, "half of what other users leave of max_vms in qemud.conf");
+	end_vm(&scene.bob, BOB, 1, &vm);
+	gone(&view, conn);
+	fd_close(&client);
+	end_kid(&view);
+	end_scene(&scene);
+}
+
 /* An owner whom she could see is no more for her to know. */
 static void
 test_lost(void)
@@ -467,6 +496,7 @@ main(void)
 	TEST("limits are what leases are granted by", test_limits);
 	TEST("what has a lease is told, one after the other", test_vms);
 	TEST("everybody may know of herself", test_own);
+	TEST("and nothing of what others have", test_not_others);
 	TEST("whoever may be seen no more is nobody's to know", test_lost);
 	TEST("a view that asks for more is killed", test_wrong);
 	TEST("others have nothing to ask", test_others);
