@@ -42,7 +42,7 @@ policy_check(int argc, char **argv)
 	return policy->n_errors > 0 ? CTL_FOUND : CTL_OK;
 }
 
-/* Somebody, by name or uid; a uid may have no account. */
+/* Somebody, by name or uid; a uid may have no account. That there is no such user is an answer. */
 static int
 read_who(const char *text, const char *system, struct account *account, struct policy_who *ret)
 {
@@ -61,7 +61,7 @@ read_who(const char *text, const char *system, struct account *account, struct p
 	}
 	log_error("%s: %s", log_quote(text),
 		r == -ENOENT ? "there is no such account" : strerror(-r));
-	return CTL_FAILED;
+	return r == -ENOENT ? CTL_FOUND : CTL_FAILED;
 }
 
 static enum verb

@@ -82,7 +82,8 @@ def _():
             (("root", "manage", "alice"), 0, "")):
         said = ctl("policy", "explain", *arguments, status=status)
         tap.true(line in said, f"{arguments}: {said}")
-    tap.true("no such account" in ctl("policy", "explain", "mallory", "view", "alice", status=3), "no account")
+    for arguments in (("mallory", "view", "alice"), ("alice", "view", "mallory"), ("mallory", "view", "own")):
+        tap.true("no such account" in ctl("policy", "explain", *arguments, status=1), f"{arguments}")
     ctl("policy", "explain", "alice", "fly", "bob", status=2)
     ctl("policy", "explain", "alice", status=2)
 
@@ -93,6 +94,29 @@ def _():
     ctl("--version")
     ctl(status=2)
     ctl("audit", "sing", status=2)
+
+
+@tap.test("each exit status is what its manual says, of every command that reads files")
+def _():
+    os.makedirs("/tmp/empty", exist_ok=True)
+    write("no line of a log\n", "/tmp/audit.log")
+    nobody = "dave"  # who reads no file of root's
+    write("deny user alice\n", "/tmp/secret.conf")
+    os.chmod("/tmp/secret.conf", 0o600)
+    for status, lines in (
+            (1, ("policy check /tmp/bad.conf", "policy explain carol console alice", "policy explain mallory view own",
+                 "audit verify /tmp/audit.log")),
+            (2, ("policy", "policy check --fast", "policy explain --policy", "audit verify --head none",
+                 "audit tail -n many", "status --user alice", "limits alice bob", "status --socket")),
+            (3, ("policy check /tmp/none.conf", "policy check /tmp/secret.conf",
+                 "policy explain --policy /tmp/none.conf alice view own",
+                 "policy explain --policy /tmp/secret.conf alice view own",
+                 "policy explain --policy /tmp/bad.conf alice view own",
+                 "audit verify --dir /tmp/none", "audit verify --dir /tmp/empty", "audit verify /tmp/empty",
+                 "audit verify --heads /tmp/none", "audit tail --dir /tmp/none", "audit tail --dir /tmp/empty",
+                 "status --socket /tmp/none", "limits --socket /tmp/audit.log"))):
+        for line in lines:
+            tap.true(ctl(*line.split(), status=status, user=nobody) != "", f"{line}: says why")
 
 
 tap.end()
