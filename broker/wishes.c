@@ -229,7 +229,9 @@ note_refused_change(
 	struct child *child, const struct ipc_lease_change *want, const char *why, const char *rule)
 {
 	struct audit_event event = audit_by(child->user, AUDIT_VM_CHANGE, AUDIT_REFUSED);
+	const struct lease *lease = leases_by_id(child->user, want->id);
 
+	event.uuid = lease ? lease->uuid : NULL;
 	event.target = child->user->account.name;
 	event.rule = rule;
 	event.vm = want->id;
