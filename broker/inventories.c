@@ -206,7 +206,7 @@ inventories_init(struct inventories *inventories, struct broker *broker, uint32_
 	while (inventories->n_buckets < inventories->size)
 		inventories->n_buckets *= 2;
 	inventories->table = calloc(inventories->size, sizeof *inventories->table);
-	inventories->buckets = calloc(inventories->n_buckets, sizeof *inventories->buckets);
+	inventories->buckets = calloc(inventories->n_buckets, sizeof(struct owner *));
 	if (!inventories->table || !inventories->buckets)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
