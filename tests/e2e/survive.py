@@ -190,6 +190,28 @@ def _():
     vm.define("alice", "one", 1)
 
 
+@tap.test("a transient VM keeps its name from a definition that came while nobody was there")
+def _():
+    global broker
+    with open("/tmp/passing.xml", "w", encoding="ascii") as file:
+        file.write(vm.definition("passing", 7))
+    host.virsh("alice", "create", "/tmp/passing.xml")
+    number = vm.ids("alice")["passing"]
+    broker.kill()
+    broker.leave()
+    path = "/home/alice/.qemud/domains/passing.xml"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(vm.definition("passing", 8))
+    os.chown(path, host.UID["alice"], host.UID["alice"])
+    broker = host.Broker(idle_seconds=1)
+    tap.equal(vm.ids("alice"), {"passing": number}, "what runs")
+    tap.equal(host.virsh("alice", "domuuid", "passing-1").strip(), vm.uuid(8), "whose definition it was")
+    tap.true(not os.path.exists(path) and os.path.exists(path.replace("passing", "passing-1")), "its file")
+    host.virsh("alice", "destroy", "passing")
+    tap.true("passing" not in host.virsh("alice", "list", "--all", "--name").split(), "it was transient")
+    host.virsh("alice", "undefine", "passing-1")
+
+
 @tap.test("a QEMU that does not answer is destroyed all the same")
 def _():
     host.virsh("alice", "start", "one")

@@ -71,6 +71,48 @@ test_without_definition(void)
 	stage_close();
 }
 
+/* Its note says that it runs under that name. */
+static void
+note_name(const char *name)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command),
+		"sed -i 's,<name>vm</name>,<name>%s</name>,' *.xml", name);
+	CHECK(system(command) == 0);
+}
+
+/* A definition has taken its name while no worker was there: that one gets another, in its files too. */
+static void
+test_name_taken(void)
+{
+	const struct domain *named;
+	struct rpc_domain other;
+	struct rpc_error error;
+
+	stage_run("");
+	forget_definition();
+	begin_again();
+	CHECK(farm_define(stage.client, "vm", 2, "", &other) == 0);
+	CHECK(farm_define(stage.client, "vm-1", 3, "", &other) == 0);
+	CHECK(domains_set_autostart(&rig.estate.domains, farm_domain(2), true, &error) == RPC_DONE);
+	lists_it();
+	qemu_is_reached(VM, "running");
+	check_adopted();
+	CHECK(farm_domain(VM) && !farm_domain(VM)->config);
+	CHECK(domains_find_name(&rig.estate.domains, "vm") == farm_domain(VM));
+	check_state(DOMAIN_STATE_RUNNING, DOMAIN_RUNNING_BOOTED);
+	named = domains_find_name(&rig.estate.domains, "vm-2");
+	CHECK(named && named == farm_domain(2) && named->autostart && !named->vm);
+	CHECK(definitions_exist(&rig.estate.home, "vm-2"));
+	CHECK(definitions_autostart(&rig.estate.home, "vm-2"));
+	CHECK(!definitions_exist(&rig.estate.home, "vm"));
+	CHECK(!definitions_autostart(&rig.estate.home, "vm"));
+	broker_ends(ID);
+	CHECK(!farm_domain(VM) && !domains_find_name(&rig.estate.domains, "vm"));
+	stage_close();
+}
+
 /* The dump of what is shown of a VM of which nothing is known. */
 static void
 check_dump(const char *name)
@@ -82,9 +124,13 @@ check_dump(const char *name)
 	CHECK(ret.xml && strstr(ret.xml, name) && strstr(ret.xml, " id='7'>"));
 }
 
+/* Of a name with so many letters no longer one can be made. */
 static void
 test_lost(void)
 {
+	static char longest[DOMAIN_NAME_MAX + 1];
+
+	memset(longest, 'x', sizeof(longest) - 1);
 	for (int taken = 0; taken < 2; taken++) {
 		struct rpc_domain other;
 		struct rpc_header destroy;
@@ -93,11 +139,13 @@ test_lost(void)
 		stage_run("");
 		forget_definition();
 		begin_again();
-		/* Somebody else has its name now, or nothing says what it was. */
-		if (taken)
-			CHECK(farm_define(stage.client, "vm", 2, "", &other) == 0);
-		else
+		/* Another has its name now and can have no other, or nothing says what it was. */
+		if (taken) {
+			note_name(longest);
+			CHECK(farm_define(stage.client, longest, 2, "", &other) == 0);
+		} else {
 			CHECK(system("rm *.xml") == 0);
+		}
 		lists_it();
 		qemu_is_reached(VM, "running");
 		check_adopted();
@@ -140,6 +188,7 @@ main(void)
 {
 	TEST("without notes it is known by its definition", test_without_notes);
 	TEST("without a definition it is known by the notes", test_without_definition);
+	TEST("it keeps its name from a definition that has taken it", test_name_taken);
 	TEST("without either, or without its name, it is there, and can be ended", test_lost);
 	TEST("it has the name of its definition", test_renamed);
 	return TEST_END();

@@ -415,6 +415,23 @@ domains_rename(
 }
 
 int
+domains_make_way(struct domains *domains, struct domain *domain, struct rpc_error *error)
+{
+	char name[DOMAIN_NAME_MAX + 1];
+
+	for (unsigned i = 1; i <= 2 * DOMAINS_MAX; i++) {
+		int n = snprintf(name, sizeof(name), "%s-%u", domain->config->name, i);
+
+		if (n < 0 || (size_t)n >= sizeof(name))
+			break;
+		if (!domains_find_name(domains, name) && !definitions_exist(domains->home, name))
+			return domains_rename(domains, domain, name, error);
+	}
+	return rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
+		"operation failed: there is no other name for domain '%s'", domain->config->name);
+}
+
+int
 domains_undefine(struct domains *domains, struct domain *domain, struct rpc_error *error)
 {
 	const char *name = domain_def_now(domain)->name;

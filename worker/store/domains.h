@@ -144,6 +144,11 @@ int domains_save(struct domains *domains, const struct domain *domain, struct rp
 int domains_rename(
 	struct domains *domains, struct domain *domain, const char *name, struct rpc_error *error);
 /**
+ * Its name is that of one that runs: the domain, which does not run, is called NAME-1, NAME-2, ... from
+ * now on, whichever is free; as above.
+ */
+int domains_make_way(struct domains *domains, struct domain *domain, struct rpc_error *error);
+/**
  * Forget a domain's definition and remove its files; one that runs becomes transient, any other is
  * freed. Returns as above.
  */

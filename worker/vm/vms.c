@@ -213,6 +213,23 @@ take_name(struct domain_def *live, const char *name)
 	return 0;
 }
 
+/* It runs under its name, which a definition may have taken while nobody was there. */
+static bool
+keep_name(struct vms *vms, const struct domain_def *live)
+{
+	struct domain *named = domains_find_name(vms->domains, live->name);
+	struct rpc_error error;
+
+	if (!named)
+		return true;
+	if (named->vm || !named->config ||
+		domains_make_way(vms->domains, named, &error) != RPC_DONE)
+		return false;
+	log_info("definition %s: another machine runs under that name: it is that of domain %s now",
+		log_quote(live->name), log_quote(named->config->name));
+	return true;
+}
+
 /* The domain that runs under this lease, with its `live`; NULL without memory. */
 static struct domain *
 find_domain(struct vms *vms, const struct ipc_lease_found *found)
@@ -225,8 +242,8 @@ find_domain(struct vms *vms, const struct ipc_lease_found *found)
 		r = domain_def_live(domain->config, vms->env, &live);
 	if (r == 0 && domain)
 		r = take_name(live, domain->config->name);
-	/* Somebody else has its name now, or nothing says what it is. */
-	if (r != 0 || (!domain && domains_find_name(vms->domains, live->name))) {
+	/* Nothing says what it is, or its name cannot be had. */
+	if (r != 0 || (!domain && !keep_name(vms, live))) {
 		live = domain_def_free(live);
 		if (lost_def(vms, found, &live) != 0)
 			return NULL;
