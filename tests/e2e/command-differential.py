@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: virsh's commands print, say and exit with the same as with libvirt's own daemon, but for what
 # tests/golden/commands/DEVIATIONS lists; on a read-only connection too.
-# test: timeout=400 network
+# test: timeout=400 network untraced
 #
 # The scenes in tests/golden/commands have libvirtd's answers, and qemud's where they differ (lib/scene.py).
 # qemud is held to them, and so is libvirtd where it is installed. A difference without a reason is a
@@ -28,7 +28,7 @@ FOLDER = "/tmp/definitions"
 UUID = "11111111-2222-3333-4444-55555555555"
 REGENERATE = os.environ.get("REGENERATE", "") not in ("", "0")
 # Sanitizers tell nothing about libvirtd.
-WITH_LIBVIRTD = bool(libvirtd.PROGRAM) and host.TRACED
+WITH_LIBVIRTD = bool(libvirtd.PROGRAM) and not host.SANITIZED
 # Scenes of commands that wait, and have nothing to do with each other.
 SIDE_BY_SIDE = ("event",)
 # The command that tells what a client heard while those before it ran.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: stock virsh talks with a real Linux guest over its serial console, one client at a time,
 # also after the worker was killed; what the guest says is kept.
-# test: timeout=300 guest
+# test: timeout=300 guest untraced
 import os
 
 import host

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a VM starts, pauses, goes on and ends as its owner says, everybody is told, and what
 # fails is said in words and leaves nothing behind.
-# test: timeout=240
+# test: timeout=240 untraced
 import os
 import subprocess
 import threading

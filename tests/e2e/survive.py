@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a guest outlives the worker and the broker; it is never shown as shut off, cannot be
 # started a second time, and the next worker pauses, resumes and ends it.
-# test: timeout=300
+# test: timeout=300 untraced
 import os
 import random
 import subprocess

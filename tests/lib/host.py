@@ -25,6 +25,7 @@ URI = f"qemu+unix:///session?socket={rpc.SOCKET}"
 URI_RO = f"qemu+unix:///session?socket={rpc.SOCKET_RO}"
 
 TRACED = os.environ.get("TEST_TRACE") != "no"
+SANITIZED = os.environ.get("TEST_SANITIZED") == "yes"
 LONG = bool(os.environ.get("TEST_LONG"))
 
 

@@ -4,7 +4,7 @@
  * given.
  *
  * The test is the worker. Whatever it does not have (QEMU, a guest) is skipped with the reason.
- * test: timeout=180
+ * test: timeout=180 heavy
  */
 #include <dirent.h>
 #include <sys/socket.h>

@@ -2,6 +2,8 @@
 /*
  * broker_hostile.c: a child that says what it may not say is killed, whatever it says and whenever;
  * nobody else notices. A starter that does so ends the broker, which trusts it with everything.
+ *
+ * test: heavy
  */
 #include "broker/child.h"
 

@@ -3,6 +3,8 @@
  * broker_numbers.c: each kind of child says each number that there can be, before HELLO, while it serves
  * and when it was let go: it is killed, but for what is its to say; all others are served as before. So is qemud-audit, which says
  * nothing but that a record is kept.
+ *
+ * test: heavy
  */
 #include "broker/child.h"
 

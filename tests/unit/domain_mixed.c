@@ -2,7 +2,7 @@
 /*
  * Definitions mixed from parts of others are refused formally, or each of their parts is kept, what
  * is written is read and written the same, and a command line can be made of them.
- * test: timeout=600
+ * test: timeout=600 heavy
  *
  * The seed is told; TEST_SEED sets another. TEST_LONG: twenty times as many.
  */

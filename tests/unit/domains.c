@@ -2,6 +2,8 @@
 /*
  * The VMs in memory and those on disk are the same ones: what was told is kept, what could not be
  * written has not happened, and nobody's file is lost.
+ *
+ * test: heavy
  */
 #include "worker/store/domains.h"
 

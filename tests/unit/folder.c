@@ -3,7 +3,7 @@
  * What is done by hand to files in ~/.qemud/domains is done to the VMs; no file that its owner wrote
  * is lost, and no VM but the one that it is about changes.
  *
- * test: slow
+ * test: slow heavy
  */
 #include "worker/store/folder.h"
 

@@ -2,13 +2,13 @@
 /*
  * Whichever allocation of a VM's life fails, once: each call is answered, with what was asked for or
  * with an error and nothing done; the next one is served, and nothing is left behind.
+ * test: timeout=600 heavy
  *
  * The life is DEFINE, CREATE, its console, statistics, pause, DESTROY, UNDEFINE, with two clients;
  * broker, boxes, QEMU, relay and passt are played as their parts come. The Makefile wraps the calls that allocate;
  * those of libxml2 and jansson come here too (the former's end at
  * the worker's reserve). What fails is what the worker asks for while its loop turns, not what the
  * test itself needs.
- * test: timeout=600
  */
 #include "tests/unit/test.h"
 

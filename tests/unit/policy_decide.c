@@ -3,9 +3,10 @@
  * policy_decide.c: a policy decides what its lines say: the union of what is allowed, without what
  * is denied, in whatever order; the read-only socket views; nobody is nobody unless named.
  *
- * test: slow timeout=600
+ * test: slow timeout=600 heavy
  *
- * Random policies about a small host, against the slow reading of policy_oracle.h. TEST_LONG: more.
+ * Random policies about a small host, against the slow reading of policy_oracle.h. TEST_LONG: more;
+ * with AddressSanitizer, which is slow, fewer.
  */
 #include "policy/decide.h"
 
@@ -15,6 +16,9 @@ static struct policy *policy;
 static unsigned
 policies(unsigned n)
 {
+#ifdef __SANITIZE_ADDRESS__
+	n /= 5;
+#endif
 	return getenv("TEST_LONG") ? n * 30 : n;
 }
 

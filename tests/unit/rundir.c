@@ -2,6 +2,8 @@
 /*
  * Sockets and notes of VMs come and go under their own names; whatever else the user puts into the
  * folder is left alone, and holds nobody up.
+ *
+ * test: heavy
  */
 #include "worker/vm/rundir.h"
 

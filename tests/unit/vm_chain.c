@@ -2,6 +2,8 @@
 /*
  * A VM that starts has all images below its disks, from its definition or from the images' headers;
  * what cannot be followed is refused and named, and what may be missing is left out.
+ *
+ * test: heavy
  */
 #include "worker/vm/chain.h"
 

@@ -3,7 +3,7 @@
  * Recorded sessions of real clients, read-write and read-only: cut off after any byte, and with any
  * bit changed, each is answered formally or ended; others are served meanwhile, and nothing is left
  * of it, neither memory nor a descriptor.
- * test: timeout=600
+ * test: timeout=600 heavy
  *
  * tests/golden/sessions: tests/lib/recorder.py says what is in a file. TEST_LONG: every byte and every
  * bit: some 90,000 sessions, several calls each.
