@@ -90,11 +90,50 @@ fail_silent(struct channel *channel)
 static void
 fail_over(struct channel *channel)
 {
-	if (channel->error.code == VIR_ERR_OK)
+	uint64_t now = loop_now(channel->loop);
+
+	if (channel->error.code == VIR_ERR_OK) {
 		(void)rpc_error_set(&channel->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 			"operation failed: the worker of %s has closed the connection",
 			channel->label);
+		channel->mends =
+			channel->lost_ns == 0 || now - channel->lost_ns >= LOOP_S(CHANNEL_REST_S);
+		channel->lost_ns = now;
+	}
 	fail(channel);
+}
+
+/* May it be sent to the next worker? Descriptors that went with it are gone. */
+static bool
+outlives(const struct channel *channel, const struct channel_call *call)
+{
+	bool unread = !call->sent || call->end > channel->wire.sent;
+
+	return call != &channel->open && !call->lost && !call->unsendable &&
+	       (!call->sent || call->n_fds == 0) && (unread || call->only_looks);
+}
+
+/* The worker has ended: the next one is asked for what this one did not answer. */
+static void
+mend(struct channel *channel)
+{
+	struct rpc_error error = channel->error;
+	struct channel_call *call, *next;
+
+	channel->mends = false;
+	channel->state = CHANNEL_CLOSED;
+	channel->ops->settled(channel);
+	for (call = TAILQ_FIRST(&channel->calls); call; call = next) {
+		next = TAILQ_NEXT(call, entry);
+		if (outlives(channel, call)) {
+			call->sent = false;
+			call->lost = true;
+		} else {
+			answer(call, NULL, NULL, &error);
+		}
+	}
+	if (channel->n_calls > 0)
+		channel_open(channel);
 }
 
 /* --- calls -------------------------------------------------------------------------------- */
@@ -120,6 +159,7 @@ send_call(struct channel *channel, struct channel_call *call)
 		call->unsendable = true;
 	}
 	call->serial = header.serial;
+	call->end = channel->wire.sent + rpc_buffer_left(out);
 	call->sent = true;
 }
 
@@ -151,7 +191,7 @@ put(struct channel *channel, struct channel_call *call)
 	if (channel->n_calls == 0)
 		channel->heard_ns = now;
 	call->channel = channel;
-	call->sent = call->unsendable = false;
+	call->sent = call->lost = call->unsendable = false;
 	call->due_ns = now + LOOP_S(call->seconds ? call->seconds : CHANNEL_CALL_S);
 	TAILQ_INSERT_TAIL(&channel->calls, call, entry);
 	channel->n_calls++;
@@ -170,7 +210,7 @@ channel_call(struct channel *channel, struct channel_call *call, struct rpc_erro
 			"Unable to encode %u descriptors: at most %d go with a call through a view",
 			call->n_fds, DEPARTING_MAX);
 	channel_open(channel);
-	if (channel->state == CHANNEL_FAILED) {
+	if (channel->state == CHANNEL_FAILED && !channel->mends) {
 		*error = channel->error;
 		return RPC_FAILED;
 	}
@@ -355,6 +395,10 @@ serve_time(struct channel *channel)
 	uint64_t now = loop_now(channel->loop);
 	bool connected = channel->state == CHANNEL_OPENING || channel->state == CHANNEL_READY;
 
+	if (channel->state == CHANNEL_FAILED && channel->mends) {
+		mend(channel);
+		return;
+	}
 	if (channel->state == CHANNEL_FAILED) {
 		tell_failed(channel);
 		channel->ops->settled(channel);

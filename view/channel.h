@@ -8,6 +8,10 @@
  * and every call has a deadline of its own. A channel that failed says so to each call at once for
  * CHANNEL_REST_S, so that one worker that hangs holds nobody up for long; then it is tried again.
  *
+ * A worker that ended is no reason to wait: the next one is asked for at once, and calls that only look,
+ * and those of which the one before cannot have read all, are sent again, once. If that one ends within
+ * CHANNEL_REST_S, too, the channel has failed.
+ *
  * Nothing is read from the worker while the client does not read.
  */
 #ifndef VIEW_CHANNEL_H
@@ -60,12 +64,14 @@ struct channel_call {
 	unsigned n_fds;
 	int *fds;         /* owned by the caller; -1 when sent */
 	unsigned seconds; /* it may take, from now on; 0: CHANNEL_CALL_S */
+	bool only_looks;  /* it may be done twice */
 	channel_answer_fn *answer;
 
 	struct channel *channel; /* NULL: answered */
 	uint32_t serial;
 	uint64_t due_ns;
-	bool sent;
+	uint64_t end;    /* in the stream of what is sent */
+	bool sent, lost; /* with a worker that ended: once */
 	bool unsendable; /* there was no room for it: that is its answer */
 };
 
@@ -78,7 +84,10 @@ struct channel_ops {
 	bool (*may_take)(struct channel *channel);
 	/* A message or a packet of a stream. Returns false when it is none that a worker sends. */
 	bool (*message)(struct channel *channel, const struct rpc_frame *frame);
-	/* It is open: calls go through from now on. Or it has failed: streams and all are over. */
+	/*
+	 * It is open: calls go through from now on. Or it has failed, or is to be opened again: streams and
+	 * all are over.
+	 */
 	void (*settled)(struct channel *channel);
 	/* The worker has taken all that was sent. */
 	void (*writable)(struct channel *channel);
@@ -100,6 +109,8 @@ struct channel {
 	struct channel_call open; /* CONNECT_OPEN */
 	struct timer timer;
 	uint64_t heard_ns, asked_ns;
+	uint64_t lost_ns; /* when a worker ended last; 0: none has */
+	bool mends;       /* it has failed, and is about to be opened again */
 	bool pinged;
 	unsigned busy; /* it is served just now, or read from: so often */
 };

@@ -253,6 +253,7 @@ finish_after_list(struct forward *forward)
 						      RPC_PROC_CONNECT_LIST_ALL_DOMAINS),
 		.args = &list_args,
 		.seconds = LIST_S,
+		.only_looks = true,
 		.answer = listed};
 	if (channel_call(&forward->route->channel, &forward->list, &error) != RPC_LATER)
 		owners_wait(forward->owners, &forward->wait, waited);
@@ -377,6 +378,8 @@ send_to(struct rpc_call *call, const void *args, const struct named *named)
 		.n_fds = call->n_fds,
 		.fds = call->fds,
 		.seconds = forward->act != 0 ? FORCE_S : 0,
+		.only_looks = rpc_procedure_verbs(call->procedure, args) == VERB_VIEW &&
+			      call->procedure->direction == RPC_DIRECTION_NONE,
 		.answer = answered};
 	if (channel_call(&route->channel, &forward->sent, &call->error) == RPC_LATER ||
 		force_it(forward))

@@ -12,7 +12,7 @@
 #include "protocol/verb.h"
 #include "view/forward.h"
 
-enum { RETRY_MS = 50 /* behind a failed channel's rest */ };
+enum { RETRY_MS = 50 /* behind a failed channel's rest, or without one */ };
 
 _Static_assert(offsetof(struct viewer, client) == 0, "it is freed as a client");
 
@@ -98,12 +98,14 @@ route_settled(struct channel *channel)
 {
 	struct route *route = route_of(channel);
 
-	if (channel->state != CHANNEL_FAILED)
+	if (channel->state == CHANNEL_READY)
 		return;
 	relays_fail(&route->relays, &channel->error);
 	watch_lost(route);
 	if (route->watches)
-		retry_in(route->viewer->host, LOOP_S(CHANNEL_REST_S) + LOOP_MS(RETRY_MS));
+		retry_in(route->viewer->host,
+			LOOP_MS(RETRY_MS) +
+				(channel->state == CHANNEL_FAILED ? LOOP_S(CHANNEL_REST_S) : 0));
 }
 
 static void

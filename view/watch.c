@@ -81,6 +81,7 @@ ask(struct route *route, int32_t event)
 		(struct channel_call){.procedure = rpc_procedure_find(RPC_PROGRAM_REMOTE,
 					      RPC_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY),
 			.args = &watch->args,
+			.only_looks = true,
 			.answer = held};
 	watch->args.eventID = event;
 	watch->state = WATCH_ASKED;

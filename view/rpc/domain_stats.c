@@ -209,6 +209,7 @@ begin(struct part *part)
 	part->sent = (struct channel_call){.procedure = all->call->procedure,
 		.args = &part->args,
 		.seconds = STATS_S,
+		.only_looks = true,
 		.answer = answered};
 	if (route && channel_call(&route->channel, &part->sent, &error) == RPC_LATER)
 		all->n_open++;
