@@ -190,6 +190,18 @@ was_forced(struct force *force, int err)
 		call_answer(forward->call, forward->handled);
 }
 
+/* Does it stand still by the broker's hand? What its worker paused only its worker lets go on. */
+static bool
+is_frozen(const struct forward *forward)
+{
+	const struct owner *owner = owners_find(forward->owners, forward->uid);
+
+	for (unsigned i = 0; owner && i < owner->rows.n_vms; i++)
+		if (owner->rows.vms[i].id == (int32_t)forward->vm_id)
+			return owner->rows.vms[i].frozen;
+	return false;
+}
+
 /* What can be done without it is done. False: nothing can. */
 static bool
 force_it(struct forward *forward)
@@ -198,7 +210,8 @@ force_it(struct forward *forward)
 	struct view_host *host = container_of(forward->owners, struct view_host, owners);
 	struct ipc_vm_stop vm = {.uid = forward->uid, .id = forward->vm_id};
 
-	if (!call->client || vm.id == 0 || forward->act == 0)
+	if (!call->client || vm.id == 0 || forward->act == 0 ||
+		(forward->act == FORCE_THAW && !is_frozen(forward)))
 		return false;
 	vm.conn_id = call->client->conn.id;
 	return force_start(&host->forces, &forward->force, host->uplink, forward->act, &vm,

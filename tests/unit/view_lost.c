@@ -91,6 +91,22 @@ test_changes(void)
 	rig_stop();
 }
 
+/* Nobody else makes go on what a worker paused. */
+static void
+test_resumes(void)
+{
+	struct rpc_domain_resume_args args;
+	int sock = begin(&args.dom);
+
+	n_ends = 1;
+	CHECK(call(sock, RPC_PROC_DOMAIN_RESUME, &args, NULL) == VIR_ERR_OPERATION_FAILED);
+	CHECK(strstr(reply.message, "the worker of bob has closed the connection"));
+	CHECK(call(sock, RPC_PROC_DOMAIN_RESUME, &args, NULL) == 0);
+	CHECK(rig.n_calls == 2 && rig.n_channels == 2);
+	fd_close(&sock);
+	rig_stop();
+}
+
 static void
 test_between_calls(void)
 {
@@ -201,6 +217,7 @@ main(void)
 {
 	TEST("what only looks is asked of the next one", test_looks);
 	TEST("what may have been done is told, and not done again", test_changes);
+	TEST("a machine that its worker paused is not said to go on", test_resumes);
 	TEST("between calls nothing is lost", test_between_calls);
 	TEST("what cannot have been read is sent again", test_not_known_yet);
 	TEST("nor what waited until it was open", test_not_open_yet);
