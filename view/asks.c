@@ -67,6 +67,23 @@ asks_stop(struct asks *asks, struct ask *ask)
 }
 
 void
+asks_refuse(struct asks *asks, uint32_t uid)
+{
+	struct ask *ask = TAILQ_FIRST(&asks->waiting);
+
+	while (ask) {
+		if (ask->uid != uid) {
+			ask = TAILQ_NEXT(ask, entry);
+			continue;
+		}
+		asks_stop(asks, ask);
+		ask->answer(ask, -EACCES, -1);
+		/* Whoever was told may have stopped others. */
+		ask = TAILQ_FIRST(&asks->waiting);
+	}
+}
+
+void
 asks_answered(struct asks *asks, uint64_t cookie, int err, int fd)
 {
 	struct ask *ask;

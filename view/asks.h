@@ -51,6 +51,11 @@ void asks_fini(struct asks *asks);
 void asks_want(struct asks *asks, struct ask *ask);
 /** Nobody wants the answer any more. */
 void asks_stop(struct asks *asks, struct ask *ask);
+/**
+ * The owner with that uid is shown no more: ways to her worker that nobody was asked for yet are none
+ * (-EACCES). Later her place with the broker may be another's, and an ask about her a violation.
+ */
+void asks_refuse(struct asks *asks, uint32_t uid);
 /** The broker's answer; fd is owned from here on (-1 with an error). */
 void asks_answered(struct asks *asks, uint64_t cookie, int err, int fd);
 

@@ -257,6 +257,8 @@ owner_changed(struct owners *owners, struct owner *owner)
 	struct view_host *host = container_of(owners, struct view_host, owners);
 	struct client *client;
 
+	if (owner && owner->verbs == 0)
+		asks_refuse(&host->asks, owner->uid);
 	if (!owner || owner->verbs == 0 || !owner->worker)
 		return;
 	LIST_FOREACH (client, &host->server.clients, entry)

@@ -104,6 +104,29 @@ test_rows_change(void)
 	rig_stop();
 }
 
+/* Nobody is asked about an owner who is shown no more. */
+static void
+test_shown_no_more(void)
+{
+	struct rpc_domain_get_state_args args;
+	int sock;
+
+	rig_start();
+	sock = rig_open();
+	args.dom = find(sock, "bob:db");
+	rig.give = give_nothing;
+	send_call(sock, RPC_PROC_DOMAIN_GET_STATE, &args, 7);
+	for (unsigned i = 0; i < TURNS && TAILQ_EMPTY(&rig.host.asks.waiting); i++)
+		rig_turn(10);
+	tell(1, 1001, "bob", 0, "+0\n");
+	broker_send(IPC_INVENTORY_CHANGED, 0, 0, NULL, 0, -1);
+	CHECK(receive_packet(sock) && reply.header.serial == 7);
+	CHECK(read_reply(RPC_PROC_DOMAIN_GET_STATE, NULL) == VIR_ERR_OPERATION_DENIED);
+	CHECK(TAILQ_EMPTY(&rig.host.asks.waiting) && rig.host.asks.n_sent == 0);
+	fd_close(&sock);
+	rig_stop();
+}
+
 static void
 test_verbs(void)
 {
@@ -566,6 +589,8 @@ main(void)
 		test_handles);
 	TEST("a call that waits names what it named, whatever the owner has meanwhile",
 		test_rows_change);
+	TEST("a call that waits for its way is refused when its owner is shown no more",
+		test_shown_no_more);
 	TEST("what may be done is what may be done with that owner's, and nothing by read-only",
 		test_verbs);
 	TEST("calls about no machine are the principal's own worker's, or make the system's",
