@@ -476,7 +476,7 @@ start_answered(struct question *question, int err, const void *body, int *fds)
 	note(child, AUDIT_PROCESS_START, AUDIT_FACT, "");
 	child->state = CHILD_STARTING;
 	child->state_deadline_ns = now(child) + LOOP_S(CHILD_HELLO_S);
-	child->has_taken = false;
+	child->has_taken = child->told = false;
 	child->broker->n_children++;
 	if (child->broker->stopping)
 		child_stop(child);
@@ -634,8 +634,9 @@ child_stop(struct child *child)
 		child->state != CHILD_LEAVING)
 		return;
 	/* A child that cannot be told sees the end of its link, which says the same. */
-	if (link_notify(&child->link, IPC_STOP, NULL) != 0)
+	if (!child->told && link_notify(&child->link, IPC_STOP, NULL) != 0)
 		link_stop(&child->link);
+	child->told = true;
 	child->state = CHILD_LEAVING;
 	child->state_deadline_ns = now(child) + LOOP_S(CHILD_LEAVE_S);
 	child_next(child);

@@ -76,6 +76,7 @@ struct child {
 	struct conn_list taken;
 	struct tickets_share tickets;
 	bool has_taken;       /* this process took a connection */
+	bool told;            /* this process was told to end, which is said once */
 	struct bucket starts; /* its users can make it start over and over */
 	/*
 	 * While somebody waited: who waits is refused then. And while nobody did: it was there for

@@ -50,8 +50,11 @@ tickets_change(struct broker *broker, struct conn *conn, uint32_t verbs, const c
 	memset(pass->reason, 0, sizeof(pass->reason));
 	(void)snprintf(pass->reason, sizeof(pass->reason), "%s", reason);
 	if (!is_of(conn, child)) {
-		if (verbs == 0)
+		if (verbs == 0) {
 			refuse(broker, conn);
+			/* It may have been the last that the child had to be there for. */
+			child_next(child);
+		}
 		return;
 	}
 	conn->untold = true;

@@ -75,6 +75,7 @@ remove_user(struct users *users, struct user *user)
 	*at = user->next;
 	users->n_strangers[group_of(user->uid)] -= user->stranger;
 	timer_stop(&user->timer);
+	child_fini(&user->child);
 	user->used = false;
 	user->next = users->free;
 	users->free = user;

@@ -160,6 +160,26 @@ test_waiting(void)
 	stage_close();
 }
 
+/* Who waited for the time that another worker may be started at was all that it was for. */
+static void
+test_last_waiting(void)
+{
+	struct kid alice;
+	int client;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	child_of(ALICE)->starts.full_ns = loop_clock() + LOOP_S(60);
+	end_kid(&alice);
+	client = connect_as(ALICE);
+	CHECK(child_of(ALICE)->state == CHILD_ABSENT && timer_is_set(&child_of(ALICE)->timer));
+	tickets_change(&broker, child_of(ALICE)->waiting.first, 0, "no more");
+	CHECK(child_is_absent(child_of(ALICE)) && !timer_is_set(&child_of(ALICE)->timer));
+	CHECK_STR(expect_refusal(IPC_REFUSAL_POLICY).reason, "no more");
+	fd_close(&client);
+	stage_close();
+}
+
 static void
 test_nothing_left(void)
 {
@@ -397,6 +417,7 @@ main(void)
 	TEST("of a connection that its worker has taken", test_taken);
 	TEST("of one that is on its way", test_on_its_way);
 	TEST("of one that waits, with and without anything left", test_waiting);
+	TEST("of the last that waits for a worker", test_last_waiting);
 	TEST("with nothing left it is over", test_nothing_left);
 	TEST("a worker that ends first: the next one has it with what holds by then",
 		test_next_child);

@@ -115,6 +115,30 @@ test_lingers(void)
 	stage_close();
 }
 
+/* The broker's own end finds one that was told before, and has not ended. */
+static void
+test_told_once(void)
+{
+	AUTO(packet_fini) struct packet stop;
+	struct child *child;
+	struct kid view;
+	int client;
+
+	stage_ready();
+	client = connect_as(0);
+	view = start_view();
+	gone(&view, take_one(&view).conn_id);
+	child = &broker.views.table[0].child;
+	child->linger_ns = 1;
+	be_due(&child->timer);
+	expect(view.link, IPC_STOP, &stop);
+	broker_stop(&broker);
+	expect_nothing(view.link);
+	fd_close(&client);
+	end_kid(&view);
+	stage_close();
+}
+
 /* --- owners ------------------------------------------------------------------------------- */
 
 static void
@@ -598,6 +622,7 @@ main(void)
 	TEST("there are as many views as there may be", test_no_room);
 	TEST("without a view its clients are told so", test_cannot_start);
 	TEST("a view that nobody looks through ends", test_lingers);
+	TEST("who was told to end is not told again when the broker does", test_told_once);
 	TEST("a view is told of owners and of changes", test_told);
 	TEST("a view has the verbs of its principal on its socket", test_verbs);
 	TEST("a view is told when a worker ends, and when the next one runs", test_told_of_workers);
