@@ -136,17 +136,28 @@ account_of(const struct user *user)
 	return user && user->has_account ? &user->account : NULL;
 }
 
-/* The owner's account is known, as far as it can be. */
+/* The owner's account is known, as far as it can be; and policy may be another than when it was asked for. */
 static void
 give_channel(struct broker *broker, struct conn *channel, struct user *owner)
 {
-	if (owner->has_account)
-		(void)child_give(&owner->child, channel);
-	else
+	struct ipc_conn_pass *pass = &channel->pass;
+	char reason[IPC_REASON_MAX];
+
+	if (!owner->has_account) {
 		route_refuse(broker, channel, IPC_REFUSAL_WORKER,
 			"uid %" PRIu32 ", whose virtual machine it is, has no account that can be "
 			"found: %s",
 			owner->uid, strerror(-owner->lookup_err));
+		return;
+	}
+	pass->verbs = authority_over(
+		&broker->authority, pass->uid, (enum ipc_socket)pass->socket, owner->uid, reason);
+	if (pass->verbs == 0) {
+		route_refuse(broker, channel, IPC_REFUSAL_POLICY, "%s", reason);
+		return;
+	}
+	(void)snprintf(pass->reason, sizeof pass->reason, "%s", reason);
+	(void)child_give(&owner->child, channel);
 }
 
 /* It is for a view of the whole host, or of what she has of it, instead of a worker. */
@@ -243,10 +254,13 @@ static void
 keep_account(struct broker *broker, struct user *user, const struct account *account)
 {
 	int registry_fd = broker->places.registry_fd, r;
+	/* What was decided about what she owns was decided by that, also before she was looked up. */
+	const struct account *known = authority_owner(&broker->authority, user->uid).account;
+	bool changed = known && !same_account(known, account);
 
 	if (user->has_account && same_account(&user->account, account))
 		return;
-	if (user->has_account || user->uid == 0)
+	if (changed || user->uid == 0)
 		authority_review(&broker->authority);
 	user->has_account = true;
 	user->account = *account;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * broker_meanwhile.c: what a channel may do is decided when its owner's account is known, by the policy
+ * of then; what was in force when it was asked for counts no more.
+ */
+#include "protocol/verb.h"
+#include "tests/unit/broker_looking.h"
+#include "tests/unit/broker_rules.h"
+
+#define OWN "allow everyone manage own\n"
+
+/* root asks for a way to bob, whose account has to be looked up first, and then other rules hold. */
+static struct scene
+ask_and_reload(const char *rules)
+{
+	struct scene scene;
+	struct user *bob;
+	int fd;
+
+	open_with(OWN);
+	scene = set_scene(IPC_SOCKET_RW);
+	bob = users_find(&broker.users, BOB);
+	bob->has_account = false;
+	bob->lookup_again_ns = 0;
+	CHECK(ask_channel(&scene.view, scene.conn_id, BOB, &fd) == 0);
+	fd_close(&fd);
+	reload(rules);
+	CHECK(bob->pending.n == 1);
+	resolve(BOB);
+	return scene;
+}
+
+static void
+leave(struct scene *scene)
+{
+	remove_rules();
+	end_scene(scene);
+	stage_before = NULL;
+}
+
+static void
+test_nothing_left(void)
+{
+	struct scene scene = ask_and_reload(OWN "deny uid 0 view uid 2002\n");
+
+	CHECK(strstr(expect_refusal(IPC_REFUSAL_POLICY).reason, "policy.conf:2"));
+	expect_nothing(scene.bob.link);
+	leave(&scene);
+}
+
+static void
+test_less(void)
+{
+	struct scene scene = ask_and_reload(OWN "deny uid 0 power uid 2002\n");
+	struct ipc_conn_pass pass = serve(&scene.bob);
+
+	CHECK(pass.verbs == (VERBS_ALL & ~(VERB_POWER | VERB_MANAGE)));
+	CHECK(strstr(pass.reason, "policy.conf:2"));
+	leave(&scene);
+}
+
+int
+main(void)
+{
+	TEST("a channel that has nothing left is refused", test_nothing_left);
+	TEST("one that has less left brings that to the worker", test_less);
+	return TEST_END();
+}
