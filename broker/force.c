@@ -71,6 +71,7 @@ find(struct view *view, enum ipc_type type, const struct ipc_vm_stop *ask,
 	char reason[IPC_REASON_MAX];
 	const struct owner *owner;
 	struct conn *conn;
+	uint64_t n;
 
 	if (!views_may_ask(view, type, ask->conn_id, ask->uid, VERB_POWER, &conn, &owner))
 		return 1;
@@ -80,8 +81,11 @@ find(struct view *view, enum ipc_type type, const struct ipc_vm_stop *ask,
 	*ret = users_find(&broker->users, ask->uid);
 	if (!*ret)
 		return -ENOENT;
-	log_info("conn=%" PRIu64 " uid=%" PRIu32 ": %s of id=%" PRIu32 " of uid=%" PRIu32,
-		ask->conn_id, conn->pass.uid, ipc_type_name((uint16_t)type), ask->id, ask->uid);
+	if (pace_tell(&view->force.told, loop_now(&broker->loop), &n))
+		log_info("conn=%" PRIu64 " uid=%" PRIu32 ": %s of id=%" PRIu32 " of uid=%" PRIu32
+			 " (%" PRIu64 " since it was told last)",
+			ask->conn_id, conn->pass.uid, ipc_type_name((uint16_t)type), ask->id,
+			ask->uid, n);
 	return 0;
 }
 
@@ -134,8 +138,11 @@ force_freeze(struct view *view, const struct ipc_message *message)
 	if (r == 0 && force->open)
 		r = -EBUSY;
 	if (r == 0) {
-		*force = (struct force){
-			.open = true, .on = ask->on, .serial = message->serial, .act = act};
+		*force = (struct force){.open = true,
+			.on = ask->on,
+			.serial = message->serial,
+			.act = act,
+			.told = force->told};
 		r = leases_freeze(user, ask->vm.id, ask->on, frozen, view);
 		if (r == 0)
 			return;

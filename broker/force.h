@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/pace.h"
 #include "policy/policy.h"
 #include "protocol/ipc/ipc.h"
 
@@ -35,6 +36,7 @@ struct force {
 	bool on;
 	uint32_t serial;
 	struct force_act act;
+	struct pace told; /* in the log; each is a record of the audit */
 };
 
 /* What a view asks for; it is answered, or ended. */

@@ -17,6 +17,9 @@
 #include "lib/log.h"
 #include "lib/take.h"
 
+/* Of all that a user runs: sixteen at once, then four a second. */
+static const struct bucket_size pace = {.interval_ns = LOOP_MS(250), .burst = 16};
+
 static struct lease *
 lease_of(struct question *question)
 {
@@ -127,6 +130,8 @@ growth_ask(struct user *user, const struct ipc_lease_change *want, uint32_t seri
 	r = leases_decide(&broker->leases, user, &lease->grant, &more, ret);
 	if (r < 0)
 		return r;
+	if (!bucket_take(&user->leases.changes, loop_now(&broker->loop), pace))
+		return -EAGAIN;
 	lease->growth.before = lease->grant;
 	lease->growth.after = after;
 	lease->growth.serial = serial;

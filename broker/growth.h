@@ -27,7 +27,7 @@ struct growth {
 /**
  * The user's worker asks. Returns 0, and the answer follows by wishes_answer_change() from the loop;
  * -ENOENT: no virtual machine of hers with that id runs; -EBUSY: the last ask about it is not answered
- * yet; -EDQUOT: a limit is against it, ret says which.
+ * yet; -EDQUOT: a limit is against it, ret says which; -EAGAIN: she asks too often.
  */
 int growth_ask(struct user *user, const struct ipc_lease_change *want, uint32_t serial,
 	struct quota_refusal *ret);

@@ -43,6 +43,7 @@ struct leases_share {
 	struct lease *first; /* in no order */
 	struct quota_amounts used;
 	struct bucket pace;
+	struct bucket changes; /* of what one that runs was granted */
 	struct pace refusals;
 };
 

@@ -174,6 +174,34 @@ test_ends_meanwhile(void)
 	stage_close();
 }
 
+/* Each is work of the starter's, and a record. */
+static void
+test_pace(void)
+{
+	AUTO(packet_fini) struct packet ask = {.n_fds = 0};
+	struct kid alice;
+	uint32_t serial;
+	unsigned n = 0;
+	struct vm vm;
+
+	stage_ready();
+	alice = idle_worker(ALICE);
+	vm = vm_for(&alice, ALICE, 1);
+	while (user_of(ALICE)->leases.changes.full_ns < loop_clock() + LOOP_S(4) - LOOP_MS(250)) {
+		serial = ask_change(&alice, vm.id, 1 + n++ % 2, ONE);
+		expect(starter_fd, IPC_LEAF_LIMIT, &ask);
+		answer(starter_fd, &ask, NULL, 0, NULL, 0);
+		expect_changed(&alice, serial, 0);
+	}
+	CHECK(n >= 15);
+	user_of(ALICE)->leases.changes.full_ns = loop_clock() + LOOP_S(60);
+	expect_changed(&alice, ask_change(&alice, vm.id, 1 + n % 2, ONE), -EAGAIN);
+	expect_nothing(starter_fd);
+	end_vm(&alice, ALICE, 1, &vm);
+	end_kid(&alice);
+	stage_close();
+}
+
 int
 main(void)
 {
@@ -181,5 +209,6 @@ main(void)
 	TEST("more and less is granted, one change at a time, and counts", test_more_and_less);
 	TEST("what it has already counts against its limits", test_limits);
 	TEST("what ends meanwhile takes nothing along", test_ends_meanwhile);
+	TEST("a worker that changes its mind all the time has to wait", test_pace);
 	return TEST_END();
 }
