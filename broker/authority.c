@@ -164,6 +164,30 @@ authority_line(const struct authority *authority, uint32_t uid, enum ipc_socket 
 		(void)policy_rule_where(policy, rule, ret, POLICY_WHERE_MAX);
 }
 
+static bool
+has_power(const struct conn_list *list)
+{
+	for (const struct conn *conn = list->first; conn; conn = conn->next)
+		if (conn->pass.verbs & VERB_POWER)
+			return true;
+	return false;
+}
+
+bool
+authority_may_start(const struct authority *authority, const struct user *user, struct ticket *ret)
+{
+	struct policy_who who = authority_who(authority, user);
+
+	authority_decide(authority, user, IPC_SOCKET_RW, ret);
+	if (ret->verbs & VERB_POWER || has_power(&user->child.passed) ||
+		has_power(&user->child.taken))
+		return true;
+	authority_line(authority, user->uid, IPC_SOCKET_RW, user->uid, VERB_POWER, ret->rule);
+	(void)policy_refusal(
+		policy_of(authority), &who, IPC_SOCKET_RW, &who, VERB_POWER, ret->reason);
+	return false;
+}
+
 bool
 authority_names(const struct authority *authority, uint32_t uid)
 {

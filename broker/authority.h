@@ -58,6 +58,12 @@ uint32_t authority_over(const struct authority *authority, uint32_t uid, enum ip
 /** The line by which she has that verb over it, or has it not: "policy.conf:3"; "": none says so. */
 void authority_line(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
 	uint32_t owner_uid, enum verb verb, char ret[static POLICY_WHERE_MAX]);
+/**
+ * May machines of that user start? If she has `power` over her own, or somebody whom her worker serves
+ * has it over them. If not, why is in ret: the sentence, and the line.
+ */
+bool authority_may_start(
+	const struct authority *authority, const struct user *user, struct ticket *ret);
 /** Are that owner's VMs the system account's? */
 bool authority_is_system(const struct authority *authority, uint32_t owner_uid);
 /** Are they what that principal has of her own? root's are the system account's. */

@@ -197,23 +197,32 @@ on_tool(struct child *child, const struct ipc_message *message)
 	(void)wishes_answer_tool(child, message->serial, r, -1);
 }
 
+/* Nothing of it is a number that others' use would tell. */
+static int
+refuse_start(struct quota_refusal *ret, const char *why, const char *rule)
+{
+	(void)snprintf(ret->why, sizeof ret->why, "%s", why);
+	(void)snprintf(ret->all, sizeof ret->all, "%s", why);
+	(void)snprintf(ret->rule, sizeof ret->rule, "%.*s", (int)sizeof ret->rule - 1, rule);
+	return -EDQUOT;
+}
+
 static void
 on_lease(struct child *child, const struct ipc_message *message)
 {
 	struct quota_refusal refusal = {.rule = ""};
+	struct ticket ticket;
 	int r = -ESHUTDOWN;
 
 	if (child->state == CHILD_SERVING)
 		r = audit_refusal(&child->broker->audit);
-	if (r == -ENOSPC || r == -ENOLINK) {
-		(void)snprintf(refusal.why, sizeof refusal.why, "%s", audit_refusal_words(r));
-		(void)snprintf(refusal.all, sizeof refusal.all, "%s", refusal.why);
-		(void)snprintf(refusal.rule, sizeof refusal.rule, "%s", audit_refusal_rule(r));
-		r = -EDQUOT;
-	} else if (r == 0) {
+	if (r == -ENOSPC || r == -ENOLINK)
+		r = refuse_start(&refusal, audit_refusal_words(r), audit_refusal_rule(r));
+	else if (r == 0 && !authority_may_start(&child->broker->authority, child->user, &ticket))
+		r = refuse_start(&refusal, ticket.reason, ticket.rule);
+	else if (r == 0)
 		r = leases_ask(&child->broker->leases, child->user, message->body, message->serial,
 			&refusal);
-	}
 	if (r == 0)
 		return;
 	note_refusal(child, AUDIT_VM_START, 0, message->body,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * broker_meanwhile.c: what a channel may do is decided when its owner's account is known, by the policy
- * of then; what was in force when it was asked for counts no more.
+ * broker_meanwhile.c: what was in force when somebody began counts no more when other rules hold: neither
+ * for a channel that waits for its owner's account, nor for a worker that goes on for what runs.
  */
 #include "protocol/verb.h"
 #include "tests/unit/broker_looking.h"
 #include "tests/unit/broker_rules.h"
+#include "tests/unit/broker_vms.h"
 
 #define OWN "allow everyone manage own\n"
 
@@ -59,10 +60,36 @@ test_less(void)
 	leave(&scene);
 }
 
+/* Her worker is there for a machine that runs; another starts only for who may have it so. */
+static void
+test_denied(void)
+{
+	struct scene scene;
+	struct vm first, second;
+	int fd;
+
+	open_with(OWN);
+	scene = set_scene(IPC_SOCKET_RW);
+	first = vm_for(&scene.alice, ALICE, 1);
+	reload(OWN "deny user u2001 view\n");
+	resolve_user("u2001", ALICE);
+	refused_in_words(&scene.alice, 2, NULL);
+	/* What she has is kept, and root may have her start another. */
+	CHECK(is_alive(&first.kid) && is_alive(&scene.alice));
+	CHECK(ask_channel(&scene.view, scene.conn_id, ALICE, &fd) == 0);
+	CHECK(take_one(&scene.alice).verbs == VERBS_ALL);
+	second = vm_for(&scene.alice, ALICE, 2);
+	fd_close(&fd);
+	end_vm(&scene.alice, ALICE, 1, &first);
+	end_vm(&scene.alice, ALICE, 2, &second);
+	leave(&scene);
+}
+
 int
 main(void)
 {
 	TEST("a channel that has nothing left is refused", test_nothing_left);
 	TEST("one that has less left brings that to the worker", test_less);
+	TEST("who is denied all starts nothing more by what still runs", test_denied);
 	return TEST_END();
 }
