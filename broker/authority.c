@@ -281,7 +281,14 @@ authority_review(struct authority *authority)
 
 /* --- as time goes by ---------------------------------------------------------------------- */
 
-/* Whose answer is not good any more, and who is connected, is asked for again; some at a time. */
+/* Who is connected, or has something that runs, which others may have verbs over by her groups. */
+static bool
+matters(const struct user *user)
+{
+	return user->budget.n_conns > 0 || user->leases.first || user->uid == 0;
+}
+
+/* Whose answer is not good any more is asked for again; some at a time. */
 static void
 look_up_accounts(struct authority *authority)
 {
@@ -293,7 +300,7 @@ look_up_accounts(struct authority *authority)
 		struct user *user = &users->table[authority->next_user++ % users->n_touched];
 
 		if (!user->used || !user->has_account || user->lookup_again_ns > now_ns ||
-			(user->budget.n_conns == 0 && user->uid != 0))
+			!matters(user))
 			continue;
 		route_look_up(broker, user);
 		n++;

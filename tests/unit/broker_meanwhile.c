@@ -85,11 +85,31 @@ test_denied(void)
 	leave(&scene);
 }
 
+/* By her groups others may have verbs over what she has: who leaves one need not be connected. */
+static void
+test_looked_up(void)
+{
+	struct scene scene;
+	struct vm vm;
+
+	open_with(OWN);
+	scene = set_scene(IPC_SOCKET_RW);
+	vm = vm_for(&scene.alice, ALICE, 1);
+	users_find(&broker.users, ALICE)->lookup_again_ns = 1;
+	users_find(&broker.users, BOB)->lookup_again_ns = 1;
+	be_due(&broker.authority.tick);
+	resolve(ALICE);
+	expect_nothing(starter_fd);
+	end_vm(&scene.alice, ALICE, 1, &vm);
+	leave(&scene);
+}
+
 int
 main(void)
 {
 	TEST("a channel that has nothing left is refused", test_nothing_left);
 	TEST("one that has less left brings that to the worker", test_less);
 	TEST("who is denied all starts nothing more by what still runs", test_denied);
+	TEST("whose machines run is looked up though nobody is connected", test_looked_up);
 	return TEST_END();
 }
