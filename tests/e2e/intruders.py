@@ -262,7 +262,8 @@ for KIND, (MAY_ASK, PATH, ONLY_TOLD) in KINDS.items():
         tap.note(f"{len(lies)} lies: {intruders.killed - n_first} killed for, {intruders.held_back} held back by the kernel; "
                  f"the broker has {after[0]} descriptors and {after[1]} KiB, had {before[0]} and {before[1]}")
         tap.true(after[0] <= before[0] + 4, "descriptors")
-        tap.true(after[1] <= before[1] + 256, "memory")
+        # The ring of records for the audit, which is as large as it is, is touched on the way.
+        tap.true(after[1] <= before[1] + 1024, "memory")
         record.eventually(lambda: violations() - counted >= intruders.killed - n_first, "all are recorded")
 
     tap.test(f"the broker ends, with {KIND} in its place")(lambda: tap.equal(broker.stop(), 0, "exit status"))

@@ -106,7 +106,7 @@ def revive():
     """There is a broker, with a starter: without one it ends."""
     global broker
     if broker.starter.pid not in [p.pid for p in proc.find("qemud-launch")]:
-        broker.child.wait(30)
+        broker.child.wait(60)
     if broker.child.poll() is not None:
         status = broker.leave()
         tap.true(status not in (-signal.SIGSYS, -signal.SIGABRT, -signal.SIGSEGV), f"the broker's end: {status}")
@@ -169,13 +169,15 @@ def find(who):
 
 
 def kill(process):
-    """It may have ended by now."""
+    """Until it has ended, which it may have by now."""
     try:
+        end = proc.End(process)
         os.kill(process.pid, signal.SIGKILL)
+        end.wait(60)
     except ProcessLookupError:
         pass
     if process.pid == broker.process.pid:
-        broker.child.wait(10)
+        broker.child.wait(60)
 
 
 # --- after ------------------------------------------------------------------------------------
