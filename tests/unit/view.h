@@ -72,7 +72,7 @@ struct played {
 	int fd; /* -1: none */
 	uint32_t uid;
 	uint64_t conn_id;
-	struct rpc_buffer in;
+	struct rpc_buffer in, out;
 	bool opened;
 };
 
@@ -107,7 +107,17 @@ static struct rig {
 static inline void
 play_send(struct played *worker, const void *data, size_t size)
 {
-	ASSERT(send(worker->fd, data, size, MSG_NOSIGNAL) == (ssize_t)size || errno == EPIPE);
+	ssize_t n = 0;
+
+	if (rpc_buffer_left(&worker->out) == 0)
+		n = send(worker->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ASSERT(n >= 0 || errno == EPIPE || errno == EAGAIN);
+	if (n < 0 && errno == EPIPE)
+		return;
+	/* The rest when there is room. */
+	n = n < 0 ? 0 : n;
+	ASSERT((size_t)n == size ||
+		rpc_buffer_append(&worker->out, (const char *)data + n, size - (size_t)n) == 0);
 }
 
 static inline void
@@ -292,10 +302,17 @@ play_worker(struct played *worker)
 
 	if (worker->fd < 0 || mode_of(worker->uid) == WORKER_SLEEPS)
 		return;
+	if (rpc_buffer_left(&worker->out) > 0) {
+		n = send(worker->fd, rpc_buffer_front(&worker->out), rpc_buffer_left(&worker->out),
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0)
+			rpc_buffer_drop(&worker->out, (size_t)n);
+	}
 	n = recv(worker->fd, data, sizeof(data), MSG_DONTWAIT);
 	if (n == 0) {
 		fd_close(&worker->fd);
 		rpc_buffer_fini(&worker->in);
+		rpc_buffer_fini(&worker->out);
 	}
 	if (n <= 0)
 		return;
@@ -400,8 +417,10 @@ broker_channel(uint32_t serial, const struct ipc_channel *asked)
 	ASSERT(worker < rig.played + WORKERS);
 	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
 	rpc_buffer_fini(&worker->in);
+	rpc_buffer_fini(&worker->out);
 	*worker = (struct played){.fd = fds[1], .uid = asked->uid, .conn_id = asked->conn_id};
 	rpc_buffer_init(&worker->in, RPC_FRAME_MAX);
+	rpc_buffer_init(&worker->out, RPC_FRAME_MAX);
 	rig.n_channels++;
 	broker_send(IPC_CHANNEL_OPEN, serial, 0, NULL, 0, fds[0]);
 	fd_close(&fds[0]);
@@ -596,6 +615,7 @@ rig_stop(void)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		fd_close(&rig.played[i].fd);
 		rpc_buffer_fini(&rig.played[i].in);
+		rpc_buffer_fini(&rig.played[i].out);
 	}
 	fd_close(&rig.broker_fd);
 	rpc_arena_fini(&rig.arena);
@@ -624,7 +644,7 @@ rig_connect(bool read_only)
 
 static struct reply {
 	struct rpc_header header;
-	uint8_t payload[256 * 1024];
+	uint8_t payload[2 * 1024 * 1024];
 	size_t size;
 	struct rpc_arena arena;
 	char message[RPC_ERROR_MESSAGE_SIZE];

@@ -186,6 +186,46 @@ test_ids_twice(void)
 	rig_stop();
 }
 
+/* Whoever has more than there is room for is cut, and nobody else, in every list. */
+static void
+test_many(void)
+{
+	enum { MOST = 16384 };
+	static struct rpc_domain doms[MOST];
+	static char many_names[MOST][8];
+	struct rpc_connect_list_all_domains_args count_args = {.need_results = 0};
+	struct rpc_connect_list_defined_domains_args names_args = {.maxnames = MOST};
+	struct rpc_connect_list_defined_domains_ret defined;
+	struct rpc_connect_list_all_domains_ret ret;
+	struct rpc_domain dom;
+	unsigned n_others = 0;
+	int sock;
+
+	rig_start();
+	sock = rig_open();
+	turns();
+	for (int i = 0; i < MOST; i++) {
+		(void)snprintf(many_names[i], sizeof many_names[i], "n%05d", i);
+		doms[i] = (struct rpc_domain){.name = many_names[i], .id = -1};
+	}
+	owners_told(&rig.host.owners, owners_find(&rig.host.owners, 1001), doms, MOST);
+	CHECK(list(sock, 0, &ret) == 0 && ret.ret == ret.n_domains);
+	CHECK(ret.n_domains > MOST / 2 && ret.n_domains <= MOST);
+	for (uint32_t i = 0; i < ret.n_domains; i++)
+		n_others += strncmp(ret.domains[i].name, "bob:", 4) != 0;
+	CHECK(n_others == 3);
+	CHECK_STR(ret.domains[0].name, "box");
+	CHECK_STR(ret.domains[ret.n_domains - 1].name, "system:box");
+	CHECK(call(sock, RPC_PROC_CONNECT_LIST_ALL_DOMAINS, &count_args, &ret) == 0);
+	CHECK(ret.ret <= MOST);
+	CHECK(call(sock, RPC_PROC_CONNECT_LIST_DEFINED_DOMAINS, &names_args, &defined) == 0);
+	CHECK_STR(defined.names[defined.n_names - 1], "system:box");
+	/* What is not listed is found. */
+	CHECK(look_up(sock, "bob:n16383", &dom) == 0);
+	fd_close(&sock);
+	rig_stop();
+}
+
 /* Whoever runs a machine and tells nobody of it is seen doing so. */
 static void
 test_untold(void)
@@ -323,6 +363,7 @@ main(void)
 	TEST("a machine is found by name, UUID and id", test_look_up);
 	TEST("an id is that of the machine to which the broker gave it, whoever claims it",
 		test_ids_twice);
+	TEST("whoever has more than a list has room for is cut, alone", test_many);
 	TEST("what runs and is not told of is shown, and can be looked up", test_untold);
 	TEST("what changes is told by the broker; a text that lies changes nothing", test_changes);
 	TEST("the broker's word on what runs goes before the worker's", test_runs);

@@ -8,6 +8,9 @@
 #include "tests/unit/test.h"
 
 static bool lie;
+static bool many; /* bob's worker has a row as often as fits in an answer */
+
+enum { MOST = 16384 };
 
 /* A worker that has a row for box, or for what is named. */
 static bool
@@ -30,6 +33,14 @@ stats(struct played *worker, const struct rpc_frame *frame, const void *args)
 	CHECK(asked->n_doms == 0 || memcmp(asked->doms[0].uuid, uuid_a, UUID_SIZE) == 0);
 	if (lie && worker->uid == 1001)
 		record.dom.name = (char *)(uintptr_t) "alice:box";
+	if (many && worker->uid == 1001) {
+		static struct rpc_domain_stats_record all[MOST];
+
+		for (unsigned i = 0; i < MOST; i++)
+			all[i] = (struct rpc_domain_stats_record){.dom = record.dom};
+		ret = (struct rpc_connect_get_all_domain_stats_ret){
+			.n_retStats = MOST, .retStats = all};
+	}
 	play_reply(worker, frame, &ret);
 	return true;
 }
@@ -55,7 +66,7 @@ rows(int sock, struct rpc_domain *doms, uint32_t n,
 static int
 begin(void)
 {
-	lie = false;
+	lie = many = false;
 	rig_start();
 	rig.answer = stats;
 	return rig_open();
@@ -108,10 +119,32 @@ test_partial(void)
 	rig_stop();
 }
 
+/* Whoever has more than there is room for is cut, and nobody else. */
+static void
+test_many(void)
+{
+	struct rpc_connect_get_all_domain_stats_args args = {.n_doms = 0};
+	struct rpc_connect_get_all_domain_stats_ret ret;
+	unsigned n_others = 0;
+	int sock = begin();
+
+	many = true;
+	CHECK(call(sock, RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, &args, &ret) == 0);
+	CHECK(ret.n_retStats > MOST / 2 && ret.n_retStats <= MOST);
+	for (uint32_t i = 0; i < ret.n_retStats; i++)
+		n_others += strcmp(ret.retStats[i].dom.name, "bob:box") != 0;
+	CHECK(n_others == 2);
+	CHECK_STR(ret.retStats[0].dom.name, "box");
+	CHECK_STR(ret.retStats[ret.n_retStats - 1].dom.name, "system:box");
+	fd_close(&sock);
+	rig_stop();
+}
+
 int
 main(void)
 {
 	TEST("every worker that runs tells, and the inventory for those that do not", test_all);
 	TEST("a worker that does not answer, or lies, is left out", test_partial);
+	TEST("one that tells of more than an answer has room for is cut, alone", test_many);
 	return TEST_END();
 }

@@ -13,7 +13,6 @@
 #include "lib/take.h"
 #include "protocol/rpc/frame.h"
 #include "protocol/rpc/handlers.h"
-#include "serve/listed.h"
 #include "view/forward.h"
 #include "view/handles.h"
 #include "view/shown.h"
@@ -46,28 +45,46 @@ struct all {
 
 /* --- the answer --------------------------------------------------------------------------- */
 
+static uint32_t
+n_of(const struct part *part, uint32_t most)
+{
+	return part->n_records < most ? part->n_records : most;
+}
+
+static uint64_t
+count_with(const void *arg, uint32_t most)
+{
+	const struct all *all = arg;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < all->n_parts; i++)
+		n += n_of(&all->parts[i], most);
+	return n;
+}
+
 static int
 merge(struct all *all)
 {
 	struct rpc_connect_get_all_domain_stats_ret *ret = all->call->ret;
-	size_t n = 0;
+	uint32_t most = shown_most(count_with, all);
 
 	if (all->failed)
 		return RPC_FAILED;
-	for (uint32_t i = 0; i < all->n_parts; i++)
-		n += all->parts[i].n_records;
-	if (n > LISTED_MAX)
-		return listed_check_n(all->call, (uint32_t)n);
-	ret->retStats = rpc_arena_array(&all->call->arena, n, sizeof(*ret->retStats));
+	ret->retStats =
+		rpc_arena_array(&all->call->arena, count_with(all, most), sizeof(*ret->retStats));
 	if (!ret->retStats)
 		return call_out_of_memory(all->call);
 	for (uint32_t i = 0; i < all->n_parts; i++) {
 		const struct part *part = &all->parts[i];
+		uint32_t n = n_of(part, most);
 
-		if (part->n_records > 0)
+		if (n > 0)
 			memcpy(&ret->retStats[ret->n_retStats], part->records,
-				part->n_records * sizeof(*part->records));
-		ret->n_retStats += part->n_records;
+				n * sizeof(*part->records));
+		if (n < part->n_records)
+			log_warning("statistics of %u more machines of uid %u have no room",
+				part->n_records - n, part->uid);
+		ret->n_retStats += n;
 	}
 	return RPC_DONE;
 }
