@@ -351,8 +351,11 @@ boxed(struct question *question, int err, const void *body, int *fds)
 			 " memory=%" PRIu64 "KiB",
 			LEASE_ARGS(lease), lease->pid, lease->grant.vcpus, lease->grant.memory_kib);
 		note(lease, AUDIT_VM_START, AUDIT_ALLOWED, "");
-	} else if (lease->state == LEASE_ASKED) {
+	} else if (lease->state == LEASE_ASKED && err != LINK_CUT) {
 		release(lease, IPC_GONE_ENDED);
+	} else if (lease->state == LEASE_ASKED) {
+		/* There is a process in its leaf, of which nothing is known. */
+		ask_end(lease);
 	} else {
 		/* There is a process that nobody took, and maybe nobody watches. */
 		kill_lease(lease);

@@ -143,6 +143,9 @@ starter_message(struct link *link, const struct ipc_message *message, int *fds, 
 	struct starter *starter = container_of(link, struct starter, link);
 	struct question *question = (struct question *)(uintptr_t)cookie;
 
+	if (message->err == LINK_CUT)
+		log_error("what qemud-launch answered has lost its descriptors: this process may "
+			  "have no more files open (LimitNOFILE= of the service)");
 	starter->lanes[question->lane].n_sent--;
 	answer(question, message->err, message->err ? NULL : message->body,
 		message->err ? NULL : fds);

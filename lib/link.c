@@ -57,13 +57,38 @@ claimed_type(const struct packet *packet)
 	return header.type;
 }
 
+/* With how many descriptors it came; one that was cut has come with some, as it says or not. */
+static unsigned
+n_fds_of(const struct packet *packet)
+{
+	struct ipc_header header = {.n_fds = 0};
+
+	if (!packet->cut)
+		return packet->n_fds;
+	if (packet->size >= sizeof header)
+		memcpy(&header, packet->data, sizeof header);
+	return header.n_fds > 0 ? header.n_fds : 1;
+}
+
+/* Its descriptors are lost, which is not the peer's fault: an answer is an error, all else is without. */
+static void
+cut(struct packet *packet, struct ipc_message *message)
+{
+	message->n_fds = 0;
+	message->err = LINK_CUT;
+	if (ipc_is_answer((uint16_t)message->type))
+		memset(packet->data + sizeof(struct ipc_header), 0,
+			packet->size - sizeof(struct ipc_header));
+}
+
 static void
 receive_message(struct link *link, struct packet *packet)
 {
 	struct ipc_context ctx = context(link, false);
 	struct ipc_message message;
 	uint64_t cookie = 0;
-	enum ipc_fault fault = ipc_check(&ctx, packet->data, packet->size, packet->n_fds, &message);
+	enum ipc_fault fault =
+		ipc_check(&ctx, packet->data, packet->size, n_fds_of(packet), &message);
 
 	if (fault == IPC_OK && ipc_is_answer((uint16_t)message.type)) {
 		struct link_ask *ask = find_ask(link, message.serial);
@@ -81,6 +106,8 @@ receive_message(struct link *link, struct packet *packet)
 		return;
 	}
 	link->state = ipc_state_after(link->state, &message);
+	if (packet->cut)
+		cut(packet, &message);
 	link->ops->message(link, &message, packet->fds, cookie);
 }
 
@@ -92,13 +119,13 @@ receive(struct link *link)
 	int r = packet_recv(link->fd, &packet);
 
 	link->n_unread = r < 0 ? link->n_unread + 1 : 0;
-	if (r == 0)
+	if (r == 0 || packet.cut)
 		receive_message(link, &packet);
 	else if (r == PACKET_E_BAD)
 		end(link, IPC_FAULT_PACKET, 0);
 	else if (r == PACKET_E_GONE || link->n_unread >= LINK_FAILURES_MAX)
 		end(link, IPC_OK, 0);
-	return r == 0 && link->fd >= 0;
+	return (r == 0 || packet.cut) && link->fd >= 0;
 }
 
 static void

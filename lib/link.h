@@ -9,6 +9,8 @@
 #ifndef LIB_LINK_H
 #define LIB_LINK_H
 
+#include <errno.h>
+
 #include "lib/loop.h"
 #include "protocol/ipc/ipc.h"
 
@@ -21,7 +23,14 @@ enum {
 	 * A receive or an ask that the kernel refuses (it has no memory, say) is made again in the next
 	 * turns; when so many have failed in a row, the link is over.
 	 */
-	LINK_FAILURES_MAX = 1000
+	LINK_FAILURES_MAX = 1000,
+	/*
+	 * The error of a message whose descriptors did not come, because this process may have no more
+	 * open: an answer is one with that error, and whatever they stood for has lost its other end; an
+	 * ask or a notice has its body, and -1 for each. A peer whose message should have none has
+	 * broken a rule all the same.
+	 */
+	LINK_CUT = -ENOBUFS
 };
 
 enum link_error {

@@ -112,6 +112,7 @@ packet_recv(int sock, struct packet *ret)
 	bool good;
 
 	ret->size = 0;
+	ret->cut = false;
 	ret->n_fds = 0;
 	memset(ret->fds, 0xff, sizeof ret->fds);
 	do {
@@ -130,12 +131,16 @@ packet_recv(int sock, struct packet *ret)
 	good = take_control(&msg, ret);
 	if (n == 0 && good && ret->n_fds == 0)
 		return PACKET_E_GONE;
-	if (n == 0 || !good || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (n == 0 || !good || (msg.msg_flags & MSG_TRUNC)) {
 		packet_fini(ret);
 		return PACKET_E_BAD;
 	}
 	ret->size = (size_t)n;
-	return 0;
+	/* There was room for all that the kernel lets in: it could not open them here (RLIMIT_NOFILE). */
+	ret->cut = msg.msg_flags & MSG_CTRUNC;
+	if (ret->cut)
+		packet_fini(ret);
+	return ret->cut ? PACKET_E_BAD : 0;
 }
 
 void

@@ -9,6 +9,7 @@
 #ifndef LIB_PACKET_H
 #define LIB_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ enum { PACKET_SIZE_MAX = 512, PACKET_FDS_MAX = 4 };
 
 struct packet {
 	size_t size;
+	bool cut; /* it came with descriptors that this process had no room for: none is left */
 	unsigned n_fds;
 	int fds[PACKET_FDS_MAX]; /* owned until taken; -1 where empty */
 	_Alignas(8) uint8_t data[PACKET_SIZE_MAX];
@@ -24,7 +26,11 @@ struct packet {
 enum packet_error {
 	PACKET_E_AGAIN = 1, /* nothing to read, or no room to write now */
 	PACKET_E_GONE,      /* the peer has closed */
-	PACKET_E_BAD        /* truncated, empty, too many or unexpected control data; all closed */
+	/*
+	 * Truncated, empty, too many or unexpected control data; all closed. What was said is there
+	 * if nothing but `cut` is wrong: then it may be nobody's fault.
+	 */
+	PACKET_E_BAD
 };
 
 /** Make a connected pair, non-blocking and close-on-exec. Returns 0 or a negative errno. */

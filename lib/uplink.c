@@ -69,7 +69,7 @@ take(struct uplink *uplink, const struct ipc_message *message, int *fds)
 	struct uplink_answer taken = {
 		.type = IPC_CONN_TAKEN, .conn_id = pass->conn_id, .serial = message->serial};
 
-	taken.err = uplink->ops->pass(uplink, pass, take_fd(&fds[0]));
+	taken.err = message->err ? -EMFILE : uplink->ops->pass(uplink, pass, take_fd(&fds[0]));
 	answer_or_queue(uplink, &taken);
 }
 

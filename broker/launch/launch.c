@@ -472,7 +472,7 @@ on_message(struct link *link, const struct ipc_message *message, int *fds, uint6
 
 		if (asks[i].ask != message->type)
 			continue;
-		r = asks[i].fn(starter, message, fds);
+		r = message->err ? message->err : asks[i].fn(starter, message, fds);
 		if (r < 0)
 			(void)link_answer(link, asks[i].answer, message->serial, r, NULL, NULL);
 		return;

@@ -717,7 +717,7 @@ struct ipc_status_vm_told {
 struct ipc_message {
 	enum ipc_type type;
 	uint32_t serial;
-	int err;          /* answers: 0 or a negative errno */
+	int err;          /* answers: 0 or a negative errno; of all: LINK_CUT (lib/link.h) */
 	const void *body; /* of the type's struct, zero with an error; NULL when it has none */
 	unsigned n_fds;
 };

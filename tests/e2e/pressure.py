@@ -2,6 +2,7 @@
 # Property: what a client puts into its connection, or how many it opens, holds nobody else up.
 import array
 import os
+import resource
 import signal
 import socket
 import struct
@@ -11,6 +12,7 @@ import host
 import proc
 import rpc
 import tap
+import vm
 
 broker = host.start_broker(idle_seconds=600)
 SUBORDINATE = 100000
@@ -144,6 +146,32 @@ def _():
             tap.true(not late.call(rpc.AUTH_LIST).error, "she is served")
         end.wait(10)
     tap.true(host.worker_of("bob").pid != worker.pid, "by another worker")
+
+
+@tap.test("a broker that may open no file more refuses what it would take one for, and serves on when it may")
+def _():
+    vm.define("alice", "box", 1)
+    usual = resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE)
+    start = len(broker.log.lines)
+    with host.client_as("alice") as client, host.client_as("bob") as other:
+        client.open()
+        other.open()
+        worker = host.worker_of("bob").pid
+        for number in range(1, 4):
+            # One more than it has, as the account that goes to the starter with the ask takes.
+            taken = broker.process.descriptors()
+            few = [fd for fd in range(4096) if fd not in taken][1]
+            resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (few, usual[1]))
+            reply = client.call(rpc.DOMAIN_CREATE, vm.wire("box", 1))
+            tap.true(reply.error, "it is not started")
+            tap.true(not other.call(rpc.CONNECT_GET_TYPE).error, "bob is served")
+            resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, usual)
+            broker.log.wait(rf"lease gone uid={host.UID['alice']} id={number} ", start=start)
+            tap.equal(vm.leaves(), [], "leaves")
+        broker.log.wait("has lost its descriptors", start=start)
+        tap.true(not client.call(rpc.DOMAIN_CREATE, vm.wire("box", 1)).error, "it is started")
+        tap.equal((host.worker_of("bob").pid, len(vm.leaves())), (worker, 1), "bob's worker, and leaves")
+    host.virsh("alice", "destroy", "box")
 
 
 host.finish()

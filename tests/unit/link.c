@@ -15,6 +15,7 @@
 
 #include "lib/log.h"
 #include "tests/unit/link_end.h"
+#include "tests/unit/no_room.h"
 
 static void
 say_hello(void)
@@ -449,6 +450,74 @@ refuses_no_socket(void)
 	tear_down();
 }
 
+/* What this process has no room for is not its peer's fault, who sent what it should. */
+static void
+loses_descriptors(void)
+{
+	struct raw raw = good_raw(find(IPC_WORKER_STARTED));
+	int null = null_fd();
+
+	for (unsigned room = 0; room < 3; room++) {
+		start_raw(IPC_LINK_STARTER, IPC_SIDE_BROKER, IPC_STATE_SERVING);
+		CHECK(link_ask(&broker.link, IPC_WORKER, &good_worker, &null, 11) == 0);
+		raw.header.serial = broker.link.next_serial;
+		hostile_send(raw_fd, &raw, raw.size, 2);
+		hostile_send(raw_fd, &raw, sizeof raw.header - 1, 0);
+		no_room_begin(room);
+		CHECK(loop_once(&loop, 0) == 0);
+		no_room_end();
+		CHECK(broker.n_messages == 1 && broker.last.type == IPC_WORKER_STARTED);
+		CHECK(broker.cookie == 11 && link_n_open(&broker.link, IPC_WORKER) == 0);
+		CHECK(broker.last.err == (room < 2 ? LINK_CUT : 0));
+		CHECK(broker.last.n_fds == (room < 2 ? 0 : 2));
+		CHECK((*(const uint32_t *)(const void *)&broker.body == 0) == (room < 2));
+		/* What follows is heard as ever. */
+		CHECK(broker.n_ends == 1 && broker.fault == IPC_FAULT_SHORT);
+		tear_down();
+	}
+	/* An ask comes without. */
+	start_raw(IPC_LINK_CHILD, IPC_SIDE_PEER, IPC_STATE_SERVING);
+	send_good(IPC_CONN_PASS, 7);
+	no_room_begin(0);
+	run();
+	no_room_end();
+	CHECK(broker.n_ends == 0 && broker.n_messages == 1 && broker.last.n_fds == 0);
+	CHECK(broker.last.type == IPC_CONN_PASS && broker.last.err == LINK_CUT);
+	CHECK(memcmp(&broker.body.pass, &good_conn_pass, sizeof good_conn_pass) == 0);
+	tear_down();
+	(void)close(null);
+}
+
+/* Whoever sends some where there are to be none pays for it, whether there was room or not. */
+static void
+refuses_more_than_there_is_room_for(void)
+{
+	static const unsigned counts[] = {1, 2, PACKET_FDS_MAX, HOSTILE_FDS_MAX};
+
+	for (unsigned i = 0; i < N_MESSAGES; i++) {
+		const struct expected *e = &messages[i];
+
+		for (unsigned k = 0; k < 4 * sizeof counts / sizeof *counts; k++) {
+			struct raw raw = good_raw(e);
+			unsigned n_fds = counts[k / 4];
+
+			if (n_fds == e->n_fds || e->n_fds > 0)
+				continue;
+			start_raw((enum ipc_link)e->link,
+				e->sender == PEER ? IPC_SIDE_BROKER : IPC_SIDE_PEER,
+				e->states & S ? IPC_STATE_SERVING : IPC_STATE_NEW);
+			raw.header.n_fds = (uint16_t)(k % 2 ? n_fds : 0);
+			hostile_send(raw_fd, &raw, raw.size, n_fds);
+			no_room_begin(k % 4 / 2);
+			run();
+			no_room_end();
+			CHECK(broker.n_ends == 1 && broker.n_messages == 0);
+			CHECK(broker.fault == IPC_FAULT_FDS || broker.fault == IPC_FAULT_PACKET);
+			tear_down();
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -463,6 +532,9 @@ main(void)
 	TEST("a peer that floods leaves others their turn", takes_turns);
 	TEST("a link that is stopped by its own callback is silent", stops_inside);
 	TEST("what the table forbids to send ends our own process", keeps_its_own_rules);
+	TEST("descriptors that there is no room for are lost, and the link goes on",
+		loses_descriptors);
+	TEST("but where there are to be none they end it", refuses_more_than_there_is_room_for);
 	TEST("what is no socket is refused and closed", refuses_no_socket);
 	return TEST_END();
 }
