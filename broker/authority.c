@@ -135,17 +135,19 @@ find_pair(const struct authority *authority, uint32_t uid, uint32_t owner_uid, s
 
 uint32_t
 authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
-	uint32_t owner_uid, char reason[static IPC_REASON_MAX])
+	uint32_t owner_uid, char reason[IPC_REASON_MAX])
 {
 	const struct policy *policy = policy_of(authority);
 	struct pair pair;
 	uint32_t verbs;
 
-	reason[0] = '\0';
+	if (reason)
+		reason[0] = '\0';
 	if (!find_pair(authority, uid, owner_uid, &pair))
 		return 0;
 	verbs = policy_decide(policy, &pair.who, socket, &pair.owner);
-	say_why(policy, &pair.who, socket, &pair.owner, verbs, reason);
+	if (reason)
+		say_why(policy, &pair.who, socket, &pair.owner, verbs, reason);
 	return verbs;
 }
 

@@ -51,10 +51,10 @@ void authority_decide_by(const struct authority *authority, const struct policy 
 	const struct user *user, enum ipc_socket socket, struct ticket *ret);
 /**
  * The verbs of a principal, connected to that socket, over what that owner owns; why not more is in
- * reason, empty where that is not policy's doing.
+ * reason (NULL: nobody asks), empty where that is not policy's doing.
  */
 uint32_t authority_over(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
-	uint32_t owner_uid, char reason[static IPC_REASON_MAX]);
+	uint32_t owner_uid, char reason[IPC_REASON_MAX]);
 /** The line by which she has that verb over it, or has it not: "policy.conf:3"; "": none says so. */
 void authority_line(const struct authority *authority, uint32_t uid, enum ipc_socket socket,
 	uint32_t owner_uid, enum verb verb, char ret[static POLICY_WHERE_MAX]);

@@ -16,13 +16,19 @@ bucket_ready(const struct bucket *bucket, uint64_t now_ns, struct bucket_size si
 	return bucket->full_ns > now_ns + others_ns ? bucket->full_ns - others_ns : now_ns;
 }
 
+void
+bucket_charge(struct bucket *bucket, uint64_t now_ns, struct bucket_size size, uint32_t n)
+{
+	if (bucket->full_ns < now_ns)
+		bucket->full_ns = now_ns;
+	bucket->full_ns += size.interval_ns * n;
+}
+
 bool
 bucket_take(struct bucket *bucket, uint64_t now_ns, struct bucket_size size)
 {
 	if (bucket_ready(bucket, now_ns, size) > now_ns)
 		return false;
-	if (bucket->full_ns < now_ns)
-		bucket->full_ns = now_ns;
-	bucket->full_ns += size.interval_ns;
+	bucket_charge(bucket, now_ns, size, 1);
 	return true;
 }

@@ -22,6 +22,8 @@ struct bucket_size {
 
 /** Take a token; false when there is none. */
 bool bucket_take(struct bucket *bucket, uint64_t now_ns, struct bucket_size size);
+/** Take n tokens, whether they are there or not: it is then longer until there is one again. */
+void bucket_charge(struct bucket *bucket, uint64_t now_ns, struct bucket_size size, uint32_t n);
 /** When there will be a token, now_ns if there is one. */
 uint64_t bucket_ready(const struct bucket *bucket, uint64_t now_ns, struct bucket_size size);
 

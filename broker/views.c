@@ -25,6 +25,9 @@
 /* Besides the verbs (protocol/verb.h) in what was told of an owner. */
 enum { TOLD_SHOWN = 0x80 };
 
+/* As many owners a view may have looked at, for what is its to know: a second's worth, at once. */
+static const struct bucket_size looks = {.interval_ns = 5000, .burst = 200000};
+
 _Static_assert((VERBS_ALL & TOLD_SHOWN) == 0, "a bit of its own");
 
 int
@@ -120,9 +123,10 @@ set_told(struct view *view, const struct owner *owner, uint32_t verbs)
 }
 
 uint32_t
-views_over(const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX])
+views_over(const struct view *view, const struct owner *owner, char reason[IPC_REASON_MAX])
 {
-	reason[0] = '\0';
+	if (reason)
+		reason[0] = '\0';
 	if (owner->dropped)
 		return VERBS_NONE;
 	return authority_over(
@@ -133,10 +137,8 @@ views_over(const struct view *view, const struct owner *owner, char reason[stati
 static bool
 is_shown(const struct view *view, const struct owner *owner)
 {
-	char reason[IPC_REASON_MAX];
-
-	return views_over(view, owner, reason) != VERBS_NONE ||
-	       is_told(view, inventories_index(&view->child.broker->inventories, owner));
+	return is_told(view, inventories_index(&view->child.broker->inventories, owner)) ||
+	       views_over(view, owner, NULL) != VERBS_NONE;
 }
 
 void
@@ -179,11 +181,16 @@ find_next(struct view *view, uint64_t after, struct ipc_inventory_found *ret, in
 	struct broker *broker = view->child.broker;
 	struct inventories *inventories = &broker->inventories;
 	struct owner *owner = inventories_after(inventories, after, view->cursor);
+	uint64_t now_ns = loop_now(&broker->loop);
 	char reason[IPC_REASON_MAX];
+	uint32_t n = 1;
 	int fd;
 
-	while (owner && !is_shown(view, owner))
-		owner = owner->next;
+	if (bucket_ready(&view->looks, now_ns, looks) > now_ns)
+		return -EAGAIN;
+	for (; owner && !is_shown(view, owner); owner = owner->next)
+		n++;
+	bucket_charge(&view->looks, now_ns, looks, n);
 	if (!owner)
 		return -ENOENT;
 	*ret = (struct ipc_inventory_found){

@@ -33,6 +33,7 @@ struct view {
 	enum ipc_socket socket;
 	bool waits;           /* it asked, and is to be told when there is something newer */
 	struct owner *cursor; /* what it was told last; NULL: nothing */
+	struct bucket looks;  /* at owners, of what it asks */
 	/* Of each owner: whether it is shown, and all verbs over it that it was ever told to have. */
 	uint8_t *told;
 	struct force force;
@@ -75,7 +76,7 @@ void views_open_channel(struct view *view, const struct ipc_message *message);
 
 /** The verbs that its principal has now over what that owner has, and why not all. */
 uint32_t views_over(
-	const struct view *view, const struct owner *owner, char reason[static IPC_REASON_MAX]);
+	const struct view *view, const struct owner *owner, char reason[IPC_REASON_MAX]);
 /**
  * May the view ask that at all? For a connection that it has, about an owner over whom it was told to
  * have one of these verbs. Else it is ended: no race leads there, as a connection is its own until it

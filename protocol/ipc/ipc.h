@@ -197,7 +197,8 @@ enum ipc_type {
 	 * broker -> child, 1 descriptor: a sealed memfd with the inventory, of at most INVENTORY_MAX
 	 * bytes of the owner's making, and behind it what the broker knows: a struct ipc_running for
 	 * each of her VMs that runs. What is not among them does not run, whatever her worker said
-	 * last. -ENOENT: nothing is newer.
+	 * last. -ENOENT: nothing is newer; -EAGAIN: it asks more than its share, and may ask again
+	 * soon.
 	 */
 	IPC_INVENTORY_FOUND = 49,
 	/*

@@ -521,6 +521,27 @@ test_broker_ends(void)
 	fd_close(&scene.client);
 }
 
+/* Each look is the broker's work, whatever it finds. */
+static void
+test_looks_too_often(void)
+{
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct ipc_inventory_found found;
+	struct bucket *looks = &broker.views.table[0].looks;
+	uint64_t before, last = broker.inventories.generation;
+
+	CHECK(next(&scene.view, last, &found, NULL) == -ENOENT);
+	before = looks->full_ns;
+	CHECK(next(&scene.view, last, &found, NULL) == -ENOENT && looks->full_ns > before);
+	looks->full_ns = loop_clock() + LOOP_S(60);
+	for (int i = 0; i < 100; i++)
+		CHECK(next(&scene.view, last, &found, NULL) == -EAGAIN);
+	CHECK(is_alive(&scene.view));
+	looks->full_ns = 0;
+	CHECK(next(&scene.view, last, &found, NULL) == -ENOENT);
+	end_scene(&scene);
+}
+
 /* --- what it may not ---------------------------------------------------------------------- */
 
 static void
@@ -636,6 +657,7 @@ main(void)
 	TEST("channels have bounds", test_bounds);
 	TEST("a view that ends takes its channels along", test_view_ends);
 	TEST("the broker ends while views and workers are there", test_broker_ends);
+	TEST("a view that asks all the time what is new has to wait", test_looks_too_often);
 	TEST("a view that wants more than it was given is killed", test_wants_more);
 	TEST("a view says what is a view's to say", test_every_message);
 	TEST("a view that does not read its answers is killed", test_does_not_read);
