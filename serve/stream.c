@@ -3,7 +3,8 @@
  * stream.c: the streams that a client has open; see stream.h.
  *
  * A stream is closed in its client's turn or the broker's only, never while its other end is calling:
- * what the other end says of it is noted, and the client is touched.
+ * what the other end says of it is noted, and the client is touched. A walk over them closes the one at
+ * which it is, and whatever it calls closes none.
  */
 #include "serve/stream.h"
 
@@ -36,7 +37,7 @@ client_stream_close(struct client_stream *stream)
 	drop_rest(stream);
 	rpc_buffer_fini(&stream->out);
 	TAILQ_REMOVE(&streams->all, stream, entry);
-	streams->n--;
+	streams->n -= !stream->forgotten;
 	stream->ops->close(stream);
 }
 
@@ -48,22 +49,26 @@ find(const struct client_streams *streams, const struct rpc_header *header)
 	struct client_stream *stream;
 
 	TAILQ_FOREACH (stream, &streams->all, entry)
-		if (rpc_stream_is_for(&stream->rpc, header))
+		if (!stream->forgotten && rpc_stream_is_for(&stream->rpc, header))
 			return stream;
 	return NULL;
 }
 
-/* Some clients (go-libvirt) leave a stream as it is when they have read the end of data. */
+/*
+ * Some clients (go-libvirt) leave a stream as it is when they have read the end of data. It makes room
+ * at once, and is closed when the next are sent: this may be called from there.
+ */
 static void
-close_an_ended_one(struct client_streams *streams)
+forget_an_ended_one(struct client_streams *streams)
 {
 	struct client_stream *stream;
 
 	TAILQ_FOREACH (stream, &streams->all, entry) {
-		if (stream->rpc.state != RPC_STREAM_ENDED)
+		if (stream->forgotten || stream->rpc.state != RPC_STREAM_ENDED)
 			continue;
-		client_stream_close(stream);
-		streams->forgot = true;
+		stream->forgotten = streams->forgot = true;
+		streams->n--;
+		touch(stream);
 		return;
 	}
 }
@@ -81,7 +86,7 @@ client_stream_open(
 			"this connection has a stream with the serial of this call: finish or "
 			"abort it first");
 	if (streams->n == CLIENT_STREAMS_MAX)
-		close_an_ended_one(streams);
+		forget_an_ended_one(streams);
 	if (streams->n == CLIENT_STREAMS_MAX)
 		return rpc_error_set(&call->error, VIR_ERR_OPERATION_FAILED, VIR_FROM_STREAMS,
 			"operation failed: this connection has %d streams open, which is as many "
@@ -249,7 +254,9 @@ client_streams_send(struct client *client)
 
 	for (; stream; stream = next) {
 		next = TAILQ_NEXT(stream, entry);
-		if (send_next(stream, &client->wire.out) != 0)
+		if (stream->forgotten)
+			client_stream_close(stream);
+		else if (send_next(stream, &client->wire.out) != 0)
 			client->lost = true;
 	}
 }
@@ -292,7 +299,7 @@ client_streams_forbid(struct client *client)
 
 	for (; stream; stream = next) {
 		next = TAILQ_NEXT(stream, entry);
-		if (!(stream->verbs & ~rights->verbs))
+		if (stream->forgotten || !(stream->verbs & ~rights->verbs))
 			continue;
 		stream->error = (struct rpc_error){.code = 0};
 		if (rights->verbs == 0)

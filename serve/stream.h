@@ -63,6 +63,7 @@ struct client_stream {
 	unsigned verbs;         /* that the connection needs for it */
 	bool ends;              /* end of data follows */
 	bool finished;          /* the client said so, and did not abort it */
+	bool forgotten;         /* it has ended, and made room: no packet is for it any more */
 	struct rpc_error error; /* if set: that follows, and closes it */
 };
 
@@ -71,9 +72,9 @@ TAILQ_HEAD(client_stream_queue, client_stream);
 /** Of a connection. */
 struct client_streams {
 	struct client_stream_queue all; /* in the order in which they were opened */
-	unsigned n;
-	struct client_stream *stuck; /* has a rest; NULL: none */
-	bool forgot;                 /* some that had ended, of which its client may speak yet */
+	unsigned n;                     /* of them, without those that are forgotten */
+	struct client_stream *stuck;    /* has a rest; NULL: none */
+	bool forgot;                    /* some that had ended, of which its client may speak yet */
 };
 
 /* --- for whoever is the other end of one --- */
