@@ -47,8 +47,14 @@ departing_gone(struct departing *departing)
 }
 
 void
+departing_cut(struct departing *departing, uint64_t at)
+{
+	while (departing->n > 0 && departing->queue[departing->n - 1].at >= at)
+		fd_close(&departing->queue[--departing->n].fd);
+}
+
+void
 departing_fini(struct departing *departing)
 {
-	while (departing->n > 0)
-		departing_gone(departing);
+	departing_cut(departing, 0);
 }

@@ -33,6 +33,8 @@ int departing_put(struct departing *departing, uint64_t at, int fd);
  * of them *ret_fd (-1: none), still owned here.
  */
 size_t departing_next(const struct departing *departing, uint64_t at, size_t left, int *ret_fd);
+/** Close those that go with the byte at that place, or behind it. */
+void departing_cut(struct departing *departing, uint64_t at);
 /** The first has gone. */
 void departing_gone(struct departing *departing);
 void departing_fini(struct departing *departing);

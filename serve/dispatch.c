@@ -133,7 +133,7 @@ reply_result(struct client *client, struct rpc_call *call)
 		return true;
 	if (wire_put_fd(&client->wire, take_fd(&call->reply_fd)) == 0)
 		return true;
-	rpc_buffer_cut(out, rpc_buffer_left(out) - before);
+	wire_cut(&client->wire, before);
 	return false;
 }
 

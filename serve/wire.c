@@ -173,6 +173,13 @@ wire_put_fd(struct wire *wire, int fd)
 	return departing_put(&wire->departing, wire->sent + rpc_buffer_left(&wire->out) - 1, fd);
 }
 
+void
+wire_cut(struct wire *wire, size_t n)
+{
+	rpc_buffer_cut(&wire->out, n);
+	departing_cut(&wire->departing, wire->sent + n);
+}
+
 /* --- begin and end ------------------------------------------------------------------------ */
 
 void

@@ -60,5 +60,7 @@ bool wire_serve_waiting(struct wire *wire);
 bool wire_flush(struct wire *wire);
 /** Append a byte to the output that takes fd (taken over) along. Returns 0 or -ENOBUFS. */
 int wire_put_fd(struct wire *wire, int fd);
+/** Drop what is queued behind the first n bytes, and the descriptors that go with it. */
+void wire_cut(struct wire *wire, size_t n);
 
 #endif

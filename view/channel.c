@@ -153,8 +153,8 @@ send_call(struct channel *channel, struct channel_call *call)
 	for (unsigned i = 0; r == 0 && i < call->n_fds; i++)
 		r = wire_put_fd(&channel->wire, take_fd(&call->fds[i]));
 	if (r != 0) {
-		rpc_buffer_cut(out, rpc_buffer_left(out) - before);
-		/* Whoever is calling is not told before that is done. */
+		wire_cut(&channel->wire, before);
+		/* Whoever is calling waits first, and is told then. */
 		call->due_ns = 0;
 		call->unsendable = true;
 	}
@@ -219,6 +219,13 @@ channel_call(struct channel *channel, struct channel_call *call, struct rpc_erro
 		channel_flush(channel);
 	set_timer(channel);
 	return RPC_LATER;
+}
+
+/* Asked anew after each answer: with that of what opens it, it may have failed. */
+static bool
+is_connected(const struct channel *channel)
+{
+	return channel->state == CHANNEL_OPENING || channel->state == CHANNEL_READY;
 }
 
 /* --- what the worker says ----------------------------------------------------------------- */
@@ -315,7 +322,7 @@ channel_ready(struct io *io, uint32_t events)
 void
 channel_resume(struct channel *channel)
 {
-	if (channel->state != CHANNEL_OPENING && channel->state != CHANNEL_READY)
+	if (!is_connected(channel))
 		return;
 	channel->busy++;
 	if (served(channel, wire_serve_waiting(&channel->wire)))
@@ -360,22 +367,39 @@ channel_flush(struct channel *channel)
 
 /* --- time --------------------------------------------------------------------------------- */
 
+/* What is due by then and could be sent, or could not. */
+static void
+answer_due(struct channel *channel, uint64_t now, bool unsendable, const struct rpc_error *error)
+{
+	struct channel_call *call = TAILQ_FIRST(&channel->calls), *next;
+
+	for (; call; call = next) {
+		next = TAILQ_NEXT(call, entry);
+		if (now >= call->due_ns && call->unsendable == unsendable)
+			answer(call, NULL, NULL, error);
+	}
+}
+
+/* For these no worker is waited for. */
+static void
+refuse_unsendable(struct channel *channel, uint64_t now)
+{
+	struct rpc_error error;
+
+	(void)rpc_error_set(&error, VIR_ERR_RPC, VIR_FROM_RPC, "Unable to encode message payload");
+	answer_due(channel, now, true, &error);
+}
+
 /* What was waited for too long. */
 static void
 time_out_calls(struct channel *channel, uint64_t now)
 {
-	struct channel_call *call = TAILQ_FIRST(&channel->calls), *next;
-	struct rpc_error late, unsent;
+	struct rpc_error error;
 
-	(void)rpc_error_set(&late, VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU,
+	(void)rpc_error_set(&error, VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU,
 		"Timed out during operation: the worker of %s has not answered in time",
 		channel->label);
-	(void)rpc_error_set(&unsent, VIR_ERR_RPC, VIR_FROM_RPC, "Unable to encode message payload");
-	for (; call; call = next) {
-		next = TAILQ_NEXT(call, entry);
-		if (now >= call->due_ns)
-			answer(call, NULL, NULL, call->unsendable ? &unsent : &late);
-	}
+	answer_due(channel, now, false, &error);
 }
 
 static void
@@ -393,7 +417,6 @@ static void
 serve_time(struct channel *channel)
 {
 	uint64_t now = loop_now(channel->loop);
-	bool connected = channel->state == CHANNEL_OPENING || channel->state == CHANNEL_READY;
 
 	if (channel->state == CHANNEL_FAILED && channel->mends) {
 		mend(channel);
@@ -404,20 +427,21 @@ serve_time(struct channel *channel)
 		channel->ops->settled(channel);
 		return;
 	}
+	refuse_unsendable(channel, now);
 	/* Who is not read cannot be heard. */
-	if (connected && !(channel->io.events & EPOLLIN))
+	if (is_connected(channel) && !(channel->io.events & EPOLLIN))
 		channel->heard_ns = now;
-	if (!connected && now - channel->asked_ns >= LOOP_S(CHANNEL_OPEN_S)) {
+	if (channel->state == CHANNEL_ASKED && now - channel->asked_ns >= LOOP_S(CHANNEL_OPEN_S)) {
 		fail_silent(channel);
 		return;
 	}
-	if (connected && channel->n_calls > 0 &&
+	if (is_connected(channel) && channel->n_calls > 0 &&
 		now - channel->heard_ns >= LOOP_S(CHANNEL_SILENCE_S)) {
 		fail_silent(channel);
 		return;
 	}
 	time_out_calls(channel, now);
-	if (connected && channel->n_calls > 0 && !channel->pinged &&
+	if (is_connected(channel) && channel->n_calls > 0 && !channel->pinged &&
 		now - channel->heard_ns >= LOOP_S(CHANNEL_PING_S)) {
 		ping(channel);
 		return;

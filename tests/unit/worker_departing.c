@@ -57,10 +57,29 @@ test_places(void)
 	departing_fini(&departing);
 }
 
+static void
+test_cut(void)
+{
+	struct departing departing = {.n = 0};
+	unsigned before = n_descriptors();
+	int fd = -1;
+
+	for (unsigned i = 1; i <= 4; i++)
+		CHECK(departing_put(&departing, i * 10, open_null()) == 0);
+	departing_cut(&departing, 30);
+	CHECK(departing.n == 2 && n_descriptors() == before + 2);
+	CHECK(departing_next(&departing, 10, 90, &fd) == 10 && fd == departing.queue[0].fd);
+	departing_cut(&departing, 30);
+	CHECK(departing.n == 2);
+	departing_cut(&departing, 0);
+	CHECK(n_descriptors() == before);
+}
+
 int
 main(void)
 {
 	TEST("eight wait, one more is refused and closed", test_bound);
 	TEST("each goes with its byte", test_places);
+	TEST("those of bytes that are taken back are closed, and no other", test_cut);
 	return TEST_END();
 }
