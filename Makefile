@@ -231,6 +231,9 @@ $(B)/tests/unit/no_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc call
 # A disk that is full.
 $(B)/tests/unit/audit_journal: LDFLAGS += -Wl,--wrap=write
 
+# What the system's log is told, and a disk that fails.
+$(B)/tests/unit/audit_head: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,sendto fdatasync)
+
 # Files that are looked at.
 $(B)/tests/unit/vm_stats: LDFLAGS += -Wl,--wrap=open
 

@@ -18,20 +18,35 @@
 #include "lib/fd.h"
 #include "lib/hex.h"
 #include "lib/log.h"
+#include "lib/take.h"
 #include "lib/utc.h"
 
 enum { TEXT_MAX = 256 };
 
-int
-head_open(struct head *head)
+static void
+due(struct timer *timer)
 {
+	struct head *head = container_of(timer, struct head, timer);
+
+	head_tell(head);
+	timer_set(head->loop, timer, loop_now(head->loop) + LOOP_S(HEAD_S), due);
+}
+
+int
+head_open(struct head *head, struct loop *loop, struct journal *journal)
+{
+	*head = (struct head){.journal = journal, .loop = loop};
 	head->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	return head->sock < 0 ? -errno : 0;
+	if (head->sock < 0)
+		return -errno;
+	timer_set(loop, &head->timer, loop_now(loop) + LOOP_S(HEAD_S), due);
+	return 0;
 }
 
 void
 head_close(struct head *head)
 {
+	timer_stop(&head->timer);
 	fd_close(&head->sock);
 }
 
@@ -59,13 +74,22 @@ send_text(const struct head *head, const char *text)
 }
 
 void
-head_tell(struct head *head, const struct audit_chain *chain)
+head_wrote(struct head *head)
 {
+	if (!head->begun || head->first_seq != head->journal->first_seq)
+		head_tell(head);
+}
+
+void
+head_tell(struct head *head)
+{
+	const struct audit_chain *chain = &head->journal->chain;
 	char hex[HEX_SIZE(SHA256_SIZE)], text[TEXT_MAX];
 
-	if (chain->seq == head->told)
+	if (journal_keep(head->journal) < 0)
 		return;
-	head->told = chain->seq;
+	head->begun = true;
+	head->first_seq = head->journal->first_seq;
 	(void)snprintf(text, sizeof text, HEAD_WORDS "%" PRIu64 " hash=%s", chain->seq,
 		hex_format(chain->head, SHA256_SIZE, hex));
 	if (send_text(head, text) < 0)

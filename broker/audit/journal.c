@@ -180,6 +180,17 @@ journal_look(struct journal *journal)
 
 /* --- writing ------------------------------------------------------------------------------ */
 
+static int
+sync_file(struct journal *journal)
+{
+	if (!journal->dirty || journal->fd < 0)
+		return 0;
+	if (fdatasync(journal->fd) < 0)
+		return -errno;
+	journal->dirty = false;
+	return 0;
+}
+
 /* Returns 0 or a negative errno; what was written is told in ret_n in either case. */
 static int
 append(struct journal *journal, const char *text, size_t size, size_t *ret_n)
@@ -294,7 +305,7 @@ remove_oldest(struct journal *journal)
 		r = put_own(journal, AUDIT_REMOVE, oldest.last_seq, oldest.name,
 			"as many files are kept as may be");
 		if (r == 0)
-			r = journal_sync(journal);
+			r = sync_file(journal);
 		if (r == 0 && unlinkat(journal->dir_fd, oldest.name, 0) < 0)
 			r = -errno;
 	}
@@ -308,7 +319,7 @@ rotate(struct journal *journal)
 	int r;
 
 	archive_name(journal->first_seq, name);
-	r = journal_sync(journal);
+	r = sync_file(journal);
 	if (r == 0 && renameat2(journal->dir_fd, JOURNAL_NAME, journal->dir_fd, name,
 			      RENAME_NOREPLACE) < 0)
 		r = -errno;
@@ -390,12 +401,13 @@ journal_say(struct journal *journal, enum audit_kind kind, const char *target, c
 }
 
 int
-journal_sync(struct journal *journal)
+journal_keep(struct journal *journal)
 {
-	if (!journal->dirty || journal->fd < 0)
-		return 0;
-	if (fdatasync(journal->fd) < 0)
-		return -errno;
-	journal->dirty = false;
-	return 0;
+	int r = sync_file(journal);
+
+	if (r < 0)
+		log_error("%s: what was written may not be on the disk: %s", journal->dir,
+			strerror(-r));
+	journal_look(journal);
+	return r;
 }

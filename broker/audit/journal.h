@@ -60,8 +60,10 @@ int journal_write(struct journal *journal, const struct ipc_audit_record *record
 /** Add a line of the audit's own. */
 int journal_say(
 	struct journal *journal, enum audit_kind kind, const char *target, const char *outcome);
-/** Have what was written on the disk. Returns 0 or a negative errno. */
-int journal_sync(struct journal *journal);
+/**
+ * Have what was written on the disk, and look (see below). Returns 0, or a negative errno that was told.
+ */
+int journal_keep(struct journal *journal);
 /** Has somebody moved or removed audit.log? Then the next line goes into a new one, and says so. */
 void journal_look(struct journal *journal);
 

@@ -27,8 +27,7 @@
 
 enum {
 	LINK_FD = 3,
-	SYNC_S = 1,  /* what was written is on the disk after that time */
-	HEAD_S = 60, /* so often the head is told */
+	SYNC_S = 1, /* what was written is on the disk after that time */
 	FILES_MAX = 1000000
 };
 
@@ -37,42 +36,15 @@ struct auditor {
 	struct link link;
 	struct journal journal;
 	struct head head;
-	struct timer sync_timer, head_timer;
+	struct timer sync_timer;
 	uint32_t last_kind; /* of what the broker told */
 	int write_err;      /* that was told */
 };
 
 static void
-sync_journal(struct auditor *auditor)
-{
-	int r = journal_sync(&auditor->journal);
-
-	if (r < 0)
-		log_error("%s: what was written may not be on the disk: %s", auditor->journal.dir,
-			strerror(-r));
-	journal_look(&auditor->journal);
-}
-
-static void
 sync_due(struct timer *timer)
 {
-	sync_journal(container_of(timer, struct auditor, sync_timer));
-}
-
-static void
-tell_head(struct auditor *auditor)
-{
-	sync_journal(auditor);
-	head_tell(&auditor->head, &auditor->journal.chain);
-}
-
-static void
-head_due(struct timer *timer)
-{
-	struct auditor *auditor = container_of(timer, struct auditor, head_timer);
-
-	tell_head(auditor);
-	timer_set(&auditor->loop, timer, loop_now(&auditor->loop) + LOOP_S(HEAD_S), head_due);
+	(void)journal_keep(&container_of(timer, struct auditor, sync_timer)->journal);
 }
 
 /* Told when it is another than before. */
@@ -92,7 +64,6 @@ on_message(struct link *link, const struct ipc_message *message, int *fds, uint6
 {
 	struct auditor *auditor = container_of(link, struct auditor, link);
 	const struct ipc_audit_record *record = message->body;
-	uint64_t first_seq = auditor->journal.first_seq;
 	int r = journal_write(&auditor->journal, record);
 
 	(void)fds;
@@ -100,8 +71,8 @@ on_message(struct link *link, const struct ipc_message *message, int *fds, uint6
 	note_error(auditor, r);
 	auditor->last_kind = record->kind;
 	(void)link_answer(link, IPC_AUDIT_KEPT, message->serial, r, NULL, NULL);
-	if (r == 0 && (auditor->journal.first_seq != first_seq || auditor->head.told == 0))
-		tell_head(auditor);
+	if (r == 0)
+		head_wrote(&auditor->head);
 	if (auditor->journal.dirty && !timer_is_set(&auditor->sync_timer))
 		timer_set(&auditor->loop, &auditor->sync_timer,
 			loop_now(&auditor->loop) + LOOP_S(SYNC_S), sync_due);
@@ -187,7 +158,7 @@ main(int argc, char **argv)
 	read_arguments(argc, argv, &auditor.journal);
 	start_loop(&auditor.loop, 0, signalled, &auditor);
 	open_journal(&auditor.journal);
-	r = head_open(&auditor.head);
+	r = head_open(&auditor.head, &auditor.loop, &auditor.journal);
 	if (r < 0)
 		die("a socket cannot be made: %s", strerror(-r));
 	r = filter_load(&filter_audit);
@@ -196,10 +167,8 @@ main(int argc, char **argv)
 	r = link_start(&auditor.link, &auditor.loop, LINK_FD, IPC_LINK_AUDIT, IPC_SIDE_PEER, &ops);
 	if (r < 0)
 		die("descriptor %d is no link to a broker: %s", LINK_FD, strerror(-r));
-	timer_set(&auditor.loop, &auditor.head_timer, loop_now(&auditor.loop) + LOOP_S(HEAD_S),
-		head_due);
 	r = loop_run(&auditor.loop);
-	tell_head(&auditor);
+	head_tell(&auditor.head);
 	link_stop(&auditor.link);
 	head_close(&auditor.head);
 	journal_close(&auditor.journal);
