@@ -29,6 +29,9 @@ struct verify {
 	struct heads heads;
 	const char *path; /* what is read now */
 	uint64_t line;    /* in it, from 1 */
+	const char *first_path;
+	uint64_t first_line; /* where the first whole one stands */
+	const char *torn_path;
 	uint64_t torn_line;
 	uint64_t n_lines;   /* whole ones, of all files */
 	uint64_t first_seq; /* of the first of them */
@@ -39,8 +42,8 @@ struct verify {
 
 /* --- findings ----------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 4))) static void
-find(struct verify *verify, uint64_t line, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void
+find(struct verify *verify, const char *file, uint64_t line, const char *fmt, ...)
 {
 	char text[TEXT_MAX];
 	va_list ap;
@@ -52,14 +55,14 @@ find(struct verify *verify, uint64_t line, const char *fmt, ...)
 	va_end(ap);
 	if (verify->json) {
 		(void)fputs(verify->n_findings > 1 ? ",{\"file\":" : "{\"file\":", stdout);
-		json_put_string(verify->path);
+		json_put_string(file);
 		(void)printf(",\"line\":%" PRIu64 ",\"what\":", line);
 		json_put_string(text);
 		(void)putchar('}');
 	} else {
 		char path[TEXT_MAX];
 
-		(void)log_escape(path, sizeof path, verify->path, strlen(verify->path));
+		(void)log_escape(path, sizeof path, file, strlen(file));
 		(void)printf("%s:%" PRIu64 ": %s\n", path, line, text);
 	}
 }
@@ -76,24 +79,29 @@ judge(struct verify *verify, enum audit_verdict_of_line verdict, uint64_t last_s
 	case AUDIT_CHAIN_TORN:
 		break;
 	case AUDIT_CHAIN_MISSING:
-		find(verify, verify->line,
+		find(verify, verify->path, verify->line,
 			"before this line %" PRIu64 " are missing: %" PRIu64 " to %" PRIu64,
 			seq - last_seq - 1, last_seq + 1, seq - 1);
 		break;
 	case AUDIT_CHAIN_BACK:
-		find(verify, verify->line,
+		find(verify, verify->path, verify->line,
 			"its number is %" PRIu64 ", and comes after %" PRIu64
 			": lines were moved, or are there twice",
 			seq, last_seq);
 		break;
 	case AUDIT_CHAIN_CHANGED:
-		find(verify, verify->line,
-			"it does not follow from what stands before it: line %" PRIu64
-			" was changed, or the lines before this one",
-			verify->line - 1);
+		if (verify->line > 1)
+			find(verify, verify->path, verify->line,
+				"it does not follow from what stands before it: line %" PRIu64
+				" was changed, or the lines before this one",
+				verify->line - 1);
+		else
+			find(verify, verify->path, verify->line,
+				"it does not follow from what stands before it: the last line of "
+				"the file before was changed, or all up to it");
 		break;
 	case AUDIT_CHAIN_UNTOLD:
-		find(verify, verify->torn_line,
+		find(verify, verify->torn_path, verify->torn_line,
 			"it is no line of an audit log: it was changed, or put in");
 		break;
 	}
@@ -109,17 +117,22 @@ look_at(struct verify *verify, const char *text, size_t size)
 
 	verify->line++;
 	if (verdict == AUDIT_CHAIN_TORN) {
-		if (!was_torn)
+		if (!was_torn) {
+			verify->torn_path = verify->path;
 			verify->torn_line = verify->line;
+		}
 		return;
 	}
 	judge(verify, verdict, last_seq, &line);
-	if (verify->n_lines++ == 0)
+	if (verify->n_lines++ == 0) {
+		verify->first_path = verify->path;
+		verify->first_line = verify->line;
 		verify->first_seq = line.place.seq;
+	}
 	if (line.remove && line.place.removed > verify->removed)
 		verify->removed = line.place.removed;
 	if (heads_contradict(&verify->heads, verify->chain.seq, verify->chain.head))
-		find(verify, verify->line,
+		find(verify, verify->path, verify->line,
 			"the system's log has another digest of line %" PRIu64
 			": it was written anew, with all before it since some line",
 			verify->chain.seq);
@@ -170,14 +183,14 @@ static void
 conclude(struct verify *verify, bool whole)
 {
 	if (verify->chain.torn > 0)
-		find(verify, verify->torn_line,
+		find(verify, verify->torn_path, verify->torn_line,
 			"%" PRIu64
 			" bytes at the end are no line: a crash left them, which qemud-audit "
 			"records when it starts next, or somebody did",
 			verify->chain.torn);
 	if (whole && verify->n_lines > 0 && verify->first_seq > 1 &&
 		verify->removed != verify->first_seq - 1)
-		find(verify, 0,
+		find(verify, verify->first_path, verify->first_line,
 			"the log begins with line %" PRIu64
 			", and does not tell that those before it were removed",
 			verify->first_seq);
@@ -185,7 +198,7 @@ conclude(struct verify *verify, bool whole)
 		const struct heads_entry *head = &verify->heads.entries[i];
 
 		if (!head->seen && head->seq > verify->chain.seq) {
-			find(verify, verify->line,
+			find(verify, verify->path, verify->line,
 				"the end was cut: the system's log knows of line %" PRIu64
 				", and the last one is %" PRIu64,
 				verify->heads.entries[verify->heads.n - 1].seq, verify->chain.seq);

@@ -6,9 +6,7 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import threading
 import time
 
 import host
@@ -16,45 +14,9 @@ import proc
 import tap
 import vm
 from record import DIR, LOG, eventually, of, records, wait_for
+from system_log import SystemLog
 
 CTL = "/srv/qemud/sbin/qemudctl"
-
-
-class SystemLog:
-    """Who listens at /dev/log: the heads that are told."""
-
-    def __init__(self):
-        self.heads = []
-        self.changed = threading.Condition()
-        # /dev is the machine's own: what is made there is in this host alone.
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "dev", "/srv/dev"], check=True)
-        for name in ("null", "zero", "urandom", "random", "tty", "full"):
-            subprocess.run(["cp", "-a", f"/dev/{name}", "/srv/dev/"], check=True)
-        for name in ("fd", "stdin", "stdout", "stderr"):
-            os.symlink({"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
-                        "stderr": "/proc/self/fd/2"}[name], f"/srv/dev/{name}")
-        for name in ("pts", "shm"):
-            os.mkdir(f"/srv/dev/{name}", 0o755)
-            subprocess.run(["mount", "--bind", f"/dev/{name}", f"/srv/dev/{name}"], check=True)
-        if os.path.exists("/dev/kvm"):
-            subprocess.run(["cp", "-a", "/dev/kvm", "/srv/dev/"], check=True)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.sock.bind("/srv/dev/log")
-        os.chmod("/srv/dev/log", 0o666)
-        subprocess.run(["mount", "--rbind", "/srv/dev", "/dev"], check=True)
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            text = self.sock.recv(4096).decode()
-            with self.changed:
-                self.heads.append(text)
-                self.changed.notify_all()
-
-    def wait(self, words, seconds=20):
-        with self.changed:
-            tap.true(self.changed.wait_for(lambda: any(words in head for head in self.heads), seconds),
-                     f"a head with {words!r} in {self.heads}")
 
 
 def ctl(*arguments, status=0, user="root", stdin=""):
@@ -64,7 +26,6 @@ def ctl(*arguments, status=0, user="root", stdin=""):
     return done.stdout + done.stderr
 
 
-os.makedirs("/srv/dev")
 system_log = SystemLog()
 broker = host.start_broker(cgroup=os.environ["TEST_CGROUP"], user_connections=20)
 
@@ -210,8 +171,7 @@ def _():
 @tap.test("a cut end, and a log that was written anew, show by what the system's log was told")
 def _():
     heads = f"{COPY}.heads"
-    with open(heads, "w", encoding="utf-8") as file:
-        file.write("\n".join(system_log.heads) + "\n")
+    system_log.write(heads)
     last = records()[-1]["seq"]
     said = tamper(lambda lines: lines[:-3], "--heads", heads)
     tap.true(f"the system's log knows of line {last}, and the last one is {last - 3}" in said, said)
