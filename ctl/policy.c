@@ -12,6 +12,7 @@
 
 #include "ctl/command.h"
 #include "ctl/rules.h"
+#include "ctl/terminal.h"
 #include "lib/keyval.h"
 #include "lib/log.h"
 #include "lib/take.h"
@@ -83,6 +84,8 @@ explain(const struct policy *policy, char **words, enum ipc_socket socket, const
 	struct policy_who who, owner;
 	enum verb verb = read_verb(words[1]);
 	int status = read_who(words[0], system, &accounts[0], &who);
+	const char *colour = "";
+	bool allowed;
 
 	if (verb == 0) {
 		log_error("%s: a verb is view, console, power or manage", log_quote(words[1]));
@@ -94,16 +97,17 @@ explain(const struct policy *policy, char **words, enum ipc_socket socket, const
 	if (status != CTL_OK)
 		return status;
 	(void)policy_explain(policy, &who, socket, &owner, verb, text, sizeof text);
-	/* Line by line: newlines are its own. */
-	for (char *line = text, *end; *line; line = end) {
+	allowed = policy_verdict(policy, &who, socket, &owner, verb).outcome == POLICY_ALLOWED;
+	if (terminal_colours())
+		colour = allowed ? TERMINAL_GREEN : TERMINAL_RED;
+	/* Line by line: newlines are its own. The first one is the decision. */
+	for (char *line = text, *end; *line; line = end, colour = "") {
 		end = line + strcspn(line, "\n");
 		(void)log_escape(shown, sizeof shown, line, (size_t)(end - line));
-		(void)puts(shown);
+		(void)printf("%s%s%s\n", colour, shown, *colour ? TERMINAL_NORMAL : "");
 		end += *end == '\n';
 	}
-	return policy_verdict(policy, &who, socket, &owner, verb).outcome == POLICY_ALLOWED
-		       ? CTL_OK
-		       : CTL_FOUND;
+	return allowed ? CTL_OK : CTL_FOUND;
 }
 
 int

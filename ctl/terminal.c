@@ -14,9 +14,9 @@
 bool
 terminal_colours(void)
 {
-	const char *terminal = getenv("TERM");
+	const char *terminal = getenv("TERM"), *no = getenv("NO_COLOR");
 
-	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal &&
+	return isatty(STDOUT_FILENO) && !(no && *no) && terminal && *terminal &&
 	       strcmp(terminal, "dumb") != 0;
 }
 

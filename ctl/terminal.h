@@ -16,7 +16,10 @@
 
 enum { TERMINAL_AMOUNT_SIZE = 32, TERMINAL_TIME_SIZE = 32 };
 
-/** Is standard output a terminal that is to have colours? */
+/**
+ * Is standard output a terminal that is to have colours? Not with NO_COLOR in the environment, unless it
+ * is empty (https://no-color.org), nor where TERM says that it has none.
+ */
 bool terminal_colours(void);
 
 /** "1.5 GiB" */

@@ -16,6 +16,7 @@
 #include "ctl/heads.h"
 #include "ctl/json.h"
 #include "ctl/logs.h"
+#include "ctl/terminal.h"
 #include "lib/hex.h"
 #include "lib/lines.h"
 #include "lib/log.h"
@@ -211,6 +212,7 @@ static void
 print_result(const struct verify *verify, size_t n_files)
 {
 	char hash[HEX_SIZE(SHA256_SIZE)];
+	const char *colour = "";
 
 	(void)hex_format(verify->chain.head, SHA256_SIZE, hash);
 	if (verify->json) {
@@ -222,9 +224,12 @@ print_result(const struct verify *verify, size_t n_files)
 	}
 	if (verify->n_findings > FINDINGS_MAX)
 		(void)printf("and %" PRIu64 " more\n", verify->n_findings - FINDINGS_MAX);
-	(void)printf("%s: %" PRIu64 " lines in %zu files, %" PRIu64 " to %" PRIu64 ", hash=%s\n",
-		verify->n_findings ? "not whole" : "whole", verify->n_lines, n_files,
-		verify->first_seq, verify->chain.seq, hash);
+	if (terminal_colours())
+		colour = verify->n_findings ? TERMINAL_RED : TERMINAL_GREEN;
+	(void)printf("%s%s%s: %" PRIu64 " lines in %zu files, %" PRIu64 " to %" PRIu64
+		     ", hash=%s\n",
+		colour, verify->n_findings ? "not whole" : "whole", *colour ? TERMINAL_NORMAL : "",
+		verify->n_lines, n_files, verify->first_seq, verify->chain.seq, hash);
 	if (verify->n_findings == 0 && verify->heads.n == 0)
 		(void)printf("whether its end was cut, or all of it was written anew, shows with "
 			     "--heads\n");

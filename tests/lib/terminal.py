@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""terminal.py: a guest's serial console, by stock virsh on a terminal, as people have it."""
+"""terminal.py: terminals as people have them: for any program, and stock virsh's for a guest's serial console."""
 import os
 import pty
 import re
@@ -10,6 +10,29 @@ import time
 import host
 
 PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
+
+
+def run(*command, **environment):
+    """What a program writes on a terminal of its own, with these variables besides (None: without), and its status."""
+    variables = {key: value for key, value in {**os.environ, **environment}.items() if value is not None}
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=variables,
+                          start_new_session=True) as child:
+        os.close(slave)
+        said = b""
+        while data := _read(master):
+            said += data
+        status = child.wait(PATIENCE_S)
+    os.close(master)
+    return said.decode(errors="replace").replace("\r\n", "\n"), status
+
+
+def _read(master):
+    """Nothing when the other side is closed, which is said by an error."""
+    try:
+        return os.read(master, 65536)
+    except OSError:
+        return b""
 
 
 class Console:
