@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a machine with autostart starts with the host, whether its user connects or not, and once while
-# that runs; nobody else gets a worker.
+# that runs; nobody else gets a worker. Who may manage another's machine may give it that, and nobody else.
 # test: timeout=300
 import os
 
@@ -155,6 +155,68 @@ def _():
     watcher.close()
     tap.equal(len(broker.log.find("which do not yet")), 1, "lines")
     host.virsh("alice", "destroy", "second")
+
+
+# --- another's ------------------------------------------------------------------------------
+
+SYSTEM = host.URI.replace("///session", "///system")
+SYSTEM_RO = host.URI_RO.replace("///session", "///system")
+RULES = """allow everyone   manage own
+allow user carol manage all
+allow user alice power  user bob
+allow user dave  view   all
+"""
+
+
+def autostart(user, name="bob:other", uri=SYSTEM):
+    """As that user is told of it."""
+    return host.virsh(user, "dominfo", name, uri=uri).split("Autostart:")[1].split()[0]
+
+
+@tap.test("an administrator gives another's machine autostart, and takes it: all who see it are told, its owner, too")
+def _():
+    global broker
+    host.virsh("alice", "autostart", "--disable", "second")
+    broker.log.wait("uid=2001 autostart=no")
+    end_host()
+    os.makedirs("/etc/qemud", exist_ok=True)
+    with open("/etc/qemud/policy.conf", "w", encoding="utf-8") as file:
+        file.write(RULES)
+    broker = host.Broker(idle_seconds=1)
+    for who, before, words in (("root", "no", ()), ("carol", "yes", ("--disable",)), ("carol", "no", ())):
+        begin, now = len(broker.log.lines), ("yes", "no")[bool(words)]
+        tap.equal(is_marked("bob"), before == "yes", f"bob's mark before {who}")
+        host.virsh(who, "autostart", *words, "bob:other", uri=SYSTEM)
+        broker.log.wait(f"uid=2002 autostart={now}", start=begin)
+        told = {user: autostart(user) for user in ("root", "carol", "alice", "dave")}
+        told["bob"] = autostart("bob", "other", host.URI)
+        tap.equal(told, dict.fromkeys(told, {"yes": "enable", "no": "disable"}[now]), f"what is told after {who}")
+        for user in ("root", "carol", "dave"):
+            listed = host.virsh(user, "list", "--all", "--name", "--autostart", uri=SYSTEM).split()
+            tap.equal("bob:other" in listed, now == "yes", f"{user}'s list: {listed}")
+    tap.equal(os.listdir("/home/bob/.qemud/autostart"), ["other.xml"], "in bob's home")
+
+
+@tap.test("who may not manage it can neither give nor take it, nor can anybody on the read-only socket")
+def _():
+    for words in ((), ("--disable",)):
+        for user, has in (("alice", "power (policy.conf:3)"), ("dave", "view (policy.conf:4)")):
+            said = host.virsh_fails(user, "autostart", *words, "bob:other", uri=SYSTEM)
+            tap.true("prevents virDomainSetAutostart" in said and f"policy gives {user} {has}" in said, said)
+        for user in ("root", "carol"):
+            said = host.virsh_fails(user, "autostart", *words, "bob:other", uri=SYSTEM_RO, options=("-r",))
+            tap.true("read only access prevents virDomainSetAutostart" in said, said)
+        tap.equal((autostart("bob", "other", host.URI), is_marked("bob")), ("enable", True), "bob's machine")
+
+
+@tap.test("it starts with the host, for its owner, whoever gave it that")
+def _():
+    end_host()
+    tap.equal(begin_host(), ["2002"], "who has a worker")
+    broker.log.wait('dom="other" runs')
+    tap.equal([len(vm.qemus(user)) for user in ("alice", "bob", "qemud-vm")], [0, 1, 0], "machines that run")
+    host.virsh("carol", "destroy", "bob:other", uri=SYSTEM)
+    tap.equal(vm.qemus("bob"), [], "bob's machines")
 
 
 host.finish()
