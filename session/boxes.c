@@ -60,7 +60,8 @@ tell_gone(struct box *box)
 {
 	struct ipc_lease_gone gone = {.id = box->id, .how = IPC_GONE_ENDED};
 
-	if (box->kind != BOX_VM ||
+	/* A worker that has not said HELLO asks for what there is when it has. */
+	if (box->kind != BOX_VM || box->boxes->link->state == IPC_STATE_NEW ||
 		link_notify(box->boxes->link, IPC_LEASE_GONE, &gone) != LINK_E_FULL)
 		forget(box);
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,7 +37,11 @@
 #include "session/spawn.h"
 #include "worker/store/home.h"
 
-enum { AGAIN_S = 1, NUMBER_MAX = 16 };
+enum {
+	AGAIN_S = 1,
+	LEAVE_S = 8, /* five seconds for the worker's running jobs, and some to exit in */
+	NUMBER_MAX = 16
+};
 
 struct session {
 	struct loop loop;
@@ -48,7 +53,8 @@ struct session {
 	struct io worker_end;
 	int worker_pidfd; /* -1: there is none */
 	pid_t worker_pid;
-	struct timer again; /* runs until the next worker is started */
+	struct timer
+		again; /* runs until the next worker is started, or one that leaves is killed */
 	struct clients clients;
 	struct boxes boxes;
 	bool leaving;
@@ -75,6 +81,7 @@ worker_ended(struct io *io, uint32_t events)
 	io_stop(&session->worker_end);
 	fd_close(&session->worker_pidfd);
 	clients_set_ready(&session->clients, false);
+	timer_stop(&session->again);
 	link_stop(&session->link);
 	(void)boxes_worker_gone(&session->boxes);
 	if (session->leaving) {
@@ -107,16 +114,41 @@ worker_says(struct link *link, const struct ipc_message *message, int *fds, uint
 }
 
 static void
+kill_worker(struct session *session)
+{
+	/* ESRCH: it has ended already, which the loop is about to tell. */
+	if (session->worker_pidfd >= 0 &&
+		pidfd_send_signal(session->worker_pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		log_error("pid=%d qemud-worker: cannot be killed: %s", (int)session->worker_pid,
+			strerror(errno));
+}
+
+static void
+leave_late(struct timer *timer)
+{
+	kill_worker(container_of(timer, struct session, again));
+}
+
+/* It is to end, and has some time for that. */
+static void
+worker_leaves(struct session *session)
+{
+	timer_set(&session->loop, &session->again, loop_now(&session->loop) + LOOP_S(LEAVE_S),
+		leave_late);
+}
+
+static void
 link_over(struct link *link, enum ipc_fault fault, uint16_t type)
 {
 	struct session *session = container_of(link, struct session, link);
 
 	clients_set_ready(&session->clients, false);
-	if (fault == IPC_OK)
+	if (fault == IPC_OK) {
+		worker_leaves(session);
 		return;
+	}
 	log_error("violation by the worker in %s: %s", ipc_type_name(type), ipc_fault_text(fault));
-	if (session->worker_pid > 0)
-		(void)kill(session->worker_pid, SIGKILL);
+	kill_worker(session);
 }
 
 static void
@@ -190,10 +222,14 @@ signalled(void *arg, int signo)
 	session->leaving = true;
 	timer_stop(&session->again);
 	clients_set_ready(&session->clients, false);
-	if (session->worker_pidfd < 0)
+	if (session->worker_pidfd < 0) {
 		loop_quit(&session->loop, EXIT_SUCCESS);
-	else
-		(void)link_notify(&session->link, IPC_STOP, NULL);
+		return;
+	}
+	worker_leaves(session);
+	/* One that cannot be told sees the end of its link, which says the same. */
+	if (link_notify(&session->link, IPC_STOP, NULL) != 0)
+		link_stop(&session->link);
 }
 
 /* --- begin and end ------------------------------------------------------------------------ */

@@ -12,15 +12,15 @@ URI_RO = f"qemu+unix:///session?socket={SOCK_RO}"
 
 
 class Session:
-    """`qemud-worker --session` as alice, from start to end."""
+    """`qemud-worker --session` as alice, from start to end; or qemud-session itself."""
 
     number = 0
     all = []
 
-    def __init__(self, wait=True, root=None):
+    def __init__(self, wait=True, root=None, words=("qemud-worker", "--session")):
         Session.number += 1
         command = ["chroot", root] if root else []
-        command += host.command_as("alice", "/srv/qemud/libexec/qemud-worker", "--session", "--log", "debug")
+        command += host.command_as("alice", f"/srv/qemud/libexec/{words[0]}", *words[1:], "--log", "debug")
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.PIPE, text=True, errors="backslashreplace")
         self.log = host.Log(self.child.stderr, f"{host.OUT}/session.{Session.number}.log")
