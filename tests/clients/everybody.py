@@ -90,7 +90,7 @@ def exporter(uri):
         page = scrape()
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(60)
     tap.true("\nlibvirt_up 1\n" in page, page)
     for owner in OWNERS:
         for name, what in (("block_stats_read_bytes_total", "vda"),
@@ -125,7 +125,7 @@ def collectd(uri):
                                 lambda at=f"{folder}/csv/{owner}:seen/{pattern}": glob.glob(at))
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(60)
 
 
 CLIENTS = (("virsh -r domstats", domstats, True), ("prometheus-libvirt-exporter", exporter, EXPORTER),

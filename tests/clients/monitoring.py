@@ -100,8 +100,8 @@ if EXPORTER:
         finally:
             end = proc.End(proc.Process(child.pid))
             child.terminate()
-            child.wait(10)
-            end.wait(10)
+            child.wait(60)
+            end.wait(60)
         tap.true("\nlibvirt_up 1\n" in page, page)
         for name, key in (("block_stats_read_bytes_total", "disk.rd_bytes"),
                           ("block_stats_write_bytes_total", "disk.wr_bytes"),
@@ -158,8 +158,8 @@ if COLLECTD:
         finally:
             end = proc.End(proc.Process(child.pid))
             child.terminate()
-            child.wait(20)
-            end.wait(20)
+            child.wait(60)
+            end.wait(60)
 
 
 @tap.test("nothing of all this has changed anything")

@@ -31,7 +31,7 @@ class Client:
 
     def close(self):
         os.killpg(self.child.pid, 15)
-        self.child.wait(20)
+        self.child.wait(60)
         # Procedures that are not there yet cost virt-manager no more than a word in its log.
         tap.equal(self.log.find("CRITICAL|(Error|Exception): (?!.*unknown procedure)"), [], "what it should not say")
 

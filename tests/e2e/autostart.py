@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a machine with autostart starts with the host, whether its user connects or not, and once while
 # that runs; nobody else gets a worker. Who may manage another's machine may give it that, and nobody else.
-# test: timeout=300
+# test: timeout=600
 import os
 
 import host
@@ -42,7 +42,7 @@ def _():
     worker = host.worker_of("alice")
     end = proc.End(worker)
     os.kill(worker.pid, 9)
-    end.wait(10)
+    end.wait(60)
     tap.equal(sorted(vm.ids("alice")), ["third"], "what runs")
     host.virsh("alice", "destroy", "third")
 
@@ -59,7 +59,7 @@ def end_host():
         for qemu in vm.qemus(user):
             end = proc.End(qemu)
             os.kill(qemu.pid, 9)
-            end.wait(10)
+            end.wait(60)
     broker.wait_for_all()
     host.remove_run("/run/qemud")
 
@@ -109,7 +109,7 @@ def _():
     host.virsh("alice", "destroy", "first")
     host.virsh("root", "destroy", "hosts")
     end = proc.End(host.worker_of("qemud-vm"))
-    end.wait(20)
+    end.wait(60)
     broker.kill()
     broker.leave()
     begin_host()

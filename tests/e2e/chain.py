@@ -88,7 +88,7 @@ def _():
     os.kill(worker.pid, 9)
     os.kill(qemu.pid, 9)
     for end in ends:
-        end.wait(20)
+        end.wait(60)
     tap.true("pc" not in vm.ids("alice"), "it has ended")
     check_kept()
 

@@ -55,7 +55,7 @@ def _():
     worker = host.worker_of("bob")
     ended = proc.End(worker)
     os.kill(worker.pid, 9)
-    ended.wait(10)
+    ended.wait(60)
     root("start", "bob:two")
     tap.equal(list(vm.ids("bob")), ["two"], "what bob runs")
     tap.equal(vm.qemu("bob").ids("Uid")[0], host.UID["bob"], "its uid")

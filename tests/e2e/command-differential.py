@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: virsh's commands print, say and exit with the same as with libvirt's own daemon, but for what
 # tests/golden/commands/DEVIATIONS lists; on a read-only connection too.
-# test: timeout=400 network untraced
+# test: timeout=800 network untraced
 #
 # The scenes in tests/golden/commands have libvirtd's answers, and qemud's where they differ (lib/scene.py).
 # qemud is held to them, and so is libvirtd where it is installed. A difference without a reason is a
@@ -113,7 +113,7 @@ def virsh(uris, command):
     words = shlex.split(command)
     variables = [words.pop(0)] if words[0].startswith("EDITOR=") else []
     uri = uris[words[0] == "-r"]
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while True:
         result = host.run_as("alice", "env", "-C", FOLDER, "TERM=dumb", *variables, "virsh", "-c", uri, *words)
         # As long as libvirtd has only heard that a QEMU is about to end.

@@ -14,7 +14,7 @@ broker = host.start_broker(user_connections_per_second=100000)
 def kill(process):
     end = proc.End(process)
     os.kill(process.pid, 9)
-    end.wait(10)
+    end.wait(60)
 
 
 def answered(user):
@@ -90,7 +90,7 @@ def _():
     ends = [proc.End(p) for p in (host.worker_of("alice"), proc.one("qemud-view"), broker.starter)]
     broker.kill()
     for end in ends:
-        end.wait(10)
+        end.wait(60)
     broker.stop()
 
 
@@ -108,7 +108,7 @@ def _():
     ends = [proc.End(p) for p in (host.worker_of("alice"), proc.one("qemud-view"), last.process)]
     kill(last.starter)
     for end in ends:
-        end.wait(10)
+        end.wait(60)
     tap.true(last.stop() != 0, "exit status is not 0")
     tap.true(last.log.find("qemud: error: "), "an error in the log")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a guest that panics is told and shown as libvirtd does it, and what <on_crash> says becomes
 # of it, also when its worker is not there.
-# test: timeout=240 untraced
+# test: timeout=480 untraced
 import os
 import re
 import signal
@@ -16,7 +16,7 @@ import vm
 
 # A boot sector: says R on its serial port; at each byte that it hears there it says P, and panics.
 BOOT = bytes.fromhex("baf803 b052 ee fb f4 bafd03 ec a801 74f6 baf803 ec b050 ee ba0505 b001 ee ebe7")
-PATIENCE_S = 30
+PATIENCE_S = 120
 ENDS = {"destroy": ["shut off (crashed)"], "restart": ["running (crashed)"], "preserve": ["crashed (panicked)"]}
 broker = host.start_broker(idle_seconds=600)
 vm.WORDS |= {"5 2": "stopped crashed", "8 0": "crashed"}
@@ -119,7 +119,7 @@ def _():
         guest.panics()
         end = proc.End(worker)
         os.kill(worker.pid, signal.SIGKILL)
-        end.wait(10)
+        end.wait(60)
         guest.wait(*state, *(["shut off (unknown)"] if action == "destroy" else []))
         if action == "restart":
             guest.boots()

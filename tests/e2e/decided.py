@@ -2,7 +2,7 @@
 # Property: what decides stands in the audit log with its line: policies that are read or refused, who was let
 # in or refused by which rule, what open connections lost, ways to what others own, and what was done to a
 # machine whose owner's worker does not answer, under the name of who did it.
-# test: timeout=200
+# test: timeout=400
 import contextlib
 import os
 import select

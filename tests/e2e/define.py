@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: what a user defines is hers, is there until she undefines it whatever is killed in
 # between, and every client is told.
-# test: timeout=240
+# test: timeout=480
 import glob
 import os
 import re
@@ -51,7 +51,7 @@ def python(user, script, *arguments):
 def kill(process):
     end = proc.End(process)
     os.kill(process.pid, 9)
-    end.wait(10)
+    end.wait(60)
 
 
 broker = host.start_broker(idle_seconds=600)
@@ -265,7 +265,7 @@ def _():
         tap.equal(host.virsh("alice", "dumpxml", "more"), before, "the dump")
     worker = proc.End(host.worker_of("alice"))
     broker.kill()
-    worker.wait(10)
+    worker.wait(60)
     broker.stop()
     host.Broker(idle_seconds=600)
     tap.equal(host.virsh("alice", "dumpxml", "more"), before, "the dump")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: what qemud makes of a definition, and how it refuses one, is what libvirt's own daemon
 # does, but for what tests/golden/domain/DEVIATIONS lists.
-# test: timeout=240 native
+# test: timeout=480 native
 #
 # The golden files are what qemud does (the unit tests hold it to them); here libvirtd is asked, as
 # alice's session daemon. It sorts controllers only when it reads its own dump, so what counts is

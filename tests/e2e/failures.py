@@ -2,7 +2,7 @@
 # Property: whichever process is killed at whichever step of destroy, define and rename: what runs is what is
 # listed, nothing runs twice, nothing is left behind, a definition is the old or the new one, what was
 # answered has happened, and the next start works.
-# test: timeout=300 native network untraced
+# test: timeout=600 native network untraced
 import host
 import killer
 import trial

@@ -2,7 +2,7 @@
 # Property: whichever process that becomes a part of a machine is killed at whichever step of its way, or whichever
 # of its system calls fails there: the start is answered, nothing is left behind or runs unseen, the broker
 # stays, and the next start works.
-# test: timeout=300 native network
+# test: timeout=600 native network
 import fault
 import host
 import tap

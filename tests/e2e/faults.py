@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: whichever system call of a start fails, in the broker, the worker or the starter: the start is
 # answered, nothing is left behind or runs unseen, only who failed ends, and the next start works.
-# test: timeout=300 native network
+# test: timeout=600 native network
 import fault
 import host
 import tap

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: definitions are files: what their owner does to them by hand, as herself, is what virsh
 # shows; a copy is another VM; nothing that she wrote is lost, whatever is killed when.
-# test: timeout=300 untraced
+# test: timeout=600 untraced
 import os
 import re
 import time
@@ -28,7 +28,7 @@ def names(user="alice"):
     return sorted(host.virsh(user, "list", "--all", "--name").split())
 
 
-def wait(what, want, seconds=20):
+def wait(what, want, seconds=60):
     """Until it is so: changes of files are told to the worker, not to us."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -47,7 +47,7 @@ def kill_worker():
     worker = host.worker_of("alice")
     end = proc.End(worker)
     os.kill(worker.pid, 9)
-    end.wait(10)
+    end.wait(60)
 
 
 @tap.test("a definition that is put there is there, one that is removed has gone")

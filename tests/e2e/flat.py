@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: calls of all kinds and of none, connections and machines that come and go leave worker, broker,
 # starter and refuser with the memory and the descriptors that they had; others are answered meanwhile.
-# test: timeout=300 native network
+# test: timeout=600 native network
 #
 # The long set makes more than 10^5 calls: a leak of six bytes a call is seen.
 import struct

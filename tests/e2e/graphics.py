@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a guest's screen is seen, and its keys are pressed, by its owner's clients alone: over the
 # socket that its definition asks for, by descriptors, in pictures; also after the worker was killed.
-# test: timeout=300
+# test: timeout=600
 import os
 import re
 import signal
@@ -59,7 +59,7 @@ def kill_worker():
     worker = host.worker_of("alice")
     end = proc.End(worker)
     os.kill(worker.pid, 9)
-    end.wait(10)
+    end.wait(60)
 
 
 broker = host.start_broker(idle_seconds=600)

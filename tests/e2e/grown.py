@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: what a worker asks more or less of the host for, for a machine that runs, is granted as far as the
 # limits have room, and stands in the audit log: what it has then, or which line was against it.
-# test: timeout=120
+# test: timeout=240
 import os
 import struct
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: whatever is wrong with a home is said in words when its owner connects, is never made
 # worse, and is over as soon as she has mended it, without a restart of anything.
-# test: timeout=240
+# test: timeout=480
 import os
 import subprocess
 
@@ -40,7 +40,7 @@ def end_worker():
     for worker in proc.find("qemud-worker", host.UID["alice"]):
         end = proc.End(worker)
         os.kill(worker.pid, 15)
-        end.wait(10)
+        end.wait(60)
 
 
 def refused(words):
@@ -239,7 +239,7 @@ def _():
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         end = proc.End(first)
         os.kill(first.pid, 9)
-        end.wait(10)
+        end.wait(60)
     said, errors = waiting.communicate(timeout=30)
     tap.equal((said.split(), errors), (["kept"], ""), "list by the second")
     tap.equal(second.stop(), 0, "exit status of the second broker")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a worker with nothing to do leaves, the next call starts another, and whoever connects
 # while it leaves is served.
-# test: timeout=400
+# test: timeout=800
 import os
 import signal
 import time

@@ -76,7 +76,7 @@ def _():
     worker = host.worker_of("alice")
     ended = proc.End(worker)
     os.kill(worker.pid, 9)
-    ended.wait(20)
+    ended.wait(60)
     tap.equal(rows("alice"), ({"three": (0, "5", "p")}, "+0"), "without the worker")
     broker.stop()
     broker = host.Broker()
@@ -121,7 +121,7 @@ def _():
         for process in [*views, *proc.find("qemud-worker", host.UID["bob"])]:
             ended = proc.End(process)
             os.kill(process.pid, 9)
-            ended.wait(20)
+            ended.wait(60)
         with open(path("bob"), "wb") as file:
             file.write(lie.replace(b"%d", b"%d" % number))
         rows_seen = [line for line in system("list", "--all", "--name").split() if line]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: KVM is there for a user exactly where she may open it, the site has not taken it away, and
 # it makes a machine in her box; when her rights change, so does what her next worker says.
-# test: timeout=180
+# test: timeout=360
 #
 # The throw-away host gets a device node of its own over the host's. Whether that KVM runs a guest is
 # not looked at: a machine with it is started, and left before its first instruction.

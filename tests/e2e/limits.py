@@ -85,7 +85,7 @@ def _():
     tap.true(not errors[0], "the first is served")
     with host.client_as("bob") as client:
         tap.equal(outcome(client), "served", "bob's connection")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with host.client_as("alice") as client:
             if outcome(client) == "served":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: whoever connects, to either socket, is answered every call about every machine as the table and
 # the policy say, before and after a policy is read again; what she may not see is as if there were none.
-# test: timeout=400 untraced
+# test: timeout=800 untraced
 import collections
 import os
 import random

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a machine that was created, not defined, outlives worker and broker and is gone when it has
 # ended; one that is to end with its connection ends with it, whatever ends that.
-# test: timeout=300
+# test: timeout=600
 import os
 import subprocess
 
@@ -30,7 +30,7 @@ if sys.argv[4:] == ["close"]:
 def kill(process):
     end = proc.End(process)
     os.kill(process.pid, 9)
-    end.wait(10)
+    end.wait(60)
 
 
 def write(name, number):
@@ -52,7 +52,7 @@ def owner(*args):
 
 def end_of(child):
     child.stdin.close()
-    child.wait(20)
+    child.wait(60)
     child.stdout.close()
 
 
@@ -73,7 +73,7 @@ def _():
     tap.equal(vm.state("alice", "brief"), "running (booted)", "state")
     end = proc.End(host.worker_of("alice"))
     broker.kill()
-    end.wait(10)
+    end.wait(60)
     broker.leave()
     broker = host.Broker(idle_seconds=1)
     tap.equal(vm.state("alice", "brief"), "running (booted)", "state")
@@ -96,7 +96,7 @@ def _():
         if how == "kill":
             kill(proc.Process(child.pid))
         end_of(child)
-        end.wait(20)
+        end.wait(60)
     watcher.wait("owned", *["resumed", "started", "stopped destroyed"] * 3)
     watcher.close()
     tap.equal(vm.leaves(), [], "what is left")
@@ -109,7 +109,7 @@ def _():
     child, qemu = owner("start", "kept", "close")
     end = proc.End(qemu)
     end_of(child)
-    end.wait(20)
+    end.wait(60)
     watcher.wait("kept", "resumed", "started", "stopped destroyed")
     watcher.close()
     tap.equal(vm.state("alice", "kept"), "shut off (destroyed)", "state")
@@ -122,7 +122,7 @@ def _():
         host.virsh("alice", "create", write("brief", 1))
         end = proc.End(qemu)
         kill(host.worker_of("alice"))
-        end.wait(20)
+        end.wait(60)
         tap.true(vm.state("alice", "kept").startswith("shut off"), "state")
         tap.equal(vm.state("alice", "brief"), "running (booted)", "nobody owns that one")
         host.virsh("alice", "destroy", "brief")
@@ -136,10 +136,10 @@ def _():
     worker = proc.End(host.worker_of("alice"))
     end = proc.End(qemu)
     broker.kill()
-    worker.wait(10)
+    worker.wait(60)
     broker.leave()
     broker = host.Broker(idle_seconds=1)
-    end.wait(20)
+    end.wait(60)
     tap.true(vm.state("alice", "kept").startswith("shut off"), "state")
     tap.equal(vm.leaves(), [], "what is left")
     end_of(child)

@@ -38,7 +38,7 @@ def check_places():
     host.virsh("alice", "list")
     host.virsh("qemud-vm", "list")
     # What a worker says when it has opened its user's folder is behind its first answer.
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not all(os.path.lexists(path) for path, *_ in PLACES) and time.monotonic() < end:
         time.sleep(0.02)
     for path, owner, mode, kind in PLACES:

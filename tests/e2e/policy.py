@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: who may do what stands in policy.conf: stock clients are held to it, told which line says
 # so, and lose what they lose when it is read again, without connecting again; a bad file changes nothing.
-# test: timeout=300
+# test: timeout=600
 import os
 import signal
 import subprocess
@@ -38,7 +38,7 @@ def holds(start, number):
     def told():
         return len(broker.log.find(r"ticket conn=\d+ holds", start)) >= number
     with broker.log.changed:
-        tap.true(broker.log.changed.wait_for(told, 30), f"{number} connections are told")
+        tap.true(broker.log.changed.wait_for(told, 60), f"{number} connections are told")
 
 
 def policy(text, changes=0):
@@ -86,7 +86,7 @@ class Shell:
 
     def leave(self):
         self.child.stdin.close()
-        return self.child.wait(20)
+        return self.child.wait(60)
 
 
 # --- the start --------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a VM starts, pauses, goes on and ends as its owner says, everybody is told, and what
 # fails is said in words and leaves nothing behind.
-# test: timeout=240 untraced
+# test: timeout=480 untraced
 import os
 import subprocess
 import threading
@@ -177,7 +177,7 @@ def _():
         with host.client_as("alice") as client:
             client.open().send(rpc.DOMAIN_CREATE, vm.wire("one", 1))
         with watcher.log.changed:
-            watcher.log.changed.wait_for(lambda: "started" in watcher.told("one")[-1:], 30)
+            watcher.log.changed.wait_for(lambda: "started" in watcher.told("one")[-1:], 60)
         tap.true(vm.state("alice", "one").startswith("running"), "state")
         host.virsh("alice", "destroy", "one")
     watcher.close()

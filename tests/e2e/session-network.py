@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: without a broker a guest has the network as under one: it reaches what its user does, is
 # reached by the ports that its definition forwards, and no killed process costs it more than a moment.
-# test: timeout=300 guest
+# test: timeout=600 guest
 import os
 import re
 import signal
@@ -81,7 +81,7 @@ def _():
     guest.leave()
     worker = proc.End(host.worker_of("alice"))
     session.stop(signal.SIGKILL)
-    worker.wait(20)
+    worker.wait(60)
     session = Session()
     guest = console()
     tap.equal(fetch(guest), ("from afar", 0), "after the session")
@@ -107,7 +107,7 @@ def _():
     tap.equal((len(relays()), len(passts())), (1, 1), "relays and passts")
     worker = proc.End(host.worker_of("alice"))
     session.stop(signal.SIGKILL)
-    worker.wait(20)
+    worker.wait(60)
     wire.kill(vm.qemu("alice"))
     eventually("no passt", lambda: not passts())
     eventually("no relay", lambda: not relays())
@@ -119,7 +119,7 @@ def _():
 def _():
     worker = proc.End(host.worker_of("alice"))
     tap.equal(session.stop(), 0, "exit status")
-    worker.wait(20)
+    worker.wait(60)
     tap.equal([line for s in Session.all for line in s.log.find(host.FATAL)], [], "lines")
 
 

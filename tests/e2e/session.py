@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: without a broker and without root, one user has her machines over sockets of her own;
 # nobody else has; what is killed costs no machine.
-# test: timeout=240
+# test: timeout=480
 import os
 import re
 import signal
@@ -33,7 +33,7 @@ def define(name, number, devices=""):
     virsh("define", path)
 
 
-def wait(what, want, seconds=20):
+def wait(what, want, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         got = what()
@@ -114,7 +114,7 @@ def _():
 @tap.test("one session a home; the second says so and ends")
 def _():
     second = Session(wait=False)
-    tap.equal(second.child.wait(30), 1, "exit status")
+    tap.equal(second.child.wait(60), 1, "exit status")
     second.log.wait("is held by another worker of yours")
     tap.equal(names(), ["one"], "the first serves on")
 
@@ -126,7 +126,7 @@ def _():
         worker = host.worker_of("alice")
         end = proc.End(worker)
         os.kill(worker.pid, 9)
-        end.wait(10)
+        end.wait(60)
         wait(lambda: [p.pid for p in proc.find("qemud-worker") if p.pid != worker.pid] != [], True)
         tap.equal(virsh("domstate", "one"), "running", "state")
     virsh("suspend", "one")
@@ -142,7 +142,7 @@ def _():
     for signo in (signal.SIGTERM, signal.SIGKILL):
         worker = proc.End(host.worker_of("alice"))
         session.stop(signo)
-        worker.wait(20)
+        worker.wait(60)
         tap.equal([p.pid for p in vm.qemus("alice")], [qemu.pid], "QEMUs")
         session = Session()
         tap.equal((virsh("domstate", "one"), virsh("domid", "one")), ("running", number), "state")
@@ -151,7 +151,7 @@ def _():
     # An end that nobody was told of by the kernel's usual way: it is no child of this session.
     end = proc.End(qemu)
     os.kill(qemu.pid, 9)
-    end.wait(10)
+    end.wait(60)
     wait(lambda: virsh("domstate", "one"), "shut off")
     virsh("start", "one")
     tap.true(int(virsh("domid", "one")) > int(number), "a new id")
@@ -168,7 +168,7 @@ def _():
     wait(lambda: proc.find("qemud-worker"), [])
     end = proc.End(qemu)
     os.kill(qemu.pid, 9)
-    end.wait(10)
+    end.wait(60)
     note, = [f"{HOME}/run/{name}" for name in os.listdir(f"{HOME}/run") if name.endswith(".lease")]
     with open(note, encoding="ascii") as file:
         text = file.read()
@@ -212,7 +212,7 @@ def _():
     with open(SOCK, "w", encoding="ascii") as file:
         file.write("mine")
     other = Session(wait=False)
-    tap.equal(other.child.wait(30), 1, "exit status")
+    tap.equal(other.child.wait(60), 1, "exit status")
     other.log.wait("is there and no socket")
     with open(SOCK, encoding="ascii") as file:
         tap.equal(file.read(), "mine", "the file")
@@ -257,7 +257,7 @@ def _():
 def _():
     worker = proc.End(host.worker_of("alice"))
     tap.equal(session.stop(), 0, "exit status")
-    worker.wait(20)
+    worker.wait(60)
     tap.equal([line for s in Session.all for line in s.log.find(host.FATAL)], [], "lines")
 
 

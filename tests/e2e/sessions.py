@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: the sessions in tests/golden/sessions, which the unit tests cut and change, are what clients
 # send: the same commands of today's clients call the same procedures, and succeed.
-# test: timeout=180
+# test: timeout=360
 #
 # Each is recorded anew here; the recordings are among the artefacts (KEEP=1), to be put in the place of
 # the old ones when a client has changed.

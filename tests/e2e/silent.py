@@ -2,7 +2,7 @@
 # Property: a worker that stands still, runs by fits and starts, or is killed over and over costs its own
 # user's rows and calls, in words that name her or the call's own; everybody else's are there, stock clients
 # end as they should, and all is well when it is over.
-# test: timeout=300
+# test: timeout=600
 import contextlib
 import os
 import signal

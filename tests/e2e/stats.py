@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: statistics are those of the guest that reads, writes and computes; a QEMU that does not
 # answer costs its own rows their numbers and nobody else more than its deadline.
-# test: timeout=240
+# test: timeout=480
 import os
 import signal
 import threading

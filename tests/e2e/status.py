@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: qemudctl status and limits tell everybody what the policy shows her, and nobody more: what
 # they say of what runs is what runs, a worker that hangs is named, and every end has its status.
-# test: timeout=240
+# test: timeout=480
 import contextlib
 import json
 import os
@@ -51,7 +51,7 @@ def users(user):
 
 
 def wait(done, what):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not done():
         if time.monotonic() > end:
             raise AssertionError(what)

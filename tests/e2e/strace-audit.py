@@ -28,7 +28,7 @@ def _():
         watcher.open()
         worker = proc.End(host.worker_of("alice"))
         os.kill(worker.pid, signal.SIGKILL)
-        worker.wait(10)
+        worker.wait(60)
     with host.client_as("alice") as client:
         client.open()
     host.virsh("bob", "list")

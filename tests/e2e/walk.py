@@ -2,7 +2,7 @@
 # Property: whatever people, files, an administrator and kill -9 do in whatever order, what runs is within
 # the policy of the moment in which it was started, nobody's machines are changed by who may not, every
 # refusal names its line, and definitions are whole; all of it as the kernel and the disk have it.
-# test: timeout=400 network untraced
+# test: timeout=800 network untraced
 #
 # TEST_SEED=N walks the same way again, TEST_STEPS=FILE does the steps (steps.py) that stand in FILE.
 import os
@@ -24,7 +24,7 @@ from rules import Rules
 SEED = int(os.environ.get("TEST_SEED", time.time()))
 SETTINGS = {"idle_seconds": 30, "user_connections_per_second": 100000, "max_vms": 128, "account_seconds": 3600}
 FILE = "/etc/qemud/policy.conf"
-PATIENCE_S = 30
+PATIENCE_S = 120
 FREE = ["allow everyone manage own", "allow user dave manage all"]
 
 LIMITED = re.compile(r"may not start now: limit (?:host )?(\S+) .*?\((?:policy\.conf:(\d+)|[^)]*qemud\.conf)\): "

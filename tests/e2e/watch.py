@@ -2,7 +2,7 @@
 # Property: through a view who has `console` over another's machine has its serial port, its screen in
 # pictures and over descriptors, and its keys, with stock clients; who has `power` has none of it, and who
 # loses `console` loses what is open; events of everybody's machines come under the names shown.
-# test: timeout=240
+# test: timeout=480
 import os
 import signal
 import socket

@@ -30,4 +30,4 @@ class Session:
 
     def stop(self, signo=signal.SIGTERM):
         self.child.send_signal(signo)
-        return self.child.wait(30)
+        return self.child.wait(60)

@@ -17,7 +17,7 @@ AT_ONCE = 16  # calls
 
 
 class Caller(rpc.Client):
-    def __init__(self, path, scan=None, timeout=20):
+    def __init__(self, path, scan=None, timeout=60):
         super().__init__(path, timeout)
         self.scan = scan or (lambda packet, sent: None)
         self.data = b""

@@ -18,6 +18,18 @@ fi
 
 # --- telling -----------------------------------------------------------------------------------
 
+broker=
+# However it ends, nothing that it started outlives it.
+ended_here() {
+	status=$?
+	trap - EXIT
+	[ $status -eq 0 ] || printf '\ndemo: ended with status %s in step %s\n' $status "${n:-0}" >&2
+	[ -z "$broker" ] || kill -TERM "$broker" 2>/dev/null || :
+	exit $status
+}
+trap ended_here EXIT
+trap 'exit 1' INT TERM HUP
+
 n=0
 # What the next commands show.
 step() {
@@ -74,6 +86,20 @@ shell() {
 	setpriv --reuid="$1" --regid="$1" --init-groups --reset-env -- sh -c "$2" >/srv/said || fail "$2 failed"
 	sed 's/^/    /' /srv/said
 }
+# until_it_is WHAT COMMAND...: the command succeeds within a minute
+until_it_is() {
+	what=$1 tries=0
+	shift
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 1200 ] || fail "it did not happen within a minute: $what"
+		sleep 0.05
+	done
+}
+# ended USER PROGRAM: no process of that user's runs it
+ended() {
+	[ -z "$(pid_of "$1" "$2")" ]
+}
 # said WORDS...: that was in what was printed last
 said() {
 	grep -qF -- "$*" /srv/said || fail "it was not said: $*"
@@ -84,7 +110,7 @@ talk() {
 	printf '  %s$ virsh -c %s %s\n' "$1" "$rw" "$2"
 	rm -f /srv/keys /srv/screen
 	mkfifo /srv/keys /srv/screen
-	timeout 120 setpriv --reuid="$1" --regid="$1" --init-groups --reset-env -- \
+	timeout 240 setpriv --reuid="$1" --regid="$1" --init-groups --reset-env -- \
 		script -qfc "virsh -c '$rw' $2" /dev/null </srv/keys >/srv/screen 2>&1 &
 	console=$!
 	exec 4>/srv/keys 5</srv/screen
@@ -191,7 +217,7 @@ cat >/home/alice/linux.xml <<END
     <type machine='q35'>hvm</type>
     <kernel>$PWD/guest/vmlinuz</kernel>
     <initrd>$PWD/guest/initrd</initrd>
-    <cmdline>console=ttyS0 quiet guest=echo</cmdline>
+    <cmdline>console=ttyS0 quiet no_timer_check guest=echo</cmdline>
   </os>
   <features><acpi/></features>
   <devices><console type='pty'/></devices>
@@ -203,7 +229,7 @@ as alice virsh -c "$rw" domstate linux --reason
 qemu=$(pid_of alice qemu-system-x86_64)
 [ -n "$qemu" ] || fail 'there is no QEMU of hers'
 grep -E '^(Uid|CapBnd|NoNewPrivs|Seccomp):' "/proc/$qemu/status" | sed 's/^/    QEMU: /'
-find "$TEST_CGROUP" -name 'vm-*' -printf '    control group: %P\n' 2>/dev/null
+find "$TEST_CGROUP" -name 'vm-*' -printf '    control group: %P\n' 2>/dev/null || :
 
 step 'bob sees nothing of it'
 as bob virsh -c "$rw" list --all
@@ -223,7 +249,7 @@ END
 as root cat /etc/qemud/policy.conf
 as root sbin/qemudctl policy check
 shell root "kill -HUP $broker"
-until grep -q 'policy: read again' $log; do sleep 0.05; done
+until_it_is 'the policy is read again' grep -q 'policy: read again' $log
 grep 'policy: read again' $log | sed 's/^/    /'
 
 step 'one machine runs already: the next one is refused, and alice is told by which line'
@@ -248,7 +274,7 @@ as bob virsh -c "$rw" start guest
 as bob kill -STOP "$(worker_of bob)"
 as carol sbin/qemudctl status --vms
 as carol virsh -c "$all" destroy bob:guest
-[ -z "$(pid_of bob qemu-system-x86_64)" ] || fail 'QEMU is still there'
+until_it_is 'QEMU ends' ended bob qemu-system-x86_64
 as carol virsh -c "$all" list --all
 as bob kill -CONT "$(worker_of bob)"
 
@@ -299,7 +325,7 @@ grep -q 'linux *running' /srv/said || fail 'it is not shown as running'
 step 'alice ends it'
 as alice virsh -c "$rw" destroy linux
 as alice virsh -c "$rw" domstate linux --reason
-[ -z "$(pid_of alice qemu-system-x86_64)" ] || fail 'QEMU is still there'
+until_it_is 'QEMU ends' ended alice qemu-system-x86_64
 
 # --- the end -------------------------------------------------------------------------------------------
 

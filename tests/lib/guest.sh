@@ -7,7 +7,8 @@
 # Debian's kernel for clouds (downloaded, never installed), and busybox with the init below. They
 # print nothing, say why on stderr and return 1 where that cannot be done.
 #
-# Started with `console=ttyS0`, the guest prints "guest: up KERNEL" on its first serial port. It loads
+# Started with `console=ttyS0`, and `no_timer_check` (a busy machine may keep the clock that the kernel
+# looks for waiting, and then it ends itself), the guest prints "guest: up KERNEL" on its first serial port. It loads
 # the modules that `load=` on its command line names, with commas between (of those in guest_modules).
 # Then it does what `guest=` says: `off` (or nothing) powers it off, `echo` repeats each line that
 # comes in behind "guest: " until that line is `off`; a line that begins with `sh ` is run, and what it

@@ -60,7 +60,7 @@ class Log:
     def find(self, pattern, start=0):
         return [line for line in self.lines[start:] if re.search(pattern, line)]
 
-    def wait(self, pattern, seconds=30, start=0):
+    def wait(self, pattern, seconds=60, start=0):
         """The first line that matches, from line number start on."""
         def seen():
             return self.find(pattern, start) or self.ended
@@ -146,7 +146,7 @@ class Broker:
         self.starter = next(p for p in proc.find("qemud-launch")
                             if p.parent().pid == self.process.pid)
 
-    def settle(self, seconds=20):
+    def settle(self, seconds=60):
         """Waits until every connection that was let in has gone again."""
         def settled():
             return len(self.log.find("accepted conn=")) == len(self.log.find("gone conn="))
@@ -156,13 +156,13 @@ class Broker:
     def kill(self):
         """kill -9; its children may live on for a while."""
         self.child.kill()
-        self.child.wait(10)
+        self.child.wait(60)
 
     def leave(self):
         """SIGTERM, if it runs; what outlives it does. Returns its exit status."""
         if self.child.poll() is None:
             self.child.terminate()
-        status = self.child.wait(30)
+        status = self.child.wait(60)
         Broker.running.remove(self)
         return status
 
@@ -174,7 +174,7 @@ class Broker:
 
     def wait_for_all(self):
         """Until nobody can write into its log any more: neither what it started, nor its tracer."""
-        self.log.thread.join(30)
+        self.log.thread.join(60)
         tap.true(not self.log.thread.is_alive(), "nothing that it started is left")
 
 
@@ -241,7 +241,7 @@ def make_system_home():
     os.chown("/var/lib/qemud/system", UID["qemud-vm"], UID["qemud-vm"])
 
 
-def run_as(user, *command, timeout=60):
+def run_as(user, *command, timeout=120):
     return subprocess.run(command_as(user, *command), capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False)
 
@@ -250,7 +250,7 @@ def run_as_uid(uid, *command):
     """The same for a uid that nobody has."""
     return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--",
                            *command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                          timeout=60, check=False)
+                          timeout=120, check=False)
 
 
 def virsh(user, *words, uri=URI, options=()):

@@ -134,7 +134,7 @@ def write_policy(text):
 PAUSED, SHUTOFF, START_PAUSED = 3, 5, 1
 
 
-def until(what, missing, seconds=30):
+def until(what, missing, seconds=60):
     """Until nothing is missing any more: it says what is."""
     end = time.monotonic() + seconds
     while True:
@@ -190,7 +190,7 @@ class Lab:
             for qemu in proc.find(vm.QEMU, who.uid):
                 end = proc.End(qemu)
                 os.kill(qemu.pid, signal.SIGKILL)
-                end.wait(20)
+                end.wait(60)
 
     def _learn(self, client):
         """What there is: all rights are asked for a call without arguments."""

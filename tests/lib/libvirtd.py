@@ -33,4 +33,4 @@ def stop():
         pid = int(file.read())
     end = proc.End(proc.Process(pid))
     os.kill(pid, signal.SIGTERM)
-    end.wait(30)
+    end.wait(60)

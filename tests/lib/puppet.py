@@ -82,7 +82,7 @@ def receive(wait):
     return True
 
 
-def hear(kind, seconds=10):
+def hear(kind, seconds=60):
     """The next that is not known yet of that type; what came before it stays."""
     while True:
         for index, message in enumerate(heard):

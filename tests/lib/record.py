@@ -23,7 +23,7 @@ def of(kind, verb, **members):
             and all(r.get(key) == value for key, value in members.items())]
 
 
-def eventually(condition, what, seconds=20):
+def eventually(condition, what, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         tap.true(time.monotonic() < deadline, f"{what} within {seconds} s; the last: {records()[-3:]}")

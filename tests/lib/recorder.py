@@ -47,7 +47,7 @@ class Recorder:
 
     def __exit__(self, *_):
         self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(30)
+        self.thread.join(60)
         self.listener.close()
         for sock in self.upstream:
             sock.close()

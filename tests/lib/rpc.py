@@ -110,7 +110,7 @@ class Packet:
 
 
 class Client:
-    def __init__(self, path=SOCKET, timeout=20):
+    def __init__(self, path=SOCKET, timeout=60):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(path)  # waits while the broker's queue is full
         self.socket.settimeout(timeout)

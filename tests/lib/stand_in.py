@@ -87,7 +87,7 @@ class Strings:
             raise AssertionError(f"{result} of {code}")
         return result
 
-    def wait_over(self, seconds=20):
+    def wait_over(self, seconds=60):
         """Until it has ended: every copy of its end of this connection is closed."""
         self.socket.settimeout(seconds)
         try:

@@ -40,12 +40,12 @@ class SystemLog:
                 self.heads.append(text)
                 self.changed.notify_all()
 
-    def wait(self, words, seconds=20):
+    def wait(self, words, seconds=60):
         with self.changed:
             tap.true(self.changed.wait_for(lambda: any(words in head for head in self.heads), seconds),
                      f"a head with {words!r} in {self.heads}")
 
-    def wait_for(self, condition, what, seconds=20):
+    def wait_for(self, condition, what, seconds=60):
         """Until the numbers that were told are as is asked for."""
         def numbers():
             return [int(head.split("seq=")[1].split()[0]) for head in self.heads]

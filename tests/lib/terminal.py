@@ -9,7 +9,7 @@ import time
 
 import host
 
-PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "60"))
+PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "240"))
 
 
 def run(*command, **environment):

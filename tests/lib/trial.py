@@ -256,7 +256,7 @@ def happened(operation, name, found, killed):
         tap.equal(name, "two", "its name after it was renamed")
 
 
-def eventually(condition, words, seconds=10):
+def eventually(condition, words, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

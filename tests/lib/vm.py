@@ -147,7 +147,7 @@ class Watcher:
         def come():
             return len(self.told(name)) >= len(want)
         with self.log.changed:
-            self.log.changed.wait_for(come, 30)
+            self.log.changed.wait_for(come, 60)
         tap.equal(self.told(name), list(want), f"events of {name}")
 
     def close(self):

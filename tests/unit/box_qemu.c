@@ -4,7 +4,7 @@
  * given.
  *
  * The test is the worker. Whatever it does not have (QEMU, a guest) is skipped with the reason.
- * test: timeout=180 heavy
+ * test: timeout=360 heavy
  */
 #include <dirent.h>
 #include <sys/socket.h>
@@ -511,9 +511,9 @@ guest_runs(void)
 	begin(PLAN_QEMU_X86_64, PLAN_VM);
 	ARGUMENTS("-M", "pc", "-accel", "tcg", "-display", "none", "-m", "256", "-smp", "2",
 		"-no-reboot", "-kernel", "/proc/self/fd/30", "-initrd", "/proc/self/fd/31",
-		"-append", "console=ttyS0 quiet panic=-1", "-chardev", "stdio,id=s", "-serial",
-		"chardev:s", "-device", "virtio-rng-pci", "-add-fd", "fd=20,set=1", "-blockdev",
-		"driver=file,filename=/dev/fdset/1,node-name=f", "-device",
+		"-append", "console=ttyS0 quiet no_timer_check panic=-1", "-chardev", "stdio,id=s",
+		"-serial", "chardev:s", "-device", "virtio-rng-pci", "-add-fd", "fd=20,set=1",
+		"-blockdev", "driver=file,filename=/dev/fdset/1,node-name=f", "-device",
 		"virtio-blk-pci,drive=f");
 	give(kernel_fd, FD_KERNEL);
 	give(initrd_fd, FD_INITRD);

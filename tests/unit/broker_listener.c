@@ -145,7 +145,7 @@ test_batches(void)
 	while (n_kept < N_CLIENTS && turns < 100) {
 		unsigned n_before = n_kept;
 
-		CHECK(loop_once(&loop, 1000) == 0);
+		CHECK(loop_once(&loop, 60000) == 0);
 		CHECK(n_kept - n_before <= LISTENER_BATCH);
 		turns++;
 	}
@@ -215,7 +215,7 @@ test_stop_inside(void)
 	listener.accepted = keep_and_stop;
 	one = client();
 	two = client();
-	CHECK(one >= 0 && two >= 0 && loop_once(&loop, 1000) == 0);
+	CHECK(one >= 0 && two >= 0 && loop_once(&loop, 60000) == 0);
 	CHECK(n_kept == 1 && !listener.loop && client() == -1);
 	fd_close(&one);
 	fd_close(&two);

@@ -29,7 +29,7 @@
 #include "lib/take.h"
 #include "tests/unit/test.h"
 
-enum { WAIT_MS = 10000, TURNS = 8, VM_UID = 991, VIEW_UID = 992, ALICE = 2001, BOB = 2002 };
+enum { WAIT_MS = 60000, TURNS = 8, VM_UID = 991, VIEW_UID = 992, ALICE = 2001, BOB = 2002 };
 
 static struct broker broker;
 #define STAGE_STARTED   ".started"

@@ -23,7 +23,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { CGROUP_WAIT_MS = 20000, CGROUP_PATH_MAX = PATH_MAX + 512 };
+enum { CGROUP_WAIT_MS = 60000, CGROUP_PATH_MAX = PATH_MAX + 512 };
 
 /* Make the folder, or say that there is no cgroup v2 here that root can write. */
 static inline bool

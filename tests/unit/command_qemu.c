@@ -5,7 +5,7 @@
  *
  * The test is the worker. Without QEMU it is skipped; without KVM it says so. What it tells is QEMU's
  * to tell: that other compilers make the same command lines of the same files is tests/unit/command.c's.
- * test: timeout=240 native
+ * test: timeout=480 native
  */
 #include <glob.h>
 #include <jansson.h>

@@ -60,7 +60,7 @@ serve(int listener, const char *question, const char *text, size_t size, const c
 	char got[TALK_QUESTION_MAX + 1] = "";
 	fd_auto int fd = -1;
 
-	CHECK(poll(&poll_fd, 1, 10000) == 1);
+	CHECK(poll(&poll_fd, 1, 60000) == 1);
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	CHECK(fd >= 0);
 	if (question) {

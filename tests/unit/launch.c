@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What qemud-launch starts has exactly what it was meant to have, and nothing that its children or
- * its broker do costs more than themselves. Needs root; test: timeout=120
+ * its broker do costs more than themselves. Needs root; test: timeout=240
  */
 #include <inttypes.h>
 #include <linux/capability.h>

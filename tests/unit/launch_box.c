@@ -2,7 +2,7 @@
 /*
  * What runs in the outer half of the box has the user's ids, nothing else of hers and nothing of
  * the host's but programs, libraries and their data; the seed becomes QEMU in it. Needs root.
- * test: timeout=120
+ * test: timeout=240
  */
 #include <inttypes.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a VM was granted is written on its leaf before anything runs there, to the letter, and changes
- * as a whole; it stands still and goes on when it is told to. Needs root; test: timeout=120
+ * as a whole; it stands still and goes on when it is told to. Needs root; test: timeout=240
  */
 #include "broker/launch/grant.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A VM gets a relay and a passt in its leaf, which give its guest an address; they have nothing of
- * the host but its network, can be replaced, and end with the VM. Needs root; test: timeout=120
+ * the host but its network, can be replaced, and end with the VM. Needs root; test: timeout=240
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -17,7 +17,7 @@
 #include "worker/net/counters.h"
 #include "worker/qemu/passt.h"
 
-enum { FILES = 4096, VM = 7, FRAME_MAX = 2048, TRIES = 200 };
+enum { FILES = 4096, VM = 7, FRAME_MAX = 2048, TRIES = 3000 };
 
 static char cgroup[PATH_MAX];
 
@@ -513,11 +513,16 @@ ends_on_the_way(void)
 		send_signal(&relay, SIGSTOP);
 		CHECK(ask_box(s, IPC_BOX_PASST, VM, &passt) == 0);
 		send_signal(&passt, SIGSTOP);
-		starter_free(&s);
+		/* Those that are held keep its log open. */
+		fd_close(&s->link_fd);
+		CHECK(waitpid(s->pid, NULL, 0) == s->pid);
 		send_signal(&relay, SIGCONT);
 		CHECK(has_ended(&relay));
 		send_signal(&passt, SIGCONT);
 		CHECK(has_ended(&passt) && has_ended(&vm));
+		CHECK(starter_logged(s, NULL));
+		fd_close(&s->log_fd);
+		starter_free(&s);
 	}
 }
 

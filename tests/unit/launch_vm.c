@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A VM's box has what a tool's has, but outlives the starter; the next one finds it again by its
- * leaf, and ends it with everything in it. Needs root; test: timeout=120
+ * leaf, and ends it with everything in it. Needs root; test: timeout=240
  */
 #include <sys/ptrace.h>
 

@@ -4,7 +4,7 @@
  * ends once, says why, and leaves no descriptor and no timer behind.
  *
  * The test plays box and QEMU, with QEMU 7.2's own answers; at the end, with the real ones.
- * test: timeout=180
+ * test: timeout=360
  */
 #include "worker/qemu/probe.h"
 

@@ -2,7 +2,7 @@
 /*
  * A domain gets another name, or keeps its own: whatever is refused, fails or is killed, it is there
  * once, whole, under one of the two, and starts with the host if it did.
- * test: timeout=180
+ * test: timeout=360
  */
 #include "tests/unit/folder_rig.h"
 

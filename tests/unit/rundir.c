@@ -122,7 +122,7 @@ talk(int listener, int client)
 	fd_auto int server = -1;
 	char byte = 0;
 
-	CHECK(poll(&wait, 1, 5000) == 1);
+	CHECK(poll(&wait, 1, 60000) == 1);
 	server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	CHECK(server >= 0);
 	CHECK(write(server, "s", 1) == 1 && read(client, &byte, 1) == 1 && byte == 's');

@@ -34,7 +34,7 @@
 #include "protocol/ipc/ipc.h"
 #include "tests/unit/ignore.h"
 
-enum { WAIT_MS = 20000, LOG_MAX = 256 * 1024, ALICE = 64101, BOB = 64102, CAROL = 64103 };
+enum { WAIT_MS = 60000, LOG_MAX = 256 * 1024, ALICE = 64101, BOB = 64102, CAROL = 64103 };
 
 static char place[] = "/tmp/qemud-test-launch-XXXXXX"; /* the tmpfs */
 static char users[64], libexec[64], launch_path[PATH_MAX];

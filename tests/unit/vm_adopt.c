@@ -2,7 +2,7 @@
 /*
  * A worker that begins has all that runs already, with what is known of it: nothing that runs is
  * shown as shut off, ended because it cannot be reached, or without its sockets.
- * test: timeout=180
+ * test: timeout=360
  */
 #include "tests/unit/test.h"
 

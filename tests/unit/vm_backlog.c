@@ -2,7 +2,7 @@
 /*
  * Calls that wait for a QEMU which does not answer are bounded in number and memory over all
  * connections, those of clients that have gone included; others are served, and it can be destroyed.
- * test: timeout=180
+ * test: timeout=360
  */
 #include "tests/unit/test.h"
 

@@ -2,7 +2,7 @@
 /*
  * Whatever a QEMU does at whatever step of whatever is done to it, the call has a formal answer by its
  * deadline, another client is served, the VM can be destroyed, and nothing is left.
- * test: timeout=300 heavy
+ * test: timeout=600 heavy
  */
 #include "tests/unit/test.h"
 

@@ -3,7 +3,7 @@
  * A VM is ended at any moment, by its owner, by itself or by nobody's wish: it is shown as ended
  * when nothing of it runs any more, with the right reason, and nothing of it is left. A worker that
  * leaves ends nothing.
- * test: timeout=180
+ * test: timeout=360
  */
 #include "tests/unit/test.h"
 

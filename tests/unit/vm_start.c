@@ -2,7 +2,7 @@
 /*
  * A VM starts step by step, or fails at any of them in any way: then its client is told why when
  * nothing of it runs any more, and nothing of it is left.
- * test: timeout=180
+ * test: timeout=360
  */
 #include "tests/unit/test.h"
 

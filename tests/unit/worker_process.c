@@ -23,7 +23,7 @@
 #include "protocol/rpc/types.h"
 #include "protocol/verb.h"
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 60000 };
 
 static char folder[4096]; /* of the programs: two above this one */
 static int link_fd = -1, log_fd = STDERR_FILENO;
