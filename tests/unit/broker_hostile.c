@@ -3,7 +3,7 @@
  * broker_hostile.c: a child that says what it may not say is killed, whatever it says and whenever;
  * nobody else notices. A starter that does so ends the broker, which trusts it with everything.
  *
- * test: heavy
+ * test: timeout=360 heavy
  */
 #include "broker/child.h"
 

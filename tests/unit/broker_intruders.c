@@ -3,6 +3,8 @@
  * broker_intruders.c: a view, and the refuser, that says what it has the right to say in any wrong way,
  * or at the wrong time, is killed and recorded; what is right is answered. All others are served
  * meanwhile, and the broker is as large as before.
+ *
+ * test: timeout=360 heavy
  */
 #include <malloc.h>
 
