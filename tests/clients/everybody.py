@@ -100,10 +100,15 @@ def exporter(uri):
 
 
 def munin(uri):
-    for name in ("blkstat", "cputime", "ifstat", "mem"):
-        tap.true("graph_title" in run("env", f"uri={uri}", f"{MUNIN}{name}", "config"), name)
-        values = re.findall(r"\.value (\d+)", run("env", f"uri={uri}", f"{MUNIN}{name}"))
-        tap.true(len(values) >= len(OWNERS), f"{name}: {values}")
+    for name, fields in (("blkstat", ("read", "write")), ("cputime", ("cputime",)), ("ifstat", ("rx", "tx")), ("mem", ("mem",))):
+        config = run("env", f"uri={uri}", f"{MUNIN}{name}", "config")
+        values = dict(re.findall(r"^(\w+)\.value (\d+)$", run("env", f"uri={uri}", f"{MUNIN}{name}"), re.M))
+        want = {(f"{owner}_seen_{field}", f"{owner}:seen") for owner in OWNERS for field in fields}
+        tap.equal(set(re.findall(r"^(\w+)\.label (\w+:\w+)$", config, re.M)), want, f"{name}: what is whose")
+        tap.true({field for field, _ in want} <= set(values), f"{name}: {values}")
+        for owner in OWNERS:
+            if name in ("blkstat", "mem"):
+                tap.true(int(values[f"{owner}_seen_{fields[0]}"]) > 0, f"{name} of {owner}: {values}")
 
 
 def collectd(uri):

@@ -67,9 +67,9 @@ def wire(name, number):
     return rpc.domain(name, uuids.UUID(uuid(number)).bytes)
 
 
-def definition(name, number, devices="", os_more="", memory=64, machine="q35"):
+def definition(name, number, devices="", os_more="", memory=64, machine="q35", vcpus=1):
     return (f"<domain type='qemu'><name>{name}</name><uuid>{uuid(number)}</uuid>"
-            f"<memory unit='MiB'>{memory}</memory><vcpu>1</vcpu><os><type machine='{machine}'>hvm</type>{os_more}</os>"
+            f"<memory unit='MiB'>{memory}</memory><vcpu>{vcpus}</vcpu><os><type machine='{machine}'>hvm</type>{os_more}</os>"
             f"<features><acpi/></features><devices><serial type='pty'/>{devices}</devices></domain>")
 
 

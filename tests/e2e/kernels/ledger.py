@@ -8,6 +8,7 @@ import os
 import host
 import tap
 import vm
+from crowd import counts, forks, multiplied
 
 PLACE = os.environ["TEST_CGROUP"]
 CONTROLLERS = {"cpu", "memory", "pids"}
@@ -43,7 +44,8 @@ def _():
 
 @tap.test("the leaves of worker, refuser, audit and VM have the files of all controllers")
 def _():
-    vm.define("alice", "one", 1)
+    # What it is granted is room for what follows.
+    vm.define("alice", "one", 1, memory=512)
     host.virsh("alice", "start", "one")
     tap.equal(words(f"{PLACE}/u2001/cgroup.subtree_control"), CONTROLLERS, "given on by u2001")
     leaves_can_be_limited(*OURS, f"u2001/vm-1-{vm.uuid(1)}")
@@ -59,10 +61,21 @@ def _():
     tap.true(int(*words(f"{leaf}/memory.current")) > 1 << 20, "its memory is counted")
 
 
-@tap.test("threads without end are their own leaf's")
+@tap.test("threads without end are their own leaf's: there are no more at its limit, and others have theirs")
 def _():
     for leaf in glob.glob(f"{PLACE}/u*/*/"):
         tap.equal(words(f"{leaf}/pids.max"), {"4096"}, f"tasks of {leaf}")
+    leaf = f"{PLACE}/u2001/vm-1-{vm.uuid(1)}"
+    before, had = counts(f"{leaf}/pids.events")["max"], int(*words(f"{leaf}/pids.current"))
+    with multiplied(leaf) as got:
+        tap.note(f"it had {had} tasks, and was given: {got}")
+        tap.equal(got["fork"], "EAGAIN", "what a fork is told")
+        tap.true(abs(got["tasks"] + had - 4096) < 20, f"{got}, besides {had}")
+        tap.true(int(*words(f"{leaf}/pids.current")) <= 4096, "tasks that are in it")
+        tap.true(counts(f"{leaf}/pids.events")["max"] > before, "the kernel has counted it")
+        tap.true(forks(f"{PLACE}/u2001/worker"), "her worker can have one more")
+        tap.equal(vm.state("alice", "one"), "running (booted)", "its state")
+    tap.true(forks(leaf), "when they are gone there can be others")
 
 
 @tap.test("its owner cannot limit it, empty it, or move into it")
