@@ -19,8 +19,9 @@ def _():
     with open(path, encoding="utf-8", errors="backslashreplace") as file:
         said = file.read().splitlines()
     if status != 0:
-        # The step that failed, with the log of the broker, which it prints then.
-        tap.note("\n".join(said[-80:]))
+        # The step that failed, and how; the log of the broker, which comes then, is in the file.
+        at = next((n for n, line in enumerate(said) if line.startswith("demo: ")), len(said))
+        tap.note("\n".join(said[max(0, at - 20):at + 1]))
     tap.equal(status, 0, "exit status")
     tap.true(any("All was as it says." in line for line in said), "its last line")
 
