@@ -52,14 +52,31 @@ authority_is_own(const struct authority *authority, uint32_t uid, uint32_t owner
 struct policy_who
 authority_who(const struct authority *authority, const struct user *user)
 {
-	const struct account *account = user->has_account ? &user->account : NULL;
+	const struct rulebook *rulebook = &authority->broker->rulebook;
+	struct policy_who who = {.uid = user->uid,
+		.account = user->has_account ? &user->account : NULL,
+		.held = &user->held,
+		.is_system = authority_is_system(authority, user->uid)};
 
 	/* Root's entry has the system account. */
-	if (user->uid == 0)
-		account = rulebook_root(&authority->broker->rulebook);
-	return (struct policy_who){.uid = user->uid,
+	if (user->uid == 0) {
+		who.account = rulebook_root(rulebook);
+		who.held = &rulebook->root_held;
+	}
+	return who;
+}
+
+/* Whose virtual machines root's are; its account is NULL where there is none. */
+static struct policy_who
+system_who(const struct authority *authority)
+{
+	const struct user *root = users_find(&authority->broker->users, 0);
+	const struct account *account = system_account(authority);
+
+	return (struct policy_who){.uid = account ? account->uid : 0,
 		.account = account,
-		.is_system = authority_is_system(authority, user->uid)};
+		.held = &root->held,
+		.is_system = true};
 }
 
 struct policy_who
@@ -68,11 +85,13 @@ authority_owner(const struct authority *authority, uint32_t uid)
 	const struct broker *broker = authority->broker;
 	const struct user *user = users_find(&broker->users, uid);
 	const struct owner *kept = inventories_find(&broker->inventories, uid);
-	struct policy_who owner = {.uid = uid, .is_system = authority_is_system(authority, uid)};
+	struct policy_who owner = {.uid = uid};
 
-	if (owner.is_system)
-		owner.account = system_account(authority);
-	else if (user && user->has_account && uid != 0)
+	if (authority_is_system(authority, uid))
+		return system_who(authority);
+	if (user && uid != 0)
+		owner.held = &user->held;
+	if (user && user->has_account && uid != 0)
 		owner.account = &user->account;
 	else if (kept && kept->known)
 		owner.account = &kept->account;
@@ -96,15 +115,14 @@ void
 authority_decide_by(const struct authority *authority, const struct policy *policy,
 	const struct user *user, enum ipc_socket socket, struct ticket *ret)
 {
-	const struct account *system = system_account(authority);
+	struct policy_who system = system_who(authority);
 	struct policy_who who = authority_who(authority, user), owner = who;
 
-	ticket_decide(policy, &who, system, socket, ret);
+	ticket_decide(policy, &who, system.account ? &system : NULL, socket, ret);
 	if (ret->refusal != IPC_REFUSAL_NONE)
 		return;
 	if (user->uid == 0)
-		owner = (struct policy_who){
-			.uid = system->uid, .account = system, .is_system = true};
+		owner = system;
 	say_why(policy, &who, socket, &owner, ret->verbs, ret->reason);
 }
 
@@ -283,11 +301,14 @@ authority_review(struct authority *authority)
 
 /* --- as time goes by ---------------------------------------------------------------------- */
 
-/* Who is connected, or has something that runs, which others may have verbs over by her groups. */
+/*
+ * Who is connected, or has something that runs, which others may have verbs over by her groups; or of whom
+ * something is in doubt.
+ */
 static bool
 matters(const struct user *user)
 {
-	return user->budget.n_conns > 0 || user->leases.first || user->uid == 0;
+	return user->budget.n_conns > 0 || user->leases.first || user->held.n > 0 || user->uid == 0;
 }
 
 /* Whose answer is not good any more is asked for again; some at a time. */

@@ -85,17 +85,6 @@ bind_name(struct names *names, unsigned i, int err, uint32_t id)
 	}
 }
 
-static void
-keep_root(struct names *names, const struct account *account)
-{
-	struct account *root = &names->root;
-
-	names->root_changed = account->n_groups != root->n_groups ||
-			      memcmp(account->groups, root->groups,
-				      account->n_groups * sizeof *account->groups) != 0;
-	*root = *account;
-}
-
 /* Returns 0, -ENOENT, or why it cannot be told. */
 static int
 read_answer(const struct names_slot *slot, int fd, uint32_t *ret_id, struct account *ret_root)
@@ -134,7 +123,8 @@ answered(struct question *question, int err, const void *body, int *fds)
 	} else if (name) {
 		bind_name(names, slot->name, err, id);
 	} else {
-		keep_root(names, &root);
+		names->root = root;
+		names->has_root = true;
 	}
 	names->n_open--;
 	go_on(names);
@@ -179,7 +169,8 @@ names_look_up(struct names *names, struct policy *policy, bool patient)
 {
 	names->policy = policy;
 	names->patient = patient;
-	names->root_changed = false;
+	names->has_root = false;
+	names->n_runs++;
 	names->n = policy->n_names;
 	for (unsigned i = 0; i < policy->n_names; i++)
 		if (policy->names[i].is_group)

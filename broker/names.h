@@ -34,8 +34,9 @@ struct names {
 	/* Of this run: how many are others than before; how many could not be told, and the first. */
 	unsigned n_changed, n_failed;
 	const char *failed;
-	struct account root;                /* "" as name: not looked up, or there is none */
-	bool root_changed;                  /* its groups have, in this run */
+	unsigned n_runs;                    /* that have begun */
+	struct account root;                /* root's own account, as this run has it */
+	bool has_root;                      /* it was told; "" as name: there is none */
 	void (*known)(struct names *names); /* the run is over, from the loop */
 	struct deferred beginning;
 	struct names_slot slots[NAMES_AT_ONCE];

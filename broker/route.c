@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "broker/broker.h"
+#include "broker/members.h"
 #include "broker/registry.h"
 #include "broker/views.h"
 #include "lib/fd.h"
@@ -257,10 +258,11 @@ keep_account(struct broker *broker, struct user *user, const struct account *acc
 	/* What was decided about what she owns was decided by that, also before she was looked up. */
 	const struct account *known = authority_owner(&broker->authority, user->uid).account;
 	bool changed = known && !same_account(known, account);
+	bool held = members_answered(broker, user, account);
 
-	if (user->has_account && same_account(&user->account, account))
+	if (user->has_account && !held && same_account(&user->account, account))
 		return;
-	if (changed || user->uid == 0)
+	if (changed || held || user->uid == 0)
 		authority_review(&broker->authority);
 	user->has_account = true;
 	user->account = *account;
@@ -274,6 +276,7 @@ keep_account(struct broker *broker, struct user *user, const struct account *acc
 static void
 drop_account(struct broker *broker, struct user *user)
 {
+	(void)members_answered(broker, user, NULL);
 	if (user->has_account) {
 		log_info("uid=%" PRIu32 " has no account any more", user->uid);
 		authority_review(&broker->authority);

@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/members.h"
 #include "broker/rulefiles.h"
 #include "broker/rulenews.h"
 #include "broker/shares.h"
@@ -28,7 +30,7 @@ rulebook_policy(const struct rulebook *rulebook)
 const struct account *
 rulebook_root(const struct rulebook *rulebook)
 {
-	return rulebook->names.root.name[0] != '\0' ? &rulebook->names.root : NULL;
+	return rulebook->root.name[0] != '\0' ? &rulebook->root : NULL;
 }
 
 /* --- loading ------------------------------------------------------------------------------ */
@@ -147,25 +149,60 @@ started(struct rulebook *rulebook)
 	broker_policy_known(broker);
 }
 
+/* What a run tells of root's own account. Returns whether that changes what root may do. */
+static bool
+keep_root(struct rulebook *rulebook, bool sure)
+{
+	const struct account *now = &rulebook->names.root;
+	struct account *root = &rulebook->root;
+	bool held;
+
+	if (!rulebook->names.has_root)
+		return false;
+	held = held_update(&rulebook->root_held, rulebook_policy(rulebook), root, now, sure);
+	if (!held && now->n_groups == root->n_groups &&
+		memcmp(now->groups, root->groups, now->n_groups * sizeof *now->groups) == 0)
+		return false;
+	*root = *now;
+	return true;
+}
+
+/* They are looked up again, and some are others than before. */
+static void
+refreshed(struct rulebook *rulebook)
+{
+	struct broker *broker = rulebook->broker;
+
+	rulenews_names(broker, rulebook->now, rulebook->names.n_changed);
+	shares_tell(broker);
+	authority_review(&broker->authority);
+}
+
 static void
 names_known(struct names *names)
 {
 	struct rulebook *rulebook = container_of(names, struct rulebook, names);
 	uint64_t now_ns = loop_now(&rulebook->broker->loop);
 	enum rulebook_run run = rulebook->run;
+	/* All names of the policy in force were told. */
+	bool sure = names->n_failed == 0 && run != RUN_RELOAD;
+	bool root_changed;
 
 	rulebook->run = RUN_NONE;
+	root_changed = keep_root(rulebook, sure);
 	rulebook->refresh_ns = now_ns + LOOP_S(rulebook->broker->config.account_seconds);
 	if (run == RUN_START) {
 		started(rulebook);
 	} else if (run == RUN_RELOAD) {
 		reloaded(rulebook);
 	} else if (names->n_changed > 0) {
-		rulenews_names(rulebook->broker, names->n_changed);
-		authority_review(&rulebook->broker->authority);
+		refreshed(rulebook);
 	}
-	if (names->root_changed)
+	if (root_changed)
 		authority_review(&rulebook->broker->authority);
+	members_review(rulebook->broker, sure);
+	if (run == RUN_RELOAD && held_waits(&rulebook->root_held, rulebook_policy(rulebook)))
+		rulebook_hasten(rulebook);
 	if (rulebook->reload_again && rulebook->known)
 		rulebook_reload(rulebook);
 }
@@ -185,6 +222,12 @@ rulebook_reload(struct rulebook *rulebook)
 	}
 	rulebook->run = RUN_RELOAD;
 	names_look_up(&rulebook->names, rulebook->next, false);
+}
+
+void
+rulebook_hasten(struct rulebook *rulebook)
+{
+	rulebook->refresh_ns = 0;
 }
 
 void

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "broker/names.h"
+#include "policy/held.h"
 #include "policy/policy.h"
 
 struct broker;
@@ -38,7 +39,9 @@ struct rulebook {
 	bool reload_again;    /* a SIGHUP came during a reload */
 	enum rulebook_run run;
 	struct names names;
-	uint64_t refresh_ns; /* when the names are looked up again */
+	struct account root;          /* root's own; "" as name: not looked up, or there is none */
+	struct policy_held root_held; /* see broker/members.h */
+	uint64_t refresh_ns;          /* when the names are looked up again */
 };
 
 /** Make room. Returns 0 or -ENOMEM. */
@@ -52,6 +55,9 @@ void rulebook_start(struct rulebook *rulebook);
 void rulebook_reload(struct rulebook *rulebook);
 /** Look the names up again, if that is due. */
 void rulebook_refresh(struct rulebook *rulebook);
+
+/** Look them up again as soon as may be: who is in which group hangs on it. */
+void rulebook_hasten(struct rulebook *rulebook);
 
 /** What decides now. */
 const struct policy *rulebook_policy(const struct rulebook *rulebook);

@@ -152,10 +152,69 @@ rulenews_changes(struct broker *broker, const struct policy *before, const struc
 	note(broker, AUDIT_POLICY_CHANGE, AUDIT_FACT, NULL, NULL, text);
 }
 
-void
-rulenews_names(struct broker *broker, unsigned n)
+/* The lines that speak of a name that has vanished, and take something away, or do not. */
+static void
+tell_lines(struct broker *broker, const struct policy *policy, const struct policy_name *name,
+	bool takes)
+{
+	const char *kind = name->is_group ? "group" : "user";
+	char where[POLICY_WHERE_MAX], text[IPC_REASON_MAX], more[32] = "";
+	const struct policy_rule *first;
+	unsigned n;
+
+	first = policy_speaks_of(policy, name, takes, &n);
+	if (!first)
+		return;
+	(void)policy_rule_where(policy, first, where, sizeof(where));
+	if (n > 1)
+		(void)snprintf(
+			more, sizeof(more), " (and %u line%s more)", n - 1, n > 2 ? "s" : "");
+	if (!takes)
+		(void)snprintf(text, sizeof(text),
+			"this host knows no %s %s any more: this line%s gives nothing to anybody",
+			kind, name->text, more);
+	else
+		(void)snprintf(text, sizeof(text),
+			"this host knows no %s %s any more: what this line%s takes stays taken "
+			"from %s %" PRIu32 "%s",
+			kind, name->text, more, name->is_group ? "gid" : "uid", name->id,
+			name->is_group ? " and who was in it" : "");
+	log_warning("%s/%s: %s", broker->config.policy, where, text);
+	note(broker, AUDIT_POLICY_NAMES, AUDIT_FACT, name->text, where, text);
+}
+
+static void
+tell_name(struct broker *broker, const struct policy *policy, const struct policy_name *name)
 {
 	char text[IPC_REASON_MAX];
+
+	if (name->held) {
+		tell_lines(broker, policy, name, true);
+		tell_lines(broker, policy, name, false);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "this host knows the %s %s again: %s %" PRIu32,
+		name->is_group ? "group" : "user", name->text, name->is_group ? "gid" : "uid",
+		name->id);
+	log_info("policy: %s", text);
+	note(broker, AUDIT_POLICY_NAMES, AUDIT_FACT, name->text, NULL, text);
+}
+
+void
+rulenews_names(struct broker *broker, struct policy *policy, unsigned n)
+{
+	const struct policy_name *name;
+	unsigned n_told = 0, n_more = 0;
+	char text[IPC_REASON_MAX];
+
+	for (unsigned at = 0; (name = policy_changed(policy, &at));) {
+		if (n_told++ < RULENEWS_CHANGES_MAX)
+			tell_name(broker, policy, name);
+		else
+			n_more++;
+	}
+	if (n_more > 0)
+		log_warning("policy: and %u names more have vanished, or are back", n_more);
 
 	(void)snprintf(
 		text, sizeof(text), "%u of its names stand for something else than before", n);

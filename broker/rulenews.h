@@ -15,7 +15,7 @@ struct broker;
 
 enum {
 	RULENEWS_CHANGES_MAX =
-		20,              /* who lost or gained what in a reload, that are told one by one */
+		20, /* who lost or gained what, names that vanished: that are told one by one */
 	RULENEWS_COMPARED = 1024 /* users that are looked at for these */
 };
 
@@ -28,7 +28,7 @@ void rulenews_refused(struct broker *broker, const struct policy *policy, const 
 /** Who of those that the broker deals with has gained or lost what. */
 void rulenews_changes(
 	struct broker *broker, const struct policy *before, const struct policy *after);
-/** So many of its names stand for something else than before. */
-void rulenews_names(struct broker *broker, unsigned n);
+/** So many of its names stand for something else than before; and which have vanished, or are back. */
+void rulenews_names(struct broker *broker, struct policy *policy, unsigned n);
 
 #endif

@@ -3,7 +3,8 @@
  * users.c: every uid that the broker deals with: its account, its budget, its worker.
  *
  * Runs in the broker, as root. Must never give up an entry that something still points to: a
- * connection by its payer, the starter by a question, a child by its link, a lease, a timer.
+ * connection by its payer, the starter by a question, a child by its link, a lease, a timer; nor what
+ * is not known any more of who has lost something by it.
  */
 #include "broker/users.h"
 
@@ -56,7 +57,7 @@ may_leave(const struct user *user)
 	       user->budget.n_channels == 0 && user->pending.n == 0 && !user->lookup.open &&
 	       child_is_absent(&user->child) && user->tools.n == 0 && user->nets.n == 0 &&
 	       !user->leases.first && !user->autostart.starting && marks_are_written(user) &&
-	       !user->share.question.open;
+	       !user->share.question.open && user->held.n == 0;
 }
 
 static enum stranger_group

@@ -30,6 +30,7 @@
 #include "broker/starter.h"
 #include "broker/tools.h"
 #include "lib/loop.h"
+#include "policy/held.h"
 #include "protocol/ipc/account.h"
 
 enum stranger_group { STRANGERS_NEAR, STRANGERS_FAR, STRANGERS_N };
@@ -46,6 +47,9 @@ struct user {
 	uint64_t lookup_again_ns; /* the answer is good until then */
 	struct question lookup;
 	struct account account;
+	struct policy_held held; /* see broker/members.h */
+	unsigned held_run;       /* of the names: one that began later tells of them ... */
+	bool held_sure;          /* ... and has: the next look-up is about all that stay in doubt */
 	struct conn_list pending; /* connections that wait for the answer */
 	struct timer timer;
 

@@ -57,8 +57,7 @@ policy_decide(const struct policy *policy, const struct policy_who *who, enum ip
 		const struct policy_rule *rule = &policy->rules[i];
 
 		if ((rule->kind != POLICY_ALLOW && rule->kind != POLICY_DENY) ||
-			!match_subject(&match, &rule->subject) ||
-			!match_target(&match, &rule->target, owner))
+			!match_subject(&match, rule) || !match_target(&match, rule, owner))
 			continue;
 		if (rule->kind == POLICY_ALLOW)
 			given |= policy_verbs_given(rule->verb);
@@ -70,8 +69,9 @@ policy_decide(const struct policy *policy, const struct policy_who *who, enum ip
 
 /* Can a rule that allows her something over this target be about somebody else's? */
 static bool
-is_others(const struct match *match, const struct policy_party *target)
+is_others(const struct match *match, const struct policy_rule *rule)
 {
+	const struct policy_party *target = &rule->target;
 	const struct policy_who *who = match->who;
 	const struct policy_who self = {.uid = who->uid, .is_system = who->is_system};
 	bool as_system = who->tls || who->uid == 0;
@@ -83,7 +83,7 @@ is_others(const struct match *match, const struct policy_party *target)
 		return !as_system && !who->is_system;
 	case POLICY_USER:
 	case POLICY_UID:
-		return as_system || !who->account || !match_target(match, target, &self);
+		return as_system || !who->account || !match_target(match, rule, &self);
 	default:
 		return true;
 	}
@@ -101,7 +101,7 @@ taken_of(const struct match *match, const struct policy_party *target)
 		bool covers = rule->target.kind == 0 || rule->target.kind == POLICY_ALL ||
 			      (rule->target.kind == target->kind && rule->target.n == target->n);
 
-		if (rule->kind == POLICY_DENY && covers && match_subject(match, &rule->subject))
+		if (rule->kind == POLICY_DENY && covers && match_subject(match, rule))
 			taken |= policy_verbs_taken(rule->verb);
 	}
 	return taken;
@@ -116,8 +116,8 @@ policy_reach(const struct policy *policy, const struct policy_who *who, enum ipc
 	for (unsigned i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (rule->kind == POLICY_ALLOW && match_subject(&match, &rule->subject) &&
-			is_others(&match, &rule->target))
+		if (rule->kind == POLICY_ALLOW && match_subject(&match, rule) &&
+			is_others(&match, rule))
 			verbs |= policy_verbs_given(rule->verb) & ~taken_of(&match, &rule->target);
 	}
 	return of_socket(verbs, socket);
@@ -132,7 +132,7 @@ policy_sees_all(const struct policy *policy, const struct policy_who *who)
 	for (unsigned i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (!match_subject(&match, &rule->subject))
+		if (!match_subject(&match, rule))
 			continue;
 		if (rule->kind == POLICY_ALLOW)
 			all = all || rule->target.kind == POLICY_ALL;
@@ -150,8 +150,8 @@ policy_reach_rule(const struct policy *policy, const struct policy_who *who)
 	for (unsigned i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (rule->kind == POLICY_ALLOW && match_subject(&match, &rule->subject) &&
-			is_others(&match, &rule->target) &&
+		if (rule->kind == POLICY_ALLOW && match_subject(&match, rule) &&
+			is_others(&match, rule) &&
 			(policy_verbs_given(rule->verb) & ~taken_of(&match, &rule->target)))
 			return rule;
 	}

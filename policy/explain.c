@@ -25,7 +25,7 @@ static bool
 is_for(const struct match *match, const struct policy_rule *rule)
 {
 	return (rule->kind == POLICY_ALLOW || rule->kind == POLICY_DENY) &&
-	       match_subject(match, &rule->subject);
+	       match_subject(match, rule);
 }
 
 struct policy_verdict
@@ -38,7 +38,7 @@ policy_verdict(const struct policy *policy, const struct policy_who *who, enum i
 	for (unsigned i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (!is_for(&match, rule) || !match_target(&match, &rule->target, owner))
+		if (!is_for(&match, rule) || !match_target(&match, rule, owner))
 			continue;
 		if (rule->kind == POLICY_DENY && (policy_verbs_taken(rule->verb) & verb))
 			return (struct policy_verdict){.outcome = POLICY_DENIED, .rule = rule};
@@ -214,7 +214,7 @@ put_rule(struct out *out, const struct match *match, const struct policy_rule *r
 
 	(void)policy_rule_where(match->policy, rule, where, sizeof where);
 	(void)policy_rule_text(match->policy, rule, text);
-	if (!match_target(match, &rule->target, owner))
+	if (!match_target(match, rule, owner))
 		put(out, "  %s: %s: not about these\n", where, text);
 	else
 		put(out, "  %s: %s: %s %s\n", where, text,

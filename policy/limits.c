@@ -55,7 +55,7 @@ policy_limits(
 	for (unsigned i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (rule->kind == POLICY_LIMIT && match_subject(&match, &rule->subject) &&
+		if (rule->kind == POLICY_LIMIT && match_subject(&match, rule) &&
 			is_better(rule, ret->of[rule->key].rule))
 			take(rule, ret);
 	}

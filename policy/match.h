@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/held.h"
 #include "policy/policy.h"
 #include "protocol/ipc/account.h"
 
@@ -18,8 +19,9 @@
  * resolved, and never those that a process says it has. Borrowed for the call.
  */
 struct policy_who {
-	const struct account *account; /* of this uid; NULL: it has none */
-	const char *tls;               /* not NULL: the name of a certificate, and no uid at all */
+	const struct account *account;  /* of this uid; NULL: it has none */
+	const struct policy_held *held; /* NULL: nothing is */
+	const char *tls;                /* not NULL: the name of a certificate, and no uid at all */
 	uint32_t uid;
 	bool is_system; /* the account of qemud.conf's system_account */
 };
@@ -29,6 +31,7 @@ struct match {
 	const struct policy *policy;
 	const struct policy_who *who;
 	bool counts; /* among everyone: is not nobody, or a line allows her something by name */
+	bool counted; /* or did so, before that name vanished: what is taken from everyone is from her */
 };
 
 /** Does a line `allow user ...` or `allow uid ...` name this uid? Then it is not nobody. */
@@ -36,10 +39,10 @@ bool policy_names_uid(const struct policy *policy, uint32_t uid);
 
 struct match match_begin(const struct policy *policy, const struct policy_who *who);
 /** Is the rule for her? */
-bool match_subject(const struct match *match, const struct policy_party *subject);
+bool match_subject(const struct match *match, const struct policy_rule *rule);
 /** Is it about what owner owns? Own virtual machines of root and of TLS roles are the system's. */
-bool match_target(const struct match *match, const struct policy_party *target,
-	const struct policy_who *owner);
+bool match_target(
+	const struct match *match, const struct policy_rule *rule, const struct policy_who *owner);
 /** Would what owner owns be her own? Nobody's is hers who has no account. */
 bool match_owns(const struct policy_who *who, const struct policy_who *owner);
 

@@ -29,7 +29,7 @@ policy_network(const struct policy *policy, const struct policy_who *owner, cons
 	for (unsigned i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (rule->kind != POLICY_NETWORK || !match_subject(&match, &rule->subject))
+		if (rule->kind != POLICY_NETWORK || !match_subject(&match, rule))
 			continue;
 		if (rule->network == POLICY_NETWORK_NONE) {
 			*ret_rule = rule;

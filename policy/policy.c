@@ -215,20 +215,28 @@ policy_parse(struct policy *policy, const char *file, const char *text, size_t s
 void
 policy_bind(struct policy *policy, unsigned i, uint32_t id)
 {
+	struct policy_name *name = &policy->names[i];
+
 	ASSERT(i < policy->n_names);
-	policy->names[i].known = true;
-	policy->names[i].id = id;
+	name->changed |= name->held;
+	name->held = false;
+	name->known = true;
+	name->id = id;
 }
 
 void
 policy_bind_unknown(struct policy *policy, unsigned i)
 {
+	struct policy_name *name = &policy->names[i];
+
 	ASSERT(i < policy->n_names);
-	policy->names[i].known = false;
+	name->changed |= name->known;
+	name->held |= name->known;
+	name->known = false;
 }
 
-static bool
-takes_away(const struct policy_rule *rule)
+bool
+policy_takes(const struct policy_rule *rule)
 {
 	return rule->kind == POLICY_DENY || rule->kind == POLICY_LIMIT ||
 	       (rule->kind == POLICY_NETWORK && rule->network == POLICY_NETWORK_NONE);
@@ -238,7 +246,7 @@ static void
 check_party(struct policy *policy, const struct policy_rule *rule, const struct policy_party *party)
 {
 	const struct policy_name *name;
-	bool is_error = takes_away(rule);
+	bool is_error = policy_takes(rule);
 	unsigned n = policy->n_complaints;
 
 	if (party->kind != POLICY_USER && party->kind != POLICY_GROUP)
@@ -269,4 +277,44 @@ policy_check_names(struct policy *policy)
 		check_party(policy, rule, &rule->target);
 	}
 	return policy->n_errors == n_errors ? 0 : POLICY_E_BAD;
+}
+
+const struct policy_name *
+policy_changed(struct policy *policy, unsigned *at)
+{
+	for (; *at < policy->n_names; *at += 1)
+		if (policy->names[*at].changed) {
+			policy->names[*at].changed = false;
+			return &policy->names[*at];
+		}
+	return NULL;
+}
+
+static bool
+is_name(const struct policy *policy, const struct policy_party *party,
+	const struct policy_name *name)
+{
+	return (party->kind == POLICY_USER || party->kind == POLICY_GROUP) &&
+	       &policy->names[party->n] == name;
+}
+
+const struct policy_rule *
+policy_speaks_of(
+	const struct policy *policy, const struct policy_name *name, bool takes, unsigned *ret_n)
+{
+	const struct policy_rule *first = NULL, *last = NULL;
+
+	*ret_n = 0;
+	for (unsigned i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (policy_takes(rule) != takes || (!is_name(policy, &rule->subject, name) &&
+							   !is_name(policy, &rule->target, name)))
+			continue;
+		first = first ? first : rule;
+		/* A limit of several keys is several rules of one line. */
+		*ret_n += !last || last->line != rule->line || last->file != rule->file;
+		last = rule;
+	}
+	return first;
 }

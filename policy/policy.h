@@ -35,9 +35,11 @@ enum policy_error { POLICY_E_BAD = 1 };
 /* A user or a group that rules speak of. */
 struct policy_name {
 	const char *text; /* account_name_valid() */
-	uint32_t id;      /* uid or gid, when it is known */
+	uint32_t id;      /* uid or gid, when it is known; what it was, when it is held */
 	bool is_group;
 	bool known;
+	bool held;     /* known no more: what a line takes from it is still taken from this id */
+	bool changed;  /* between known and held, and policy_changed() has not told it yet */
 	uint16_t next; /* of those with the same hash; 1 + its number, 0: none */
 };
 
@@ -89,15 +91,30 @@ int policy_parse(struct policy *policy, const char *file, const char *text, size
 
 /** Name number i of names[] has this uid or gid. */
 void policy_bind(struct policy *policy, unsigned i, uint32_t id);
-/** There is no such name. (When it merely cannot be looked up now, leave it as it is.) */
+/**
+ * There is no such name. (When it merely cannot be looked up now, leave it as it is.) If there was
+ * one, it gives nothing any more, and takes what it took, from whom it took it: see policy_takes().
+ */
 void policy_bind_unknown(struct policy *policy, unsigned i);
 
 /**
- * Complain of names that are not known: errors where a rule takes something away (deny, limit,
- * `network SUBJECT none`), for what it should take away would stay; warnings elsewhere. For the
- * load; of names that vanish later nothing need be said but in the log. Returns 0 or POLICY_E_BAD.
+ * Does it take something away (deny, limit, `network SUBJECT none`)? Then it holds for the names in it
+ * also when they have vanished.
+ */
+bool policy_takes(const struct policy_rule *rule);
+/**
+ * Complain of names that are not known: errors where a rule takes something away, for what it should
+ * take away would stay; warnings elsewhere. For the load. Returns 0 or POLICY_E_BAD.
  */
 int policy_check_names(struct policy *policy);
+/** The first name from number *at on that has vanished, or is back, since it was told; NULL: none. */
+const struct policy_name *policy_changed(struct policy *policy, unsigned *at);
+/**
+ * The first rule that speaks of that name and takes, or does not take, something away, with on how many
+ * lines there are such; NULL: there is none.
+ */
+const struct policy_rule *policy_speaks_of(
+	const struct policy *policy, const struct policy_name *name, bool takes, unsigned *ret_n);
 
 /** "FILE:LINE:COLUMN: error: text" into buf. Returns buf. */
 const char *policy_complaint_text(const struct policy *policy,

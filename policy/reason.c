@@ -46,8 +46,8 @@ find(const struct match *match, const struct policy_who *owner, enum policy_kind
 		uint32_t verbs = kind == POLICY_ALLOW ? policy_verbs_given(rule->verb)
 						      : policy_verbs_taken(rule->verb);
 
-		if (rule->kind == kind && (verbs & verb) && match_subject(match, &rule->subject) &&
-			match_target(match, &rule->target, owner))
+		if (rule->kind == kind && (verbs & verb) && match_subject(match, rule) &&
+			match_target(match, rule, owner))
 			return rule;
 	}
 	return NULL;

@@ -66,18 +66,19 @@ say_rule(const struct policy *policy, const struct policy_rule *rule,
 
 void
 ticket_decide(const struct policy *policy, const struct policy_who *who,
-	const struct account *system, enum ipc_socket socket, struct ticket *ret)
+	const struct policy_who *system, enum ipc_socket socket, struct ticket *ret)
 {
 	bool as_system = who->tls || who->uid == 0;
-	const struct account *account = as_system ? system : who->account;
+	const struct policy_who *self = as_system ? system : who;
+	const struct account *account = self ? self->account : NULL;
 	struct policy_who owner = {.uid = who->uid, .account = account, .is_system = as_system};
 
-	if (as_system && (!system || !may_own(policy, system))) {
+	if (as_system && (!account || !may_own(policy, account))) {
 		refuse(ret, IPC_REFUSAL_WORKER,
 			"root's virtual machines belong to the system account, which this host "
 			"%s; make it (useradd --system qemud-vm) or name another in qemud.conf: "
 			"system_account",
-			system ? "has with a uid that cannot serve" : "does not have");
+			account ? "has with a uid that cannot serve" : "does not have");
 		return;
 	}
 	if (!as_system && nobody_why(who->uid, account) && !policy_names_uid(policy, who->uid)) {
@@ -87,6 +88,7 @@ ticket_decide(const struct policy *policy, const struct policy_who *who,
 	*ret = (struct ticket){.others = policy_reach(policy, who, socket)};
 	if (account && (as_system || account->uid == who->uid)) {
 		owner.uid = account->uid;
+		owner.held = self->held;
 		owner.is_system |= system && system->uid == owner.uid;
 		ret->verbs = policy_decide(policy, who, socket, &owner);
 	}

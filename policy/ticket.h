@@ -34,6 +34,6 @@ struct ticket {
  * it). Without a policy file, policy is policy_builtin().
  */
 void ticket_decide(const struct policy *policy, const struct policy_who *who,
-	const struct account *system, enum ipc_socket socket, struct ticket *ret);
+	const struct policy_who *system, enum ipc_socket socket, struct ticket *ret);
 
 #endif

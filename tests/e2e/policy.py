@@ -3,6 +3,7 @@
 # so, and lose what they lose when it is read again, without connecting again; a bad file changes nothing.
 # test: timeout=600
 import os
+import re
 import signal
 import subprocess
 
@@ -309,6 +310,38 @@ def _():
         edit("/etc/group", lambda text: text.replace("lab-old:x:2100:", "lab-admins:x:2100:"))
         broker.log.wait(r"ticket conn=\d+ uid=2003 verbs=15\b", start=start)
         holds(start, 1)
+
+
+@tap.test("a group that vanishes takes what it took, from who is connected and who comes, until it is back")
+def _():
+    rules = OWN + "deny group lab-admins power\ndeny group students console\n"
+    policy(rules)
+    with open("/etc/group", encoding="utf-8") as file:
+        groups = file.read()
+    line, students = (re.search(f"^{name}:.*$", groups, re.MULTILINE)[0] for name in ("lab-admins", "students"))
+
+    def told(change, pattern):
+        start = len(broker.log.lines)
+        edit("/etc/group", change)
+        broker.log.wait(pattern, start=start)
+        return start
+    with connected("carol") as client:
+        tap.equal(uuid_call(client, rpc.DOMAIN_SUSPEND, 3).code, DENIED, "as one of lab-admins")
+        start = told(lambda text: text.replace(line + "\n", ""),
+                     rf"{FOLDER}/policy.conf:2: this host knows no group lab-admins any more")
+        # Her account is looked up again: she is in another group, and in that one no more.
+        told(lambda text: text.replace(students, students + ",carol"), r"ticket conn=\d+ uid=2003 verbs=1\b")
+        told(lambda text: text.replace(students + ",carol", students), r"ticket conn=\d+ uid=2003 verbs=3\b")
+        error = uuid_call(client, rpc.DOMAIN_SUSPEND, 3)
+        tap.true(error and error.code == DENIED and "policy.conf:2" in error.message, f"{error}")
+        with connected("carol") as again:
+            tap.equal(uuid_call(again, rpc.DOMAIN_SUSPEND, 3).code, DENIED, "who comes now")
+        # When it is read again that is a mistake, and what holds holds on.
+        reload("policy.conf:2:12: error: this host knows no group lab-admins")
+        tap.equal(uuid_call(client, rpc.DOMAIN_SUSPEND, 3).code, DENIED, "after a reload")
+        tap.equal(len(broker.log.find("no group lab-admins any more", start)), 1, "times that it is told")
+        told(lambda text: text + line.replace("carol", "dave") + "\n", r"ticket conn=\d+ uid=2003 verbs=15\b")
+    edit("/etc/group", lambda text: groups)
 
 
 @tap.test("root is in the groups of root's account, like everybody, and in no others")

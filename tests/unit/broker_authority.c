@@ -10,8 +10,6 @@
 #include "protocol/verb.h"
 #include "tests/unit/broker_rules.h"
 
-enum { POWER = VERB_VIEW | VERB_POWER, GID = 3000 };
-
 static void
 ready_with(const char *rules)
 {
@@ -24,31 +22,6 @@ close_all(void)
 {
 	remove_rules();
 	stage_close();
-}
-
-static uint64_t
-take_one(const struct kid *kid, struct ipc_conn_pass *ret)
-{
-	AUTO(packet_fini) struct packet pass;
-
-	expect(kid->link, IPC_CONN_PASS, &pass);
-	memcpy(ret, body_of(&pass), sizeof *ret);
-	taken(kid, &pass);
-	return ret->conn_id;
-}
-
-static void
-expect_change(const struct kid *kid, uint64_t id, uint32_t verbs, const char *words)
-{
-	AUTO(packet_fini) struct packet ask;
-	struct ipc_ticket_change change;
-
-	expect(kid->link, IPC_TICKET_CHANGE, &ask);
-	memcpy(&change, body_of(&ask), sizeof change);
-	CHECK(change.conn_id == id && change.verbs == verbs);
-	CHECK(strstr(change.reason, words) || !printf("# said: %s\n", change.reason));
-	answer(kid->link, &ask, NULL, 0, NULL, 0);
-	turn();
 }
 
 /* What all that runs for her may take is told to the starter once, and taken back. */
@@ -144,23 +117,6 @@ test_rules(void)
 	close_all();
 }
 
-/* As far as the names: they are asked for behind everything else. */
-static void
-stage_names(const char *rules)
-{
-	open_with(rules);
-	stage_accounts();
-	no_leaf();
-}
-
-static void
-stage_rest(void)
-{
-	refuser = start_kid(IPC_VIEW, VIEW_UID);
-	hello(&refuser);
-	CHECK(broker.ready && broker.rulebook.known);
-}
-
 /* Nobody is let in before the names are known; who is too late to be told is asked again. */
 static void
 test_names_first(void)
@@ -251,11 +207,11 @@ test_tightened(void)
 
 	ready_with("allow everyone manage own\n");
 	alice = first_connection(ALICE, &clients[0]);
-	(void)take_one(&alice, &rw);
+	(void)pass_one(&alice, &rw);
 	clients[1] = connect_to(IPC_SOCKET_RO, ALICE);
-	(void)take_one(&alice, &ro);
+	(void)pass_one(&alice, &ro);
 	bob = first_connection(BOB, &clients[2]);
-	(void)take_one(&bob, &(struct ipc_conn_pass){.uid = 0});
+	(void)pass_one(&bob, &(struct ipc_conn_pass){.uid = 0});
 	reload("allow everyone manage own\ndeny uid 2001 console\n");
 	expect_change(&alice, rw.conn_id, POWER, "policy.conf:2");
 	/* The read-only one has what it had, and so has bob. */
@@ -291,7 +247,7 @@ test_root(void)
 	ready_with("allow everyone manage own\n");
 	client = connect_as(0);
 	view = start_view();
-	(void)take_one(&view, &pass);
+	(void)pass_one(&view, &pass);
 	CHECK(pass.uid == 0 && pass.verbs == VERBS_ALL);
 	reload("deny uid 0 console\n");
 	expect_change(&view, pass.conn_id, POWER, "policy.conf:1");
@@ -314,7 +270,7 @@ test_root_in_group(void)
 	stage_rest();
 	client = connect_as(0);
 	view = start_view();
-	(void)take_one(&view, &pass);
+	(void)pass_one(&view, &pass);
 	CHECK(pass.verbs == POWER && strstr(pass.reason, "policy.conf:2"));
 	/* She is put out of it; with the names she is looked up again. */
 	broker.rulebook.refresh_ns = 1;
@@ -351,7 +307,7 @@ test_bad_reload(void)
 
 	ready_with("allow uid 2001 power own\n");
 	alice = first_connection(ALICE, &client);
-	(void)take_one(&alice, &pass);
+	(void)pass_one(&alice, &pass);
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		reload(bad[i]);
 		if (i == 1)
@@ -395,7 +351,7 @@ test_reload_twice(void)
 
 	ready_with(NULL);
 	alice = first_connection(ALICE, &client);
-	(void)take_one(&alice, &pass);
+	(void)pass_one(&alice, &pass);
 	reload("allow group lab view own\n");
 	reload("allow group other view own\n");
 	expect_nothing(alice.link);
@@ -432,7 +388,7 @@ test_groups_change(void)
 	client = connect_as(ALICE);
 	resolve_in_group(ALICE, GID);
 	alice = worker(ALICE);
-	(void)take_one(&alice, &pass);
+	(void)pass_one(&alice, &pass);
 	CHECK(pass.verbs == VERBS_ALL);
 	/* Nothing is asked before it is due; then she is, because she is connected. */
 	be_due(&broker.authority.tick);
@@ -471,7 +427,7 @@ test_names_change(void)
 	resolve_user("friend", ALICE);
 	stage_rest();
 	alice = first_connection(ALICE, &client);
-	(void)take_one(&alice, &pass);
+	(void)pass_one(&alice, &pass);
 	CHECK(pass.verbs == VERBS_ALL);
 	broker.rulebook.refresh_ns = 1;
 	be_due(&broker.authority.tick);

@@ -7,7 +7,10 @@
 
 #include "broker/rulebook.h"
 #include "protocol/ipc/group.h"
+#include "protocol/verb.h"
 #include "tests/unit/broker_stage.h"
+
+enum { POWER = VERB_VIEW | VERB_POWER, GID = 3000 };
 
 /* --- the files ---------------------------------------------------------------------------- */
 
@@ -144,6 +147,50 @@ reload(const char *rules)
 	write_rules(rules);
 	rulebook_reload(&broker.rulebook);
 	turn();
+}
+
+/* --- who is connected --------------------------------------------------------------------- */
+
+static inline uint64_t
+pass_one(const struct kid *kid, struct ipc_conn_pass *ret)
+{
+	AUTO(packet_fini) struct packet pass;
+
+	expect(kid->link, IPC_CONN_PASS, &pass);
+	memcpy(ret, body_of(&pass), sizeof *ret);
+	taken(kid, &pass);
+	return ret->conn_id;
+}
+
+static inline void
+expect_change(const struct kid *kid, uint64_t id, uint32_t verbs, const char *words)
+{
+	AUTO(packet_fini) struct packet ask;
+	struct ipc_ticket_change change;
+
+	expect(kid->link, IPC_TICKET_CHANGE, &ask);
+	memcpy(&change, body_of(&ask), sizeof change);
+	CHECK(change.conn_id == id && change.verbs == verbs);
+	CHECK(strstr(change.reason, words) || !printf("# said: %s\n", change.reason));
+	answer(kid->link, &ask, NULL, 0, NULL, 0);
+	turn();
+}
+
+/* As far as the names: they are asked for behind everything else. */
+static inline void
+stage_names(const char *rules)
+{
+	open_with(rules);
+	stage_accounts();
+	no_leaf();
+}
+
+static inline void
+stage_rest(void)
+{
+	refuser = start_kid(IPC_VIEW, VIEW_UID);
+	hello(&refuser);
+	CHECK(broker.ready && broker.rulebook.known);
 }
 
 #endif

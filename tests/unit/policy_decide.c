@@ -135,6 +135,47 @@ is_monotonic(void)
 	}
 }
 
+/* One of its names is not there any more; what it stood for comes back afterwards. */
+static void
+vanished_names_give_nothing(void)
+{
+	unsigned n_less = 0, n_more = 0, n_denied = 0;
+	matrix before, after;
+
+	for (unsigned i = 0; i < policies(4000); i++) {
+		struct lines lines = draw_lines(8);
+		struct policy_name *name;
+		unsigned n;
+
+		load(policy, &lines);
+		if (policy->n_names == 0)
+			continue;
+		n = draw_below(policy->n_names);
+		name = &policy->names[n];
+		if (!name->known)
+			continue;
+		decide_all(before);
+		policy_bind_unknown(policy, n);
+		decide_all(after);
+		for (unsigned w = 0; w < N_PEOPLE; w++)
+			for (unsigned o = 0; o < N_OWNERS; o++) {
+				CHECK((after[w][o] & ~before[w][o]) == 0);
+				n_less += after[w][o] != before[w][o];
+			}
+		/* Had it never been there, its denials would not hold. */
+		name->held = false;
+		decide_all(after);
+		for (unsigned w = 0; w < N_PEOPLE; w++)
+			for (unsigned o = 0; o < N_OWNERS; o++)
+				n_more += (after[w][o] & ~before[w][o]) != 0;
+		n_denied += policy_speaks_of(policy, name, true, &(unsigned){0}) != NULL;
+		policy_bind(policy, n, name->id);
+		decide_all(after);
+		CHECK(memcmp(before, after, sizeof before) == 0);
+	}
+	CHECK(n_less > 100 && n_more > 100 && n_denied > 100);
+}
+
 static void
 order_is_all_one(void)
 {
@@ -319,6 +360,7 @@ main(void)
 	TEST("random policies decide as they read", agrees_with_oracle);
 	TEST("sets of verbs are closed, the read-only socket views", sets_are_closed);
 	TEST("one allow more takes nothing, one deny more gives nothing", is_monotonic);
+	TEST("a name that vanishes gives nobody anything", vanished_names_give_nothing);
 	TEST("the order of lines is all one", order_is_all_one);
 	TEST("nobody has more over others than her reach says", reach_is_enough);
 	TEST("who is said to see everybody does", sees_all_is_true);

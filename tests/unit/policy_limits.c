@@ -262,6 +262,33 @@ may_use(const struct lines *lines, const struct person *who, const char *bridge)
 	return given && !none;
 }
 
+/* Names that vanish change no limit, and give no network. */
+static void
+vanished_names_limit(void)
+{
+	for (unsigned i = 0; i < policies(4000); i++) {
+		struct lines lines = i % 2 ? draw_networks() : draw_limits();
+		struct policy_limits before[N_OWNERS], after;
+		bool had[N_OWNERS];
+		const struct policy_rule *rule;
+
+		load(policy, &lines);
+		for (unsigned w = 0; w < N_OWNERS; w++) {
+			policy_limits(policy, &whos[w], &before[w]);
+			had[w] = policy_network(policy, &whos[w], NULL, &rule);
+		}
+		for (unsigned n = 0; n < policy->n_names; n++)
+			policy_bind_unknown(policy, n);
+		for (unsigned w = 0; w < N_OWNERS; w++) {
+			policy_limits(policy, &whos[w], &after);
+			for (unsigned k = 1; k < POLICY_N_KEYS; k++)
+				CHECK(after.of[k].value == before[w].of[k].value &&
+					after.of[k].rule == before[w].of[k].rule);
+			CHECK(had[w] || !policy_network(policy, &whos[w], NULL, &rule));
+		}
+	}
+}
+
 static void
 networks_agree(void)
 {
@@ -316,6 +343,7 @@ main(void)
 	make_host();
 	TEST("limits by hand, with the line that each is from", by_hand);
 	TEST("limits of random policies are what they read", agree);
+	TEST("names that vanish lift no limit, and give no network", vanished_names_limit);
 	TEST("networks by hand", networks_by_hand);
 	TEST("networks of random policies are what they read", networks_agree);
 	policy_free(policy);

@@ -27,9 +27,12 @@ static void
 decide(uint32_t uid, const struct account *account, const struct account *system,
 	enum ipc_socket socket)
 {
+	struct policy_who as_system = {.is_system = true, .account = system};
+
+	as_system.uid = system ? system->uid : 0;
 	memset(&ticket, 0xaa, sizeof ticket);
 	ticket_decide(policy_builtin(), &(struct policy_who){.uid = uid, .account = account},
-		system, socket, &ticket);
+		system ? &as_system : NULL, socket, &ticket);
 	/* Served or refused, never both, never neither. */
 	CHECK((ticket.verbs == 0) == (ticket.refusal != IPC_REFUSAL_NONE));
 	CHECK((ticket.verbs == 0) == (ticket.reason[0] != '\0'));
