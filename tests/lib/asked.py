@@ -10,15 +10,17 @@ from oracle import LOOKUPS, MAKERS, Machine
 # What else a call needs, so that it is asked whose it is.
 ARGUMENTS = {"domain_send_key": {"keycodes": [30]}, "domain_get_vcpus": {"maxinfo": 1},
              "domain_get_vcpu_pin_info": {"ncpumaps": 1, "maplen": 1}, "domain_get_block_info": {"path": "vda"},
-             "domain_rename": {"new_name": "renamed"}}
+             "domain_rename": {"new_name": "renamed"}, "domain_set_autostart": {"autostart": 1},
+             "connect_get_cpu_model_names": {"arch": "x86_64", "need_results": 1},
+             "node_get_cells_free_memory": {"maxcells": 1}}
 UNKNOWN = {"name": "nobody:canary", "uuid": bytes.fromhex("deadbeef000040008000000000000000"), "id": 99999}
 
 
 class Object:
-    """A handle, right or wrong, and the machine that it is of, if it is one."""
+    """A handle, right or wrong, and the machine that it is of, if it is one; kind: whose that is, or "wrong"."""
 
-    def __init__(self, what, handle, machine=None):
-        self.what, self.handle, self.machine = what, handle, machine
+    def __init__(self, what, handle, machine=None, kind=None):
+        self.what, self.handle, self.machine, self.kind = what, handle, machine, kind
 
     def __str__(self):
         return self.what
@@ -29,10 +31,12 @@ def objects(side, machines):
     found = []
     for machine in machines:
         what = f"{machine.owner.label}'s {machine.name.rsplit('-', 1)[1]}"
-        found.append(Object(what, side.handle(machine), machine))
+        kind = "own" if machine.owner is side.own else "system" if machine.owner.is_system else "another's"
+        found.append(Object(what, side.handle(machine), machine, kind))
         wrong = machine.shown_handle() if machine.owner is side.own else machine.own_handle()
-        found.append(Object(f"{what}, by the UUID that it has for others", wrong, machine))
-        found.append(Object(f"{what}, by name and id alone", {**machine.own_handle(), "uuid": UNKNOWN["uuid"]}, machine))
+        found.append(Object(f"{what}, by the UUID that it has for others", wrong, machine, "wrong"))
+        found.append(Object(f"{what}, by name and id alone", {**machine.own_handle(), "uuid": UNKNOWN["uuid"]},
+                            machine, "wrong"))
     return found
 
 
@@ -65,10 +69,12 @@ def _fill(fields, thing):
 
 
 class Asked:
-    """One call about one thing."""
+    """One call about one thing; more: what its variant of that number has beside it."""
 
-    def __init__(self, side, row, thing, more=None):
-        self.row, self.thing = row, thing
+    # pylint: disable-next=too-many-arguments
+    def __init__(self, side, row, thing, more=None, number=0):
+        self.side, self.row, self.thing = side, row, thing
+        self.key = row.name, number
         self.values = _fill(row.args, thing)
         if row.name in LOOKUPS:
             self.values = {LOOKUPS[row.name]: thing.handle[LOOKUPS[row.name]]}

@@ -155,6 +155,7 @@ class Lab:
         self.implemented = set()
         self.machines = []
         self.files = {}   # path: bytes, of all definitions
+        self.texts = {}   # name: what a machine that runs is, as the admin reads it
         self.control = None
         for who in map(BY_NAME.get, OWNERS):
             self.machines += [Machine(who, f"{canary('name', who)}-{what}", uuid_of(who, number))
@@ -214,8 +215,11 @@ class Lab:
     def _state(self, machine):
         return self.control.ask("domain_get_state", dom=machine.shown_handle(), flags=0)["state"]
 
+    def _text(self, machine):
+        return self.control.ask("domain_get_xml_desc", dom=machine.shown_handle(), flags=0)["xml"]
+
     def _take_id(self, machine):
-        """As it is now."""
+        """As it is now, and of what runs all that it is."""
         def unknown():
             try:
                 machine.id = self.control.ask("domain_lookup_by_uuid", uuid=machine.shown_uuid())["dom"]["id"]
@@ -223,6 +227,8 @@ class Lab:
                 return error
             return "" if (machine.id > 0) == self.runs(machine) else f"its id is {machine.id}"
         until(f"{machine.name} is known", unknown)
+        if self.runs(machine):
+            self.texts[machine.name] = self._text(machine)
 
     def changed(self, owners):
         """What is not as it was, of these owners; None: nothing."""
@@ -240,6 +246,8 @@ class Lab:
                 return error
             if state != (PAUSED if self.runs(machine) else SHUTOFF):
                 return f"{machine.name} is in state {state}"
+            if self.runs(machine) and self._text(machine) != self.texts[machine.name]:
+                return f"{machine.name} is another while it runs"
         return None
 
     def put_back(self, owners):
@@ -250,6 +258,8 @@ class Lab:
         for who in owners:
             self._write_back(who)
         for machine in (m for who in owners for m in self.of(who)):
+            if self.runs(machine):
+                self._end_if_another(machine)
             until(f"{machine.name} is as it was", lambda machine=machine: self._put_back_state(machine))
             self._take_id(machine)
 
@@ -290,6 +300,14 @@ class Lab:
         for path in set(now) - set(self.files):
             if os.path.exists(path):
                 os.unlink(path)
+
+    def _end_if_another(self, machine):
+        """One that runs, and has been changed while it does."""
+        try:
+            if self._state(machine) == PAUSED and self._text(machine) != self.texts[machine.name]:
+                self.control.ask("domain_destroy", dom=machine.shown_handle())
+        except AssertionError:
+            pass  # there is none at the moment
 
     def _put_back_state(self, machine):
         """A step towards it; what is missing still."""

@@ -10,7 +10,8 @@ import hashlib
 ALL = {"view", "console", "power", "manage"}
 INCLUDED = {"view": {"view"}, "console": {"view", "console"}, "power": {"view", "power"}, "manage": ALL}
 
-# Answers: what is expected of an error, by its code; served is any other answer, or none of these errors.
+# Answers: what is expected of an error, by its code; served is any other answer, or none of these errors: which,
+# reference.py knows.
 DENIED, UNKNOWN, NO_DOMAIN, NOBODY, SERVED = 29, 39, 42, 9, 0
 
 
@@ -29,16 +30,16 @@ class Machine:
 
     def __init__(self, owner, name, uuid, number=-1):
         self.owner, self.name, self.uuid, self.id = owner, name, uuid, number
+        digest = bytearray(hashlib.sha256(b"qemud-derived-v8" + owner.uid.to_bytes(4, "big") + uuid).digest()[:16])
+        digest[6] = digest[6] & 0x0f | 0x80
+        digest[8] = digest[8] & 0x3f | 0x80
+        self._derived = bytes(digest)
 
     def own_handle(self):
         return {"name": self.name, "uuid": self.uuid, "id": self.id}
 
     def shown_uuid(self):
-        digest = bytearray(hashlib.sha256(b"qemud-derived-v8" + self.owner.uid.to_bytes(4, "big")
-                                          + self.uuid).digest()[:16])
-        digest[6] = digest[6] & 0x0f | 0x80
-        digest[8] = digest[8] & 0x3f | 0x80
-        return bytes(digest)
+        return self._derived
 
     def shown_handle(self):
         return {"name": f"{self.owner.label}:{self.name}", "uuid": self.shown_uuid(), "id": self.id}

@@ -50,6 +50,20 @@ class Viewer:
         self.connection.sendall(answer(self.read(16), password))
         return self.read(4) == bytes(4)
 
+    def update(self, width, height):
+        """All of it is asked for: how many pixels come at first, in encodings that need no more than room (RAW)."""
+        # SetEncodings: RAW; FramebufferUpdateRequest, not incremental.
+        self.connection.sendall(struct.pack(">BxHi", 2, 1, 0) + struct.pack(">BBHHHH", 3, 0, 0, 0, width, height))
+        kind, rectangles = struct.unpack(">BxH", self.read(4))
+        tap.equal(kind, 0, "FramebufferUpdate")
+        n_pixels = 0
+        for _ in range(rectangles):
+            _, _, columns, lines, encoding = struct.unpack(">HHHHi", self.read(12))
+            tap.equal(encoding, 0, "RAW")
+            tap.equal(len(self.read(4 * columns * lines)), 4 * columns * lines, "32 bits a pixel")
+            n_pixels += columns * lines
+        return n_pixels
+
     def close(self):
         self.connection.close()
 
@@ -67,6 +81,7 @@ def check_screen(name, connection):
     shown, width, height = viewer.enter()
     tap.equal(shown, f"QEMU ({name})", "name")
     tap.true(width >= 640 and height >= 350, f"{width} x {height}")
+    tap.true(viewer.update(width, height) > 0, "pixels come")
     viewer.close()
 
 
