@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * broker_intruders.c: a view, and the refuser, that says what it has the right to say in any wrong way,
+ * broker_intruders.c: a view, the refuser or qemud-audit that says what it has the right to say in any wrong way,
  * or at the wrong time, is killed and recorded; what is right is answered. All others are served
  * meanwhile, and the broker is as large as before.
  *
@@ -353,6 +353,50 @@ test_refuser(void)
 	test_kind(REFUSER);
 }
 
+/* qemud-audit, in place of the answer that is waited for. */
+static void
+test_auditor(void)
+{
+	const struct expected *kept = messages;
+	struct kid alice;
+	unsigned n_before;
+
+	while (kept->type != IPC_AUDIT_KEPT)
+		kept++;
+	open_stage(CONFIG_AUDIT_CONTINUE);
+	keep_all();
+	alice = idle_worker(ALICE);
+	n_before = n_descriptors();
+	for (enum way way = GOOD + 1; way < N_WAYS; way++) {
+		AUTO(packet_fini) struct packet record = {.size = 0};
+		struct raw raw = good_raw(kept);
+		int client, failed = test_this_failed;
+		bool changed;
+
+		(void)next_record(&record);
+		raw.header.serial = header_of(&record).serial;
+		/* That it could not be written is an answer. Without a body less can be wrong. */
+		if (way == ERR_NEGATIVE || !say_wrong(auditor.link, kept, raw, way, &changed) ||
+			!changed)
+			end_kid(&auditor);
+		else {
+			turn();
+			reap(&auditor, SIGKILL);
+		}
+		client = connect_as(ALICE);
+		CHECK(serve(&alice).uid == ALICE);
+		fd_close(&client);
+		next_auditor();
+		if (test_this_failed && !failed)
+			printf("# %s\n", way_names[way]);
+	}
+	keep_all();
+	CHECK(n_descriptors() == n_before && !broker.loop.quit && is_alive(&alice));
+	end_kid(&alice);
+	keep_all();
+	close_stage();
+}
+
 int
 main(void)
 {
@@ -360,5 +404,6 @@ main(void)
 	TEST("a view of the host is killed for each wrong way, and recorded", test_host_view);
 	TEST("so is one for qemudctl", test_ctl_view);
 	TEST("so is the refuser", test_refuser);
+	TEST("so is qemud-audit, and nobody waits for it", test_auditor);
 	return TEST_END();
 }

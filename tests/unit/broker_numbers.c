@@ -219,16 +219,6 @@ test_refuser(void)
 
 /* --- qemud-audit ---------------------------------------------------------------------------- */
 
-/* Another one, after the one before has been killed; it is told again what was not answered. */
-static void
-next_auditor(void)
-{
-	CHECK(broker.audit.auditor.state == AUDITOR_ABSENT);
-	be_due(&broker.audit.auditor.timer);
-	answer_audit_account();
-	auditor = start_kid(IPC_AUDIT, AUDIT_UID);
-}
-
 /* What it says without being asked, and in place of an answer; meanwhile others are served. */
 static void
 test_auditor(void)

@@ -86,6 +86,16 @@ keep_all(void)
 	CHECK(broker.audit.n == 0);
 }
 
+/* Another one, after the one before has been killed; it is told again what was not answered. */
+static inline void
+next_auditor(void)
+{
+	CHECK(broker.audit.auditor.state == AUDITOR_ABSENT);
+	be_due(&broker.audit.auditor.timer);
+	answer_audit_account();
+	auditor = start_kid(IPC_AUDIT, AUDIT_UID);
+}
+
 static inline void
 refuse(int err)
 {
