@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/take.h"
@@ -106,4 +107,14 @@ fd_limit_raise(unsigned long want)
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
 	return limit.rlim_cur < want ? -EPERM : 0;
+}
+
+bool
+fd_is_stream(int fd)
+{
+	int type = 0, listens = 1;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && !listens;
 }

@@ -7,6 +7,7 @@
 #ifndef LIB_FD_H
 #define LIB_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,5 +25,7 @@ int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_size);
  * limit could only be raised to the hard one, or another negative errno.
  */
 int fd_limit_raise(unsigned long want);
+/** Is it a stream socket that does not listen? */
+bool fd_is_stream(int fd);
 
 #endif

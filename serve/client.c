@@ -331,6 +331,8 @@ client_change(struct client *client, const struct ipc_ticket_change *change)
 {
 	rights_change(&client->rights, change);
 	client_streams_forbid(client);
+	if (client->server->ops->changed)
+		client->server->ops->changed(client);
 	if (client->rights.verbs == 0 && !timer_is_set(&client->farewell))
 		dismiss(client);
 	server_touch(client->server, client);

@@ -37,6 +37,8 @@ struct server_ops {
 	int (*handle)(struct rpc_call *call, const void *args);
 	/* A connection has begun as the broker says. NULL: nothing to be done. */
 	void (*started)(struct client *client, const struct ipc_conn_pass *pass);
+	/* What the client may do is another, and its streams know. NULL: nothing to be done. */
+	void (*changed)(struct client *client);
 	/* The client wants to hear of more. NULL: nothing to be done. */
 	void (*subscribed)(struct client *client);
 	/* The client has read: there is room for more. NULL: nobody waits for that. */

@@ -147,6 +147,8 @@ take_result(struct forward *forward, const struct rpc_frame *reply, int *fds)
 		return RPC_FAILED;
 	if (procedure->reply_fds != RPC_FDS_NONE && reply->n_fds > 0)
 		call->reply_fd = take_fd(&fds[0]);
+	if (screen_is_opened_by(procedure))
+		return screen_open(call, shown.owner->uid);
 	if (procedure->direction != RPC_DIRECTION_NONE)
 		return relay_open(call, &forward->route->channel, &forward->route->relays,
 			reply->header.serial);
@@ -365,9 +367,12 @@ send_to(struct rpc_call *call, const void *args, const struct named *named)
 	struct owner *owner = named->owner;
 	struct forward *forward = rpc_arena_new(&call->arena, struct forward);
 	struct route *route;
+	unsigned n_fds;
 
 	if (!forward)
 		return call_out_of_memory(call);
+	if (screen_prepare(call, &n_fds) != RPC_DONE)
+		return RPC_FAILED;
 	forward->call = call;
 	forward->owners = &viewer->host->owners;
 	forward->uid = owner->uid;
@@ -388,7 +393,7 @@ send_to(struct rpc_call *call, const void *args, const struct named *named)
 		route->kept = true;
 	forward->sent = (struct channel_call){.procedure = call->procedure,
 		.args = args,
-		.n_fds = call->n_fds,
+		.n_fds = n_fds,
 		.fds = call->fds,
 		.seconds = forward->act != 0 ? FORCE_S : 0,
 		.only_looks = rpc_procedure_verbs(call->procedure, args) == VERB_VIEW &&

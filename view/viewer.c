@@ -216,6 +216,13 @@ started(struct client *client, const struct ipc_conn_pass *pass)
 	(void)pass;
 	viewer->host = client->server->site;
 	LIST_INIT(&viewer->routes);
+	LIST_INIT(&viewer->screens);
+}
+
+static void
+changed(struct client *client)
+{
+	screens_check(viewer_of(client));
 }
 
 static void
@@ -239,6 +246,7 @@ ended(struct client *client)
 	struct viewer *viewer = viewer_of(client);
 	struct route *route;
 
+	screens_end(viewer);
 	while ((route = LIST_FIRST(&viewer->routes)))
 		drop(route);
 }
@@ -247,6 +255,7 @@ static const struct server_ops server_ops = {.client_size = sizeof(struct viewer
 	.serves = serves,
 	.handle = handle,
 	.started = started,
+	.changed = changed,
 	.subscribed = subscribed,
 	.room = room,
 	.ended = ended};
@@ -259,6 +268,8 @@ owner_changed(struct owners *owners, struct owner *owner)
 
 	if (owner && owner->verbs == 0)
 		asks_refuse(&host->asks, owner->uid);
+	LIST_FOREACH (client, &host->server.clients, entry)
+		screens_check(viewer_of(client));
 	if (!owner || owner->verbs == 0 || !owner->worker)
 		return;
 	LIST_FOREACH (client, &host->server.clients, entry)

@@ -16,6 +16,7 @@
 #include "view/force.h"
 #include "view/owners.h"
 #include "view/relay.h"
+#include "view/screen.h"
 #include "view/watch.h"
 
 struct viewer;
@@ -54,6 +55,8 @@ struct viewer {
 	struct view_host *host;
 	struct routes routes;
 	unsigned n_routes, n_watched;
+	struct screens screens;
+	unsigned n_screens;
 	bool told_full; /* that it does not hear of everybody */
 	bool session;   /* qemu:///session was opened: the principal's own VMs are all */
 };

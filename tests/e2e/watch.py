@@ -14,7 +14,7 @@ import proc
 import rpc
 import tap
 import vm
-from screen import (OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY, check_screen, open_by_call, open_by_reply, pixels)
+from screen import (OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY, Viewer, check_screen, open_by_call, open_by_reply, pixels)
 from terminal import Console
 
 FILE = "/etc/qemud/policy.conf"
@@ -184,7 +184,23 @@ def _():
                 tap.true(error and error.code == DENIED and "read only" in error.message, f"{number}: {error}")
 
 
-@tap.test("who loses console loses the console that is open, at once and in words; others keep theirs")
+def drained(connection):
+    """It ends, within the patience that it has."""
+    while connection.recv(65536):
+        pass
+    connection.close()
+
+
+@tap.test("a screen ends with the connection that it was opened by")
+def _():
+    connection, handle = connected("bob")
+    with connection.client as client:
+        screen, _ = open_by_reply(client, handle)
+        Viewer(screen).enter()
+    drained(screen)
+
+
+@tap.test("who loses console loses the console and the screens that are open, at once; others keep theirs")
 def _():
     console = Console("bob", "alice:screen", uri=SYSTEM)
     console.wait("Connected to domain")
@@ -192,10 +208,16 @@ def _():
     console.end()  # virsh ends by itself
     policy(RULES)
     connection, handle = connected("bob")
-    with connection.client as client:
+    other = people.Connection("dave", "qemu:///system")
+    with connection.client as client, other.client:
         number, payload = calls(handle)[0]
         tap.true(not client.call(number, payload).error, "a stream")
-        screen, _ = open_by_reply(client, handle)
+        ours, theirs = socket.socketpair()
+        tap.true(not open_by_call(client, handle, theirs).error, "a screen on a socket of the client's")
+        screens = [ours, open_by_reply(client, handle)[0]]
+        others, _ = open_by_reply(other.client, other.handle("alice:screen"))
+        for screen in screens:
+            Viewer(screen).enter()
         policy(RULES.replace("bob console", "bob view"))
         packet = client.receive()
         while packet.type == rpc.STREAM and packet.status == rpc.CONTINUE:
@@ -206,8 +228,9 @@ def _():
             error = error_of(connection, number, payload)
             tap.true(error and error.code == DENIED, f"{number}: {error}")
         tap.true(not client.call(people.NUMBER["domain_get_info"], handle).error, "view is left")
-        # SECURITY.md: a screen that QEMU was given a connection for stays.
-        check_screen("screen", screen)
+        check_screen("screen", others)
+        for screen in screens:
+            drained(screen)
     policy(RULES)
     check_runs_on()
 

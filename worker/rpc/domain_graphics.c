@@ -51,20 +51,6 @@ answer(void *arg, enum rpc_handled handled, const struct rpc_error *error)
 	call_answer(call, handled);
 }
 
-/*
- * QEMU says nothing of what is no socket, and keeps it: a folder would be a way out of its box where
- * the kernel has no Landlock.
- */
-static bool
-is_stream(int fd)
-{
-	int type = 0, listens = 1;
-	socklen_t size = sizeof(int);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && !listens;
-}
-
 int
 rpc_domain_open_graphics(struct rpc_call *call, const struct rpc_domain_open_graphics_args *args)
 {
@@ -75,7 +61,11 @@ rpc_domain_open_graphics(struct rpc_call *call, const struct rpc_domain_open_gra
 	if (call->n_fds == 0)
 		return rpc_error_set(&call->error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC,
 			"internal error: No FD available at slot 0");
-	if (!is_stream(call->fds[0]))
+	/*
+	 * QEMU says nothing of what is no socket, and keeps it: a folder would be a way out of its box where
+	 * the kernel has no Landlock.
+	 */
+	if (!fd_is_stream(call->fds[0]))
 		return rpc_error_set(&call->error, VIR_ERR_INVALID_ARG, VIR_FROM_QEMU,
 			"invalid argument: the descriptor for the screen is no connected stream "
 			"socket");
