@@ -69,7 +69,7 @@ deny user root
 """}
 TITLES = list(POLICIES)
 # By which the programs as they are installed are asked, and by which those with AddressSanitizer; long, both by all.
-HALF = TITLES if LONG else TITLES[2:] if host.SANITIZED else TITLES[:2]
+HALF = TITLES if LONG else TITLES[1:3] if host.SANITIZED else TITLES[::3]
 COUNTS = collections.Counter()
 MADE = set()  # calls that may change something: who, which, about what kind of machine
 
