@@ -168,10 +168,17 @@ owner_of(struct inventories *inventories, uint32_t uid)
 }
 
 void
-inventories_know(struct owner *owner, const struct account *account)
+inventories_know(
+	struct inventories *inventories, struct owner *owner, const struct account *account)
 {
+	bool renamed = strcmp(owner->account.name, account->name) != 0;
+
 	owner->account = *account;
 	owner->known = true;
+	if (!renamed || owner->generation == 0 || owner->dropped)
+		return;
+	touch(inventories, owner);
+	views_owner_changed(&inventories->broker->views, owner);
 }
 
 void
@@ -181,7 +188,7 @@ inventories_expect(struct inventories *inventories, const struct account *accoun
 
 	if (!owner)
 		return;
-	inventories_know(owner, account);
+	inventories_know(inventories, owner, account);
 	if (owner->generation != 0 && !owner->dropped)
 		return;
 	owner->dropped = false;
@@ -426,7 +433,7 @@ keep(struct inventories *inventories, struct user *user)
 	if (r < 0)
 		return r;
 	if (user->has_account)
-		inventories_know(owner, &user->account);
+		inventories_know(inventories, owner, &user->account);
 	return store(inventories, owner, user->inventory.size);
 }
 

@@ -90,8 +90,12 @@ const char *inventories_hear(struct user *user, uint32_t serial, uint32_t size);
  * is shown that she has nothing, and can make something.
  */
 void inventories_expect(struct inventories *inventories, const struct account *account);
-/** Her account was looked up: policy goes by it, also when nobody else remembers her. */
-void inventories_know(struct owner *owner, const struct account *account);
+/**
+ * Her account was looked up: policy goes by it, also when nobody else remembers her. Who looks is told
+ * when it has another name.
+ */
+void inventories_know(
+	struct inventories *inventories, struct owner *owner, const struct account *account);
 
 /** What of the user's runs, her worker or VMs, is another than it was: who looks is to know it. */
 void inventories_vms_changed(struct user *user);

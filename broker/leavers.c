@@ -87,7 +87,7 @@ leavers_looked_up(struct user *user)
 	uint64_t now_ns = loop_now(&broker->loop);
 
 	if (owner && user->has_account)
-		inventories_know(owner, &user->account);
+		inventories_know(&broker->inventories, owner, &user->account);
 	if (!owner || owner->dropped)
 		return;
 	if (user->has_account || user->lookup_err != -ENOENT)

@@ -20,6 +20,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/take.h"
+#include "protocol/ipc/account.h"
 #include "protocol/verb.h"
 
 /* Besides the verbs (protocol/verb.h) in what was told of an owner. */
@@ -228,7 +229,7 @@ views_tell_next(struct view *view, const struct ipc_message *message)
 
 /* --- channels ----------------------------------------------------------------------------- */
 
-/* What stands in front of the names; nobody is "system" but the system account. */
+/* What stands in front of the names, as in view/owners.c. */
 static void
 name_owner(const struct view *view, const struct owner *owner, char ret[static IPC_LABEL_MAX])
 {
@@ -238,10 +239,10 @@ name_owner(const struct view *view, const struct owner *owner, char ret[static I
 		ret[0] = '\0';
 	else if (authority_is_system(&broker->authority, owner->uid))
 		(void)snprintf(ret, IPC_LABEL_MAX, "system");
-	else if (owner->account.name[0] == '\0' || strcmp(owner->account.name, "system") == 0)
-		(void)snprintf(ret, IPC_LABEL_MAX, "%" PRIu32, owner->uid);
-	else
+	else if (account_name_shown(owner->account.name))
 		(void)snprintf(ret, IPC_LABEL_MAX, "%s", owner->account.name);
+	else
+		(void)snprintf(ret, IPC_LABEL_MAX, "%" PRIu32, owner->uid);
 }
 
 /* Is there room for one more channel? */

@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/memfd.h"
 #include "lib/take.h"
+#include "protocol/ipc/account.h"
 
 enum { RETRY_MS = 50 };
 
@@ -146,21 +147,26 @@ take_found(struct owner *owner, uint32_t n_running, int *fd)
 
 /* --- owners come and go ------------------------------------------------------------------- */
 
+/* As in broker/views.c. */
 static void
-name_owner(struct owner *owner, const struct ipc_inventory_found *found)
+label_of(const struct ipc_inventory_found *found, char ret[static IPC_NAME_MAX])
 {
-	/* An account that is called as the system's VMs are stands under its number. */
-	bool named = found->name[0] != '\0' && strcmp(found->name, "system") != 0;
-
 	if (found->system)
-		(void)snprintf(owner->label, sizeof(owner->label), "system");
-	else if (named)
-		(void)snprintf(
-			owner->label, sizeof(owner->label), "%.*s", IPC_NAME_MAX - 1, found->name);
+		(void)snprintf(ret, IPC_NAME_MAX, "system");
+	else if (account_name_shown(found->name))
+		(void)snprintf(ret, IPC_NAME_MAX, "%.*s", IPC_NAME_MAX - 1, found->name);
 	else
-		(void)snprintf(owner->label, sizeof(owner->label), "%" PRIu32, found->uid);
-	if (!found->own)
-		(void)snprintf(owner->rows.prefix, sizeof(owner->rows.prefix), "%s:", owner->label);
+		(void)snprintf(ret, IPC_NAME_MAX, "%" PRIu32, found->uid);
+}
+
+/* Her account has another name, or another account has her uid: all is named anew. */
+static bool
+is_renamed(const struct owner *owner, const struct ipc_inventory_found *found)
+{
+	char label[IPC_NAME_MAX];
+
+	label_of(found, label);
+	return strcmp(owner->label, label) != 0;
 }
 
 static void
@@ -190,30 +196,42 @@ drop(struct owners *owners, struct owner *owner)
 	free(owner);
 }
 
+static struct owner *
+add(struct owners *owners, const struct ipc_inventory_found *found)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+
+	if (!owner) {
+		log_warning("there is no memory for the owner with uid %" PRIu32, found->uid);
+		return NULL;
+	}
+	owner->owners = owners;
+	owner->held_fd = -1;
+	owner->uid = found->uid;
+	owner->own = found->own;
+	owner->rows = (struct rows){.uid = found->uid, .own = found->own};
+	owner->system = found->system;
+	label_of(found, owner->label);
+	if (!found->own)
+		(void)snprintf(owner->rows.prefix, sizeof(owner->rows.prefix), "%s:", owner->label);
+	insert(owners, owner);
+	return owner;
+}
+
 static void
 found_one(struct owners *owners, const struct ipc_inventory_found *found, int *fd)
 {
 	struct owner *owner = owners_find(owners, found->uid);
 	bool changed;
 
-	if (!owner && found->verbs == 0)
-		return;
-	if (!owner) {
-		owner = calloc(1, sizeof(*owner));
-		if (!owner) {
-			log_warning(
-				"there is no memory for the owner with uid %" PRIu32, found->uid);
-			return;
-		}
-		owner->owners = owners;
-		owner->held_fd = -1;
-		owner->uid = found->uid;
-		owner->own = found->own;
-		owner->rows = (struct rows){.uid = found->uid, .own = found->own};
-		owner->system = found->system;
-		name_owner(owner, found);
-		insert(owners, owner);
+	if (owner && found->verbs != 0 && is_renamed(owner, found)) {
+		drop(owners, owner);
+		owner = NULL;
 	}
+	if (!owner && found->verbs != 0)
+		owner = add(owners, found);
+	if (!owner)
+		return;
 	changed = owner->verbs != found->verbs || (found->worker && !owner->worker);
 	owner->verbs = found->verbs;
 	memcpy(owner->reason, found->reason, sizeof(owner->reason));

@@ -37,7 +37,7 @@ struct owner {
 	bool own;                    /* they are the principal's */
 	bool system;                 /* they are the system account's */
 	bool worker;                 /* her worker ran when the broker last said */
-	char label[IPC_NAME_MAX];    /* for people: "alice", "system", "1000" */
+	char label[IPC_NAME_MAX];    /* for people, for good: "alice", "system", "1000" */
 	struct rows rows;
 	struct timer unsettled;
 	/*

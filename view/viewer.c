@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/take.h"
 #include "protocol/verb.h"
@@ -156,14 +157,28 @@ make_room(struct viewer *viewer)
 	return false;
 }
 
-struct route *
-viewer_route(struct viewer *viewer, const struct owner *owner, struct rpc_error *error)
+/* The way to her that there is. One on which she has another name goes when nothing uses it. */
+static struct route *
+find_route(const struct viewer *viewer, const struct owner *owner)
 {
 	struct route *route;
 
 	LIST_FOREACH (route, &viewer->routes, entry)
 		if (route->channel.uid == owner->uid)
-			return route;
+			break;
+	if (!route || strcmp(route->channel.label, owner->label) == 0 || is_in_use(route))
+		return route;
+	drop(route);
+	return NULL;
+}
+
+struct route *
+viewer_route(struct viewer *viewer, const struct owner *owner, struct rpc_error *error)
+{
+	struct route *route = find_route(viewer, owner);
+
+	if (route)
+		return route;
 	if (!make_room(viewer)) {
 		(void)rpc_error_set(error, VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU,
 			"operation failed: this connection uses ways to the workers of %d users, "

@@ -28,6 +28,12 @@ account_name_valid(const char *name)
 	return name[len] == '\0' || strcmp(name + len, "$") == 0;
 }
 
+bool
+account_name_shown(const char *name)
+{
+	return name[strspn(name, "0123456789")] != '\0' && strcmp(name, "system") != 0;
+}
+
 static bool
 home_valid(const char *home)
 {

@@ -30,6 +30,12 @@ enum account_error { ACCOUNT_E_BAD = 1 };
 /** [A-Za-z0-9_.@-]+, perhaps with a $ behind; no '-' in front; fits ACCOUNT_NAME_MAX. */
 bool account_name_valid(const char *name);
 /**
+ * Does what the account owns stand behind its name, for others? Not behind "system", which is the system
+ * account's, nor behind a number, which is an account's by its uid; those that are called so, and those
+ * without a name, stand behind their uid.
+ */
+bool account_name_shown(const char *name);
+/**
  * Read the text. Every key is there once, no other is. Returns 0, or ACCOUNT_E_BAD with what is
  * wrong in *ret_why (a constant).
  */

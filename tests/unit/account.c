@@ -104,6 +104,15 @@ checks_names(void)
 }
 
 static void
+shows_names(void)
+{
+	CHECK(account_name_shown("alice") && account_name_shown("systems"));
+	CHECK(account_name_shown("1a") && account_name_shown("1.0") && account_name_shown("7$"));
+	CHECK(!account_name_shown("system") && !account_name_shown(""));
+	CHECK(!account_name_shown("0") && !account_name_shown("1000"));
+}
+
+static void
 checks_ids(void)
 {
 	static const char *const bad[] = {"", "-1", "+1", "4294967295", "4294967296", "0x10", "1 2",
@@ -227,6 +236,7 @@ main(void)
 	TEST("an account is read", reads);
 	TEST("every key is there once, and no other", wants_every_key_once);
 	TEST("names are account names", checks_names);
+	TEST("nobody stands behind what may be another's", shows_names);
 	TEST("uids and gids are ids", checks_ids);
 	TEST("a home is an absolute path that does not climb", checks_homes);
 	TEST("groups ascend and contain the primary one", checks_groups);

@@ -524,7 +524,7 @@ test_over(void)
 	CHECK(authority_over(&broker.authority, 0, IPC_SOCKET_RW, BOB, reason) == VERBS_ALL);
 	CHECK(authority_over(&broker.authority, 4711, IPC_SOCKET_RW, BOB, reason) == 0);
 	/* He has left the group, as whoever looked him up last was told. */
-	inventories_know(inventories_find(&broker.inventories, BOB), &bob);
+	inventories_know(&broker.inventories, inventories_find(&broker.inventories, BOB), &bob);
 	CHECK(authority_over(&broker.authority, ALICE, IPC_SOCKET_RW, BOB, reason) == 0);
 	CHECK(strstr(reason, "no line of policy.conf"));
 	(void)serve(&alice);

@@ -111,6 +111,36 @@ test_makes_room(void)
 	leave(&scene, &carol);
 }
 
+static void
+test_renamed(void)
+{
+	struct scene scene = set_scene(IPC_SOCKET_RW);
+	struct account account = account_of_uid(ALICE);
+	uint64_t last = broker.inventories.generation;
+	struct ipc_inventory_found found;
+
+	CHECK(next(&scene.view, last, &found, NULL) == -ENOENT);
+	(void)snprintf(account.name, sizeof account.name, "zoe");
+	inventories_know(&broker.inventories, owner_of(ALICE), &account);
+	turn();
+	{
+		AUTO(packet_fini) struct packet notice;
+
+		expect(scene.view.link, IPC_INVENTORY_CHANGED, &notice);
+	}
+	CHECK(next(&scene.view, last, &found, "+1\n") == 0 && found.uid == ALICE);
+	CHECK_STR(found.name, "zoe");
+	/* Once. */
+	last = found.generation;
+	inventories_know(&broker.inventories, owner_of(ALICE), &account);
+	CHECK(next(&scene.view, last, &found, NULL) == -ENOENT);
+	end_kid(&scene.bob);
+	fd_close(&scene.client);
+	end_kid(&scene.view);
+	end_kid(&scene.alice);
+	stage_close();
+}
+
 /* What it had over bob it has not over carol, nor over bob any more. */
 static void
 test_no_rights_are_left(void)
@@ -269,6 +299,7 @@ main(void)
 	log_open("broker_owners", 0);
 	n_at_start = n_descriptors();
 	TEST("who has nothing makes room for who has, some time later", test_makes_room);
+	TEST("a view is told who is called otherwise", test_renamed);
 	TEST("a view has nothing over who has the place of another", test_no_rights_are_left);
 	TEST("a view that does not ask what has changed is ended, and holds nobody up",
 		test_does_not_ask);

@@ -319,7 +319,7 @@ test_runs(void)
 	rig_stop();
 }
 
-/* An account that is called "system" is not the system account, and none at all has a number. */
+/* An account that is called "system" is not the system account, nor by a number that of its uid. */
 static void
 test_names(void)
 {
@@ -328,8 +328,43 @@ test_names(void)
 	rig_start();
 	tell(3, 1002, "system", VERBS_VIEW, "0\t5\t1\tp\t" UUID_A "\tbox\n+0\n");
 	tell(4, 1003, "", VERBS_VIEW, "0\t5\t1\tp\t" UUID_A "\tbox\n+0\n");
+	tell(5, 1004, "1003", VERBS_VIEW, "0\t5\t1\tp\t" UUID_A "\tbox\n+0\n");
 	sock = rig_open();
-	CHECK_STR(names(sock, 0), " box web 1002:box 1003:box bob:box bob:db system:box");
+	CHECK_STR(names(sock, 0), " box web 1002:box 1003:box 1004:box bob:box bob:db system:box");
+	fd_close(&sock);
+	rig_stop();
+}
+
+/* The machines stay what they are, under the name that their owner has now. */
+static void
+test_renamed(void)
+{
+	struct rpc_domain_get_state_args state;
+	struct rpc_domain_get_state_ret ret;
+	struct rpc_domain dom;
+	int sock;
+
+	rig_start();
+	sock = rig_open();
+	CHECK(look_up(sock, "bob:box", &state.dom) == 0);
+	state.dom.name = (char *)(uintptr_t) "bob:box";
+	CHECK(call(sock, RPC_PROC_DOMAIN_GET_STATE, &state, &ret) == 0 && rig.n_channels == 1);
+	tell(1, 1001, "zoe", VERBS_ALL,
+		"8\t3\t1\t-\t" UUID_A "\tbox\n0\t5\t2\tp\t" UUID_C "\tdb\n+0\n");
+	turns();
+	CHECK_STR(names(sock, 0), " box web system:box zoe:box zoe:db");
+	CHECK(look_up(sock, "bob:box", &dom) == VIR_ERR_NO_DOMAIN);
+	CHECK(look_up(sock, "zoe:box", &dom) == 0 && dom.id == 8);
+	CHECK(memcmp(dom.uuid, state.dom.uuid, UUID_SIZE) == 0);
+	/* A handle of before holds, and her worker is told her name anew. */
+	CHECK(call(sock, RPC_PROC_DOMAIN_GET_STATE, &state, &ret) == 0 && rig.n_channels == 2);
+	CHECK_STR(rig.called_name, "box");
+	/* The name goes to another's account. */
+	tell(1, 1001, "bob", VERBS_ALL, "8\t3\t1\t-\t" UUID_A "\tbox\n+0\n");
+	tell(3, 1002, "zoe", VERBS_ALL, "0\t5\t1\tp\t" UUID_A "\tbox\n+0\n");
+	turns();
+	CHECK_STR(names(sock, 0), " box web bob:box system:box zoe:box");
+	CHECK(look_up(sock, "zoe:box", &dom) == 0 && dom.id == -1);
 	fd_close(&sock);
 	rig_stop();
 }
@@ -368,6 +403,7 @@ main(void)
 	TEST("what changes is told by the broker; a text that lies changes nothing", test_changes);
 	TEST("the broker's word on what runs goes before the worker's", test_runs);
 	TEST("no account passes for another", test_names);
+	TEST("who is renamed is shown so, and her machines are the same", test_renamed);
 	TEST("qemu:///session is the principal's own", test_session);
 	return TEST_END();
 }
