@@ -394,8 +394,9 @@ client_end(struct client *client)
 	subscriptions_fini(&client->subscriptions);
 	free(take_ptr(client->uri));
 	free(take_ptr(client->opening));
-	inflow_release(&server->inflow, &client->claim);
+	/* First what may be taken from it: to give its claim to another may take from who holds most. */
 	outflow_release(&server->outflow, &client->share);
+	inflow_release(&server->inflow, &client->claim);
 	LIST_REMOVE(client, entry);
 	log_debug("conn=%" PRIu64 " uid=%" PRIu32 " has ended", client->conn.id, client->uid);
 	uplink_gone(server->uplink, &client->conn);

@@ -66,16 +66,20 @@ input(struct client_stream *stream, const uint8_t *data, size_t size)
 	struct relay *relay = container_of(stream, struct relay, stream);
 	size_t taken = 0, n;
 
-	if (!relay->channel)
-		return size;
-	for (; taken < size && channel_has_room(relay->channel); taken += n) {
+	/* While this goes on there being room again is seen here; whoever called has not dropped it yet. */
+	relay->stuck = false;
+	while (relay->channel && taken < size && channel_has_room(relay->channel)) {
 		n = size - taken < RPC_STREAM_DATA_MAX ? size - taken : RPC_STREAM_DATA_MAX;
 		if (send_packet(relay->channel, row_of(relay), relay->serial, RPC_CONTINUE,
 			    data + taken, n) != 0)
 			break;
+		taken += n;
+		if (taken == size || !channel_has_room(relay->channel))
+			channel_flush(relay->channel);
 	}
+	if (!relay->channel)
+		return size;
 	relay->stuck = taken < size;
-	channel_flush(relay->channel);
 	return taken;
 }
 

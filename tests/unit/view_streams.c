@@ -160,11 +160,69 @@ test_room_while_sending(void)
 	end(sock);
 }
 
+/* All that the worker has in its socket, of streams, is counted. */
+static void
+hear(size_t *heard)
+{
+	static uint8_t data[1024 * 1024];
+	ssize_t n;
+
+	while ((n = recv(there.worker->fd, data, sizeof(data), MSG_DONTWAIT)) > 0)
+		*heard += (size_t)n;
+}
+
+/* Its way is full, and takes all at once when the client speaks next, before it was seen to have room. */
+static void
+test_room_at_once(void)
+{
+	static uint8_t packet[RPC_FRAME_MIN + PIECE];
+	struct rpc_domain_open_console_args args = {.flags = 0};
+	int sock = begin(&args), room = 16 * 1024 * 1024;
+	size_t size = packet_of(0, PIECE, packet), heard = 0, said = 0;
+	struct client *client = LIST_FIRST(&rig.host.server.clients);
+	const struct route *route = LIST_FIRST(&viewer_of(client)->routes);
+	const struct client_stream *first = TAILQ_FIRST(&client->streams.all);
+	struct rpc_header header = {.program = RPC_PROGRAM_REMOTE,
+		.version = RPC_VERSION,
+		.procedure = RPC_PROC_DOMAIN_OPEN_CONSOLE,
+		.type = RPC_STREAM,
+		.serial = FIRST,
+		.status = RPC_CONTINUE};
+
+	/* What was said on the way here. */
+	hear(&heard);
+	heard = 0;
+	rpc_header_write(&header, packet + RPC_LENGTH_SIZE);
+	while (rpc_buffer_left(&route->channel.wire.out) < CHANNEL_OUT_MAX) {
+		ASSERT(send(sock, packet, size, 0) == (ssize_t)size);
+		said += size;
+		(void)loop_once(&rig.loop, 10);
+	}
+	CHECK(rpc_buffer_left(&first->rest) == 0);
+	if (setsockopt(route->channel.wire.fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) ==
+		0) {
+		ASSERT(send(sock, packet, size, 0) == (ssize_t)size);
+		said += size;
+		(void)loop_once(&rig.loop, 10);
+		hear(&heard);
+		CHECK(heard == said);
+	}
+	CHECK(rpc_buffer_left(&first->rest) == 0);
+	for (unsigned i = 0; i < TURNS && heard < said; i++) {
+		hear(&heard);
+		(void)loop_once(&rig.loop, 10);
+	}
+	CHECK(heard == said);
+	end(sock);
+}
+
 int
 main(void)
 {
 	TEST("a stream that has ended makes room for another, and one that has not does not",
 		test_room);
 	TEST("it does so while others are being sent", test_room_while_sending);
+	TEST("what waits for a worker goes to it once, and without another's help",
+		test_room_at_once);
 	return TEST_END();
 }
