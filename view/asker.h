@@ -43,7 +43,6 @@ struct askers;
 struct asker {
 	LIST_ENTRY(asker) entry;
 	TAILQ_ENTRY(asker) turn; /* of those that wait for theirs to ask */
-	bool waits;
 	struct askers *all;
 	struct uplink_conn conn;
 	struct io io;
@@ -56,6 +55,7 @@ struct asker {
 	size_t n_line;
 	struct talk_question question;
 	struct owners_wait wait;
+	bool waits; /* for its turn */
 	bool sees_all;
 	struct report_subject *subjects; /* owned */
 	unsigned n_subjects, at;

@@ -65,7 +65,7 @@ def read_by(owner):
 
 
 for OWNER in OWNERS:
-    wire.eventually("a read", lambda: read_by(OWNER))
+    tap.eventually("a read", lambda: read_by(OWNER))
 
 
 def domstats(uri):
@@ -86,7 +86,7 @@ def exporter(uri):
         child = subprocess.Popen(host.command_as(MONITOR, EXPORTER, f"--web.listen-address={ADDRESS}",
                                                  f"--libvirt.uri={uri}"), stdout=log, stderr=log)
     try:
-        wire.eventually("the exporter answers", lambda: "libvirt_up" in scrape())
+        tap.eventually("the exporter answers", lambda: "libvirt_up" in scrape())
         page = scrape()
     finally:
         child.terminate()
@@ -126,7 +126,7 @@ def collectd(uri):
     try:
         for owner in OWNERS:
             for pattern in ("virt/disk_octets-vda-*", f"virt/if_octets-{TARGETS[owner]}-*"):
-                wire.eventually(f"{owner}'s {pattern}",
+                tap.eventually(f"{owner}'s {pattern}",
                                 lambda at=f"{folder}/csv/{owner}:seen/{pattern}": glob.glob(at))
     finally:
         child.terminate()

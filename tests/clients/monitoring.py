@@ -95,7 +95,7 @@ if EXPORTER:
                         return page.read().decode()
                 except OSError:
                     return ""
-            wire.eventually("the exporter answers", scrape)
+            tap.eventually("the exporter answers", scrape)
             page = scrape()
         finally:
             end = proc.End(proc.Process(child.pid))
@@ -152,7 +152,7 @@ if COLLECTD:
         try:
             for pattern, keys in (("virt/disk_octets-vda-*", ("disk.rd_bytes", "disk.wr_bytes")),
                                   (f"virt/if_octets-{TARGET}-*", ("net.rx_bytes", "net.tx_bytes"))):
-                wire.eventually(pattern, lambda pattern=pattern: series(pattern))
+                tap.eventually(pattern, lambda pattern=pattern: series(pattern))
                 for value, key in zip(series(pattern), keys):
                     check(pattern, value, key, before)
         finally:

@@ -8,6 +8,7 @@ import host
 import proc
 import tap
 import vm
+from tap import eventually
 
 broker = host.start_broker(idle_seconds=1)
 
@@ -173,6 +174,11 @@ def autostart(user, name="bob:other", uri=SYSTEM):
     return host.virsh(user, "dominfo", name, uri=uri).split("Autostart:")[1].split()[0]
 
 
+def listed(user):
+    """The machines with autostart that the user is shown."""
+    return host.virsh(user, "list", "--all", "--name", "--autostart", uri=SYSTEM).split()
+
+
 @tap.test("an administrator gives another's machine autostart, and takes it: all who see it are told, its owner, too")
 def _():
     global broker
@@ -192,8 +198,9 @@ def _():
         told["bob"] = autostart("bob", "other", host.URI)
         tap.equal(told, dict.fromkeys(told, {"yes": "enable", "no": "disable"}[now]), f"what is told after {who}")
         for user in ("root", "carol", "dave"):
-            listed = host.virsh(user, "list", "--all", "--name", "--autostart", uri=SYSTEM).split()
-            tap.equal("bob:other" in listed, now == "yes", f"{user}'s list: {listed}")
+            # What is listed by it is known from the inventories, which come a moment later.
+            eventually(lambda user=user: f"{user}'s list: {listed(user)}",
+                       lambda user=user, now=now: ("bob:other" in listed(user)) == (now == "yes"))
     tap.equal(os.listdir("/home/bob/.qemud/autostart"), ["other.xml"], "in bob's home")
 
 

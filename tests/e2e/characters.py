@@ -13,7 +13,8 @@ import host
 import proc
 import tap
 import vm
-from terminal import PATIENCE_S, Console
+from tap import PATIENCE_S, eventually
+from terminal import Console
 
 KERNEL, INITRD = "/srv/qemud/guest/vmlinuz", "/srv/qemud/guest/initrd"
 SAID, MUCH, TALK = "/home/alice/said", "/home/alice/much", "/home/alice/talk"
@@ -27,13 +28,6 @@ host.start_broker(idle_seconds=600)
 libvirt.registerErrorHandler(lambda *_: None, None)
 vm.define("alice", "chars", 1, DEVICES, memory=256, os_more=f"<kernel>{KERNEL}</kernel><initrd>{INITRD}</initrd>"
           "<cmdline>console=ttyS0 quiet no_timer_check guest=echo load=virtio_pci,virtio_console</cmdline>")
-
-
-def eventually(what, condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        tap.true(time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s")
-        time.sleep(0.05)
 
 
 def in_guest(*commands):

@@ -177,7 +177,9 @@ def _():
         file.write(text.replace("lab-admins:x:2100:", "lab-old:x:2100:"))
     os.chmod("/etc/group.new", 0o644)
     os.rename("/etc/group.new", "/etc/group")
-    check(wait_for("policy", "names"), uid=0, outcome="1 of its names stand for something else than before")
+    check(wait_for("policy", "names", target="lab-admins"), uid=0, rule="policy.conf:6",
+          outcome="this host knows no group lab-admins any more: this line gives nothing to anybody")
+    check(wait_for("policy", "names", outcome="1 of its names stand for something else than before"), uid=0)
 
 
 @tap.test("what was written is one chain")

@@ -17,7 +17,7 @@ import tap
 import vm
 from screen import (End, OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY, Viewer, check_screen, open_by_call, open_by_reply,
                     pixels)
-from terminal import PATIENCE_S
+from tap import PATIENCE_S
 
 
 def define(name, number, graphics, more=""):

@@ -15,6 +15,7 @@ import proc
 import rpc
 import tap
 import vm
+from tap import eventually
 
 LIMIT = 3  # of all users together: one user may have two, while nobody else has any
 OWN = 2
@@ -77,13 +78,6 @@ def check_count(user, number):
     name = free[OWN - number]
     tap.equal(host.virsh_fails(user, "start", name).splitlines()[-1],
               "error: " + WORDS.format(name), "one more")
-
-
-def eventually(what, is_so):
-    deadline = time.monotonic() + 60
-    while not is_so():
-        tap.true(time.monotonic() < deadline, what)
-        time.sleep(0.05)
 
 
 def destroy_all(user):

@@ -308,8 +308,13 @@ for ANSWER, CODE in ANSWERS.items():
         with Liar() as liar:
             liar.run(f"def lie(sock, procedure, serial, payload):\n {CODE or 'pass'}\n")
             asked_of_bob()
-            if ANSWER != "with its own end":
-                tap.true(liar.run("result = told.get('calls', 0)") > 0, "it was asked")
+            # Where all takes long patience may have ended before.
+            for _ in range(0 if ANSWER == "with its own end" else 20):
+                if liar.run("result = told.get('calls', 0)") > 0:
+                    break
+                asked_of_bob()
+            else:
+                tap.true(ANSWER == "with its own end", "it was asked")
         end_liar()
 
 HELLOS = {

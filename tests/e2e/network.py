@@ -10,8 +10,9 @@ import proc
 import tap
 import vm
 import wire
+from tap import eventually
 from terminal import Console
-from wire import FAR, LAN, NEAR, ask, eventually, fetch, passts, serve
+from wire import FAR, LAN, NEAR, ask, fetch, passts, serve
 
 def stats(name="lan"):
     """{field: number} of its interface."""

@@ -12,8 +12,9 @@ import tap
 import vm
 import wire
 from brokerless import URI, Session
+from tap import eventually
 from terminal import Console
-from wire import ask, eventually, fetch, passts
+from wire import ask, fetch, passts
 
 
 def virsh(*words):

@@ -9,7 +9,7 @@ import zlib
 import host
 import rpc
 import tap
-from terminal import PATIENCE_S
+from tap import PATIENCE_S
 
 OPEN_GRAPHICS, OPEN_GRAPHICS_FD, SCREENSHOT, SEND_KEY = 249, 343, 211, 226
 

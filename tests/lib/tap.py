@@ -9,8 +9,12 @@ A test is a function with a property for a name; it runs where it stands:
 
 What it raises is its failure. tap.end() prints the plan and ends the program.
 """
+import os
 import sys
+import time
 import traceback
+
+PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "240"))
 
 _count = 0
 _failed = 0
@@ -62,6 +66,15 @@ def equal(got, want, what):
 def true(condition, what):
     if not condition:
         raise AssertionError(what)
+
+
+def eventually(what, condition):
+    """Until it is so; what: in words, or what makes them when it is not."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        true(time.monotonic() < deadline,
+             f"not within {PATIENCE_S} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
 
 
 def end():

@@ -8,8 +8,7 @@ import subprocess
 import time
 
 import host
-
-PATIENCE_S = int(os.environ.get("TEST_PATIENCE", "240"))
+from tap import PATIENCE_S
 
 
 def run(*command, **environment):

@@ -2,12 +2,11 @@
 """wire.py: a network for the throw-away host, with somebody at the other end of its wire."""
 import os
 import subprocess
-import time
 
 import host
 import proc
 import tap
-from terminal import PATIENCE_S
+from tap import PATIENCE_S
 
 SERVER = """
 import socket, sys
@@ -102,13 +101,6 @@ def kill(process):
     end = proc.End(process)
     os.kill(process.pid, 9)
     end.wait(60)
-
-
-def eventually(what, condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        tap.true(time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s")
-        time.sleep(0.05)
 
 
 def fetch(console):
