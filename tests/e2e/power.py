@@ -173,11 +173,12 @@ def _():
 @tap.test("a client that goes in the middle of a start changes nothing of it")
 def _():
     watcher = vm.Watcher("alice")
-    for _ in range(host.count(full=3, long=50)):
+    for started in range(host.count(full=3, long=50)):
         with host.client_as("alice") as client:
             client.open().send(rpc.DOMAIN_CREATE, vm.wire("one", 1))
         with watcher.log.changed:
-            watcher.log.changed.wait_for(lambda: "started" in watcher.told("one")[-1:], 60)
+            watcher.log.changed.wait_for(
+                lambda started=started: watcher.told("one").count("started") > started, 60)
         tap.true(vm.state("alice", "one").startswith("running"), "state")
         host.virsh("alice", "destroy", "one")
     watcher.close()
