@@ -240,6 +240,15 @@ def asked_of_bob():
         tap.true(all(said.values()), f"each was told something: {said}")
 
 
+def was_asked(liar):
+    """Where all takes long, the patience of those who ask may have ended before."""
+    tries = 20
+    while liar.run("result = told.get('calls', 0)") == 0:
+        tries -= 1
+        tap.true(tries > 0, "it was asked")
+        asked_of_bob()
+
+
 @tap.test("to begin with all is well, and bob's worker is another's")
 def _():
     with Liar() as liar:
@@ -308,13 +317,8 @@ for ANSWER, CODE in ANSWERS.items():
         with Liar() as liar:
             liar.run(f"def lie(sock, procedure, serial, payload):\n {CODE or 'pass'}\n")
             asked_of_bob()
-            # Where all takes long patience may have ended before.
-            for _ in range(0 if ANSWER == "with its own end" else 20):
-                if liar.run("result = told.get('calls', 0)") > 0:
-                    break
-                asked_of_bob()
-            else:
-                tap.true(ANSWER == "with its own end", "it was asked")
+            if ANSWER != "with its own end":
+                was_asked(liar)
         end_liar()
 
 HELLOS = {

@@ -7,38 +7,13 @@
 
 #define OWNERS_N  1040
 #define WORKERS_N 1040
-#include "tests/unit/view.h"
+#include "tests/unit/view_crowd.h"
 
 #include "tests/unit/test.h"
 
 enum { FIRST_USER = 3, USERS = OWNERS - FIRST_USER };
 
 _Static_assert((int)USERS > (int)ROUTES_MAX, "there are more of them than ways");
-
-static unsigned n_registered;
-
-static bool
-play(struct played *worker, const struct rpc_frame *frame, const void *args)
-{
-	struct rpc_domain_stats_record record = {
-		.dom = {.name = (char *)(uintptr_t) "box", .id = 8}};
-	struct rpc_connect_get_all_domain_stats_ret stats = {.n_retStats = 1, .retStats = &record};
-	struct rpc_connect_domain_event_callback_register_any_ret registered = {.callbackID = 7};
-
-	(void)args;
-	memcpy(record.dom.uuid, uuid_a, UUID_SIZE);
-	switch (frame->header.procedure) {
-	case RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS:
-		play_reply(worker, frame, &stats);
-		return true;
-	case RPC_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY:
-		n_registered++;
-		play_reply(worker, frame, &registered);
-		return true;
-	default:
-		return false;
-	}
-}
 
 /* Whose name is the last but n. */
 static const char *
@@ -55,7 +30,7 @@ begin(void)
 {
 	n_registered = 0;
 	rig_start();
-	rig.answer = play;
+	rig.answer = play_crowd;
 	for (unsigned i = FIRST_USER; i < OWNERS; i++) {
 		char name[16];
 

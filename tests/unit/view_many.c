@@ -7,36 +7,13 @@
 
 #define OWNERS_N  128
 #define WORKERS_N 512
-#include "tests/unit/view.h"
+#include "tests/unit/view_crowd.h"
 
 #include "tests/unit/test.h"
 
 enum { FIRST = 2000 };
 
-static unsigned n_registered, n_refused, most_asked;
-
-static bool
-play(struct played *worker, const struct rpc_frame *frame, const void *args)
-{
-	struct rpc_domain_stats_record record = {
-		.dom = {.name = (char *)(uintptr_t) "box", .id = 8}};
-	struct rpc_connect_get_all_domain_stats_ret stats = {.n_retStats = 1, .retStats = &record};
-	struct rpc_connect_domain_event_callback_register_any_ret registered = {.callbackID = 7};
-
-	(void)args;
-	memcpy(record.dom.uuid, uuid_a, UUID_SIZE);
-	switch (frame->header.procedure) {
-	case RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS:
-		play_reply(worker, frame, &stats);
-		return true;
-	case RPC_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY:
-		n_registered++;
-		play_reply(worker, frame, &registered);
-		return true;
-	default:
-		return false;
-	}
-}
+static unsigned n_refused, most_asked;
 
 /* The first ones of each hundred are told that there is none just now. */
 static bool
@@ -57,7 +34,7 @@ begin(void)
 {
 	n_registered = n_refused = most_asked = 0;
 	rig_start();
-	rig.answer = play;
+	rig.answer = play_crowd;
 	rig.give = give;
 	for (unsigned i = 3; i < OWNERS; i++) {
 		char name[16];
