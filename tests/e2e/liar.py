@@ -4,6 +4,7 @@
 # exceeded, an administrator ends what it holds, and broker, views and other workers live on.
 # test: timeout=600
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -478,7 +479,8 @@ for TITLE, CODE in CRIMES.items():
         start = len(broker.log.lines)
         with Liar() as liar:
             with contextlib.suppress(stand_in.Over):
-                tap.equal(liar.run(CODE), 0, "said")
+                # What is said more than once may find that the first was enough.
+                tap.true(liar.run(CODE) in (0, errno.EPIPE), "said")
             liar.wait_over()
         broker.log.wait(rf"violation by worker uid={BOB} ", start=start)
         others_are_well()
