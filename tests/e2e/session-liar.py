@@ -31,14 +31,16 @@ def workers():
     return proc.find("qemud-worker", UID) + proc.find("python3", UID)
 
 
-def kill_worker():
-    """It ends, and the next one is started."""
+def kill_worker(puppet=True):
+    """It ends, and the next one is started: it has its own program by then, and has seen the switches."""
+    tap.eventually("a worker to kill", workers)
     start = len(session.log.lines)
     for process in workers():
         end = proc.End(process)
         os.kill(process.pid, signal.SIGKILL)
         end.wait(20)
     session.log.wait("qemud-worker: started", start=start)
+    tap.eventually("its program", lambda: proc.find("python3", UID) if puppet else workers())
 
 
 def alice(*words):
@@ -63,7 +65,7 @@ def _():
     tap.equal(session.child.poll(), None, "the session")
     switch("puppets", False)
     switch("mute", False)
-    kill_worker()
+    kill_worker(puppet=False)
     tap.equal(alice("domstate", "one"), "shut off", "state")
     alice("start", "one")
 
