@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a block device that its user may open is a disk: a guest reads and writes it, sees its size,
 # its sectors and its end, and gives room back; whose device it is not, cannot use it.
-# test: timeout=600 guest untraced
+# test: timeout=600 guest once
 import os
 import re
 import shutil

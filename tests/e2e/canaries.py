@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: words that stand in alice's names, definitions, passwords, console and logs reach whoever has
 # the right to them, and nobody else: by replies, events, streams, files, processes, logs and qemudctl.
-# test: timeout=600 untraced
+# test: timeout=600 once
 import collections
 import os
 import signal

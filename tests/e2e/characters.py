@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a real guest writes to a file that stays bounded, has a second console, and talks over a
 # channel with a program of its user's, which hears it also after the worker was killed.
-# test: timeout=480 guest untraced
+# test: timeout=480 guest once
 import os
 import re
 import socket

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: virsh's commands print, say and exit with the same as with libvirt's own daemon, but for what
 # tests/golden/commands/DEVIATIONS lists; on a read-only connection too.
-# test: timeout=800 network untraced
+# test: timeout=800 network once
 #
 # The scenes in tests/golden/commands have libvirtd's answers, and qemud's where they differ (lib/scene.py).
 # qemud is held to them, and so is libvirtd where it is installed. A difference without a reason is a

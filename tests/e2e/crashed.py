@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a guest that panics is told and shown as libvirtd does it, and what <on_crash> says becomes
 # of it, also when its worker is not there.
-# test: timeout=480 untraced
+# test: timeout=480 once
 import os
 import re
 import signal

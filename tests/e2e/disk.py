@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a real guest reads on each bus what is in the image, its writes are in the file on the host
 # and nowhere else: not below a qcow2, not on what is read-only; no two machines write one image.
-# test: timeout=800 guest untraced
+# test: timeout=800 guest once
 import hashlib
 import shutil
 from contextlib import contextmanager

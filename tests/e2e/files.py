@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: definitions are files: what their owner does to them by hand, as herself, is what virsh
 # shows; a copy is another VM; nothing that she wrote is lost, whatever is killed when.
-# test: timeout=600 untraced
+# test: timeout=600 once
 import os
 import re
 import time

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: of what is asked for at once as much starts as a limit has room for, and no more; all others
 # are refused at once, in words; and the count is exact whoever was killed in the middle of it.
-# test: timeout=800 network untraced
+# test: timeout=800 network once
 import contextlib
 import glob
 import os

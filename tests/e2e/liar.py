@@ -2,7 +2,7 @@
 # Property: a worker that lies to the broker and to views in whatever way costs its own user's rows and
 # calls: the machines of others are listed, found, told of and obey as if it were not there, no quota is
 # exceeded, an administrator ends what it holds, and broker, views and other workers live on.
-# test: timeout=600
+# test: timeout=600 once
 import contextlib
 import errno
 import os

@@ -2,7 +2,7 @@
 # Property: whoever connects, to either socket, is answered every call about every machine as the table and
 # the policy say, before and after a policy is read again, and where she may make it as its owner's own worker
 # answers it; what she may not see is as if there were none.
-# test: timeout=800 untraced
+# test: timeout=800 once
 import collections
 import os
 import signal

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: a real guest reaches the network as its user does, through passt, and is reached by the
 # ports that its definition forwards; what goes through is counted; worker and passt may be killed.
-# test: timeout=600 guest untraced
+# test: timeout=600 guest once
 import os
 import re
 

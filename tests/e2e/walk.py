@@ -2,7 +2,7 @@
 # Property: whatever people, files, an administrator and kill -9 do in whatever order, what runs is within
 # the policy of the moment in which it was started, nobody's machines are changed by who may not, every
 # refusal names its line, and definitions are whole; all of it as the kernel and the disk have it.
-# test: timeout=800 network untraced
+# test: timeout=800 network once
 #
 # TEST_SEED=N walks the same way again, TEST_STEPS=FILE does the steps (steps.py) that stand in FILE.
 import os
