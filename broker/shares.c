@@ -42,9 +42,12 @@ told(struct question *question, int err, const void *body, int *fds)
 
 	(void)body;
 	(void)fds;
-	if (err < 0)
+	if (err < 0) {
 		log_warning("uid=%" PRIu32 ": what all that runs may take cannot be changed: %s",
 			user->uid, strerror(-err));
+		/* What holds is not known: it is told again as soon as anything is. */
+		user->share.said = (struct ipc_share){.tasks = 0};
+	}
 	if (user->share.again)
 		tell(user);
 }
