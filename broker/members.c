@@ -6,8 +6,14 @@
  */
 #include "broker/members.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "broker/broker.h"
 #include "broker/registry.h"
+#include "lib/log.h"
+
+enum { TEXT_MAX = 256 };
 
 /* Who was not here for long is known by the registry: what that says is old, and no reason for doubt. */
 static bool
@@ -48,11 +54,35 @@ members_review(struct broker *broker, bool sure)
 		if (user->held.n == 0)
 			continue;
 		/* Without an account she has nothing that could be taken; with one she is asked for. */
-		(void)held_update(&user->held, policy, NULL,
-			user->has_account ? &user->account : NULL, told && !user->has_account);
+		if (held_update(&user->held, policy, NULL,
+			    user->has_account ? &user->account : NULL, told && !user->has_account))
+			members_tell(user);
 		if (!told || !held_waits(&user->held, policy))
 			continue;
 		user->lookup_again_ns = 0;
 		user->held_sure = !user->lookup.open;
 	}
+}
+
+/* Numbers with commas, as far as there is room. */
+static const char *
+text_of(const uint32_t *groups, unsigned n, char text[static TEXT_MAX])
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < n && at < TEXT_MAX; i++)
+		at += (size_t)snprintf(
+			text + at, TEXT_MAX - at, "%s%" PRIu32, i > 0 ? "," : "", groups[i]);
+	return text;
+}
+
+void
+members_tell(const struct user *user)
+{
+	char groups[TEXT_MAX], held[TEXT_MAX];
+
+	log_debug("account uid=%" PRIu32 " groups=%s held=%s", user->uid,
+		text_of(user->account.groups, user->account.n_groups, groups),
+		text_of(user->held.groups, user->held.n, held));
 }

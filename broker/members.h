@@ -24,5 +24,7 @@ struct user;
 bool members_answered(struct broker *broker, struct user *user, const struct account *account);
 /** A run over the names of the policy in force has ended, or it is a new one; sure: all were told. */
 void members_review(struct broker *broker, bool sure);
+/** Have the log say in which groups she is, and is held. */
+void members_tell(const struct user *user);
 
 #endif

@@ -266,6 +266,7 @@ keep_account(struct broker *broker, struct user *user, const struct account *acc
 		authority_review(&broker->authority);
 	user->has_account = true;
 	user->account = *account;
+	members_tell(user);
 	if (!registry_has(registry_fd, account->uid))
 		return;
 	r = registry_keep(registry_fd, account, (uint64_t)time(NULL));

@@ -4,6 +4,7 @@
     call ACTOR OWNER WHAT NAME ...    somebody does something to somebody's machine
     file OWNER WHAT NAME ...          an owner works on the files of her definitions
     policy LINE; LINE...              root writes another policy.conf, and has it read
+    groups WHAT NAME WHO              a group vanishes or is back, or somebody joins or leaves it
     kill WHO                          with SIGKILL: worker-OWNER, broker, starter, view
     freeze OWNER ACTOR WHAT NAME      an owner has her worker stand still, somebody does that meanwhile
     burst WHOM DELAY | call... | ...  many calls at once, and somebody is killed meanwhile (or: none)
@@ -23,7 +24,9 @@ LIMITS = (("everyone", "vms", "1 2 3 4"), ("everyone", "vcpus", "2 4 6"), ("ever
 RIGHTS = ("deny user alice manage own", "deny group students console own", "deny user carol power user bob",
           "deny user dave manage user bob", "deny user bob", "allow user bob view user alice",
           "allow user carol console user alice", "deny user alice power", "deny user dave power system",
-          "allow user bob power system", "deny user root manage user alice", "deny everyone console")
+          "allow user bob power system", "deny user root manage user alice", "deny everyone console",
+          "allow group lab-admins view group students", "deny group lab-admins power group students",
+          "deny user carol console group students", "allow group students view system", "deny group lab-admins")
 BASE = ("allow everyone manage own", "allow user dave manage all", "allow user carol power group students",
         "allow user carol power system")
 WRONG = ("deny user nobody-such", "limit everyone vms", "alow everyone view own")
@@ -101,17 +104,24 @@ def burst(chance):
     return " | ".join([f"burst {whom} {chance.uniform(0, 0.4):.3f}", *calls])
 
 
+def groups(chance):
+    return f"groups {chance.choice(('vanish', 'vanish', 'back', 'join', 'leave'))} " \
+        f"{chance.choice(('lab-admins', 'students'))} {chance.choice(('alice', 'bob', 'carol', 'dave'))}"
+
+
 def line(seed, number):
     """Step number of the walk with that seed."""
     chance = random.Random(f"{seed} {number}")
-    kind = chance.choices(("call", "file", "policy", "kill", "freeze", "burst", "drop"),
-                          (60, 12, 10, 4, 2, 6, 3))[0]
+    kind = chance.choices(("call", "file", "policy", "groups", "kill", "freeze", "burst", "drop"),
+                          (60, 12, 10, 10, 4, 2, 6, 3))[0]
     if kind == "call":
         return call(chance)
     if kind == "file":
         return file(chance)
     if kind == "policy":
         return rules(chance)
+    if kind == "groups":
+        return groups(chance)
     if kind == "kill":
         return f"kill {chance.choice(KILLS)}"
     if kind == "freeze":
