@@ -68,6 +68,7 @@ define("port", 2, " port='5901' listen='0.0.0.0'/>")
 define("named", 3, " socket='/home/alice/screen.sock'/>")
 define("secret", 4, " passwd='hush' sharePolicy='force-shared'><listen type='socket'/></graphics>")
 define("hidden", 5, "><listen type='none'/></graphics>")
+of_first_looks = vm.Watcher("alice", kinds=["graphics"])
 
 
 @tap.test("a machine with graphics starts, and shows its screen on a socket of its user's")
@@ -118,6 +119,9 @@ def _():
 
 @tap.test("who looks is told of: when she comes, is let in, and goes")
 def _():
+    # Four have looked by now: when they have all gone nothing of theirs comes in between.
+    tap.eventually("all that is told of the first four", lambda: len(of_first_looks.told("screen")) == 4 * 3)
+    of_first_looks.close()
     watcher = vm.Watcher("alice", kinds=["graphics"])
     path = socket_of("screen")
     sides = f"[2 - {path}] [2 - -] none"

@@ -258,20 +258,22 @@ class Walk:
             try:
                 connection = self.people.connection(actor, owner)
                 connection.call(people.NUMBER["node_get_info"])  # which begins the worker, behind a view
-                names = connection.names()
+                listed = connection.listed()
             except Refused as refused:
                 self.people.drop(actor)
                 return f"{refused}"
             found = Estate()
             if actor == "root":
-                names = [name for name in names if ":" not in name]
-            kept = set(found.files[owner])
+                listed = {name: uuid for name, uuid in listed.items() if ":" not in name}
+            # One that has ended may be listed yet, by the name that another file has got since.
+            kept = {name: new.uuid for name, text in found.files[owner].items() if (new := parse(text))}
             # One that runs has lost its name when a file has come that says so, while no worker was there.
             extra = {name for machine in found.machines.values() if machine.owner == owner and not machine.faults()
                      for name in (machine.name, f"lost-{machine.id}")}
             self.unread.discard(owner)  # which torn() asks
-            return self.torn(found) + [f"{owner}'s {name} is not listed" for name in kept - set(names)] + \
-                [f"{owner}'s {name} is listed" for name in set(names) - kept - extra]
+            return self.torn(found) + \
+                [f"{owner}'s {name} is not listed" for name, uuid in kept.items() if listed.get(name) != uuid] + \
+                [f"{owner}'s {name} is listed" for name in listed.keys() - kept - extra]
         eventually(complaint, "her worker follows her files")
         self.unread.discard(owner)
 
@@ -335,7 +337,7 @@ class Walk:
         # Views hear of it, too, before they list anew.
         for connection in [*self.people.open.values(), *self.people.open.values()]:
             try:
-                connection.names()
+                connection.listed()
             except Refused:
                 pass
         for actor in ("alice", "bob", "carol", "dave", "root"):

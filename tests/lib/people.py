@@ -80,13 +80,14 @@ class Connection:
             raise Refused(reply.error.code, reply.error.message)
         return rpc.Reader(reply.payload)
 
-    def names(self):
-        """Of all that it shows."""
+    def listed(self):
+        """{name: UUID} of all that it shows."""
         reader = self.call(rpc.CONNECT_LIST_ALL_DOMAINS, rpc.u32(1) + rpc.u32(0))
-        found = []
+        found = {}
         for _ in range(reader.i32()):
-            found.append(reader.string())
-            reader.take(20)
+            name = reader.string()
+            found[name] = str(uuids.UUID(bytes=reader.take(16)))
+            reader.take(4)
         return found
 
     def handle(self, name):
