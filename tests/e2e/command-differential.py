@@ -82,6 +82,9 @@ FILES = {
     "agent": definition("agent", "a", devices="<channel type='unix'><target type='virtio' "
                         "name='org.qemu.guest_agent.0'/></channel>"),
     "drives": definition("drives", "d", "<iothreads>2</iothreads>", DRIVES),
+    "vcpus": definition("vcpus", "e").replace(
+        "<vcpu current='1'>2</vcpu>", "<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes'/>"
+        "<vcpu id='2' enabled='yes' hotpluggable='yes'/><vcpu id='3' enabled='no'/></vcpus>"),
     "last": definition("last", "f"), "torn": "<domain", "nothing": "<domain/>",
 }
 # What an editor does to a definition.

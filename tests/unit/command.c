@@ -226,6 +226,7 @@ static const struct field def_fields[] = {
 	FIELD(domain_def, backing, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, vcpus, NUMBER, 8, FOLLOWED),
 	FIELD(domain_def, current_vcpus, NUMBER, 3, FOLLOWED),
+	FIELD(domain_def, each_vcpu, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, iothreads, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, sysinfo, INSIDE, 0, FOLLOWED),
 	FIELD(domain_def, os, INSIDE, 0, FOLLOWED),

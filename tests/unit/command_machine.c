@@ -76,6 +76,12 @@ static const struct field features_fields[] = {
 	FIELD(domain_features, ioapic, NUMBER, DOMAIN_IOAPIC_QEMU, FOLLOWED),
 	FIELD(domain_features, tb_cache_mib, NUMBER, 5, FOLLOWED),
 };
+/* Of one that is hotpluggable. */
+static const struct field vcpu_fields[] = {
+	FIELD(domain_vcpu, enabled, NUMBER, 0, FOLLOWED),
+	FIELD(domain_vcpu, hotpluggable, NUMBER, 0, FOLLOWED),
+	FIELD(domain_vcpu, order, NUMBER, 7, FOLLOWED),
+};
 static const struct field numa_fields[] = {
 	FIELD(domain_numa, cells, INSIDE, 0, FOLLOWED),
 	FIELD(domain_numa, n_cells, NUMBER, 0, FOLLOWED),
@@ -135,7 +141,10 @@ static const struct field timer_fields[] = {
 };
 /* Nothing of it is left open. */
 static const char machine[] =
-	"<domain type='qemu'><name>a</name><vcpu>4</vcpu><iothreads>1</iothreads><iothreadids>"
+	"<domain type='qemu'><name>a</name><vcpu>4</vcpu>"
+	"<vcpus><vcpu id='0' enabled='yes'/><vcpu id='2' enabled='yes' hotpluggable='yes'/>"
+	"<vcpu id='3' enabled='yes' hotpluggable='yes'/></vcpus>"
+	"<iothreads>1</iothreads><iothreadids>"
 	"<iothread id='3' thread_pool_min='1' thread_pool_max='2'/></iothreadids><defaultiothread "
 	"thread_pool_max='8'/><sysinfo type='smbios'><bios><entry name='vendor'>a</entry></bios>"
 	"<oemStrings><entry>b</entry></oemStrings></sysinfo><sysinfo type='fwcfg'>"
@@ -164,6 +173,7 @@ every_field_of_machine(void)
 	CHECK_FIELDS(def, &def->iothreads, iothreads_fields);
 	CHECK_FIELDS(def, &def->iothreads.threads[0], iothread_fields);
 	CHECK_FIELDS(def, &def->iothreads.threads[0].pool, pool_fields);
+	CHECK_FIELDS(def, &def->each_vcpu[2], vcpu_fields);
 	CHECK_FIELDS(def, &def->features, features_fields);
 	CHECK_FIELDS(def, &def->cpu, cpu_fields);
 	CHECK_FIELDS(def, &def->cpu.features[0], cpu_feature_fields);

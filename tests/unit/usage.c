@@ -64,7 +64,7 @@ test_vcpus(void)
 	static const char *const names[] = {"CPU 1/KVM", "CPU 0/TCG", "CPU 3/TCG", "CPU 2x/TCG",
 		"CPU /TCG", "CPU -1/TCG", "IO mon_iothread"};
 	enum { THREADS = sizeof(names) / sizeof(names[0]) };
-	struct vcpu_usage vcpus[N] = {{.tid = 0}};
+	struct vcpu_usage vcpus[N] = {{.wanted = true}, {.wanted = true}, {.wanted = true}};
 	struct thread threads[THREADS], again;
 	uint32_t pid = (uint32_t)getpid();
 
@@ -79,6 +79,11 @@ test_vcpus(void)
 		CHECK(ns >= 30000000 && ns < 1000000000);
 		CHECK(vcpus[i].usage.processor < 4096);
 	}
+	/* One that is not asked for. */
+	vcpus[1] = (struct vcpu_usage){.wanted = false};
+	usage_vcpus(pid, vcpus, N);
+	CHECK(vcpus[0].tid == (uint32_t)threads[1].tid && vcpus[1].tid == 0);
+	vcpus[1].wanted = true;
 	/* It ends, and another one comes. */
 	end(&threads[1]);
 	begin(&again, "CPU 0/TCG");

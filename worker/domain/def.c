@@ -126,6 +126,7 @@ domain_def_free(struct domain_def *def)
 	free(def->title);
 	free(def->description);
 	free(def->metadata);
+	free(def->each_vcpu);
 	domain_iothreads_fini(&def->iothreads);
 	domain_sysinfo_fini(&def->sysinfo);
 	domain_os_fini(&def->os);

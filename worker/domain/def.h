@@ -70,7 +70,9 @@ struct domain_def {
 	uint64_t memory_kib, current_memory_kib;
 	enum domain_switch dump_core; /* is the guest's memory in a core dump? 0: not said, no */
 	struct domain_backing backing;
-	uint32_t vcpus, current_vcpus;
+	uint32_t vcpus, current_vcpus; /* that there can be, and that there are */
+	/* vcpus many; NULL: the first current_vcpus are enabled, and not hotpluggable. */
+	struct domain_vcpu *each_vcpu;
 	struct domain_iothreads iothreads;
 	struct domain_sysinfo sysinfo;
 	struct domain_os os;

@@ -53,8 +53,10 @@ domain_def_live(
 		r = domain_graphics_place(live, env->run);
 	if (r == 0 && env->run)
 		r = choose_sockets(live, env->run);
-	if (r == 0)
+	if (r == 0) {
+		domain_vcpus_start(live);
 		*ret_live = take_ptr(live);
+	}
 	/* What was formatted here and is refused is a mistake of ours. */
 	return r > 0 ? -EINVAL : r;
 }

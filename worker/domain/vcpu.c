@@ -42,7 +42,7 @@ domain_vcpu_parse(struct domain_parse *p, xmlNode *domain)
 
 	def->vcpus = def->current_vcpus = 1;
 	if (!node)
-		return 0;
+		return domain_vcpus_parse(p, domain);
 	r = xml_text(node, &text);
 	if (r == 0)
 		r = read_count(p, text, "maximum", &def->vcpus);
@@ -62,6 +62,9 @@ domain_vcpu_parse(struct domain_parse *p, xmlNode *domain)
 	def->current_vcpus = def->vcpus;
 	current = xml_attr(node, "current");
 	r = current ? read_count(p, current, "current", &def->current_vcpus) : 0;
+	if (r == 0)
+		r = domain_vcpus_parse(p, domain);
+	/* Those of which <vcpus> speaks have been counted. */
 	if (r == 0 && def->current_vcpus > def->vcpus)
 		r = domain_refuse(p->error, VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN,
 			"maximum vCPU count must not be less than current vCPU count");
@@ -76,4 +79,5 @@ domain_vcpu_format(struct writer *w, const struct domain_def *def)
 	if (def->current_vcpus != def->vcpus)
 		writer_attr_f(w, "current", "%u", def->current_vcpus);
 	writer_end_text_f(w, "vcpu", "%u", def->vcpus);
+	domain_vcpus_format(w, def);
 }

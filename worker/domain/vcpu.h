@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vcpu.h: how many virtual CPUs there are; sets of them.
+ * vcpu.h: how many virtual CPUs there are, and which of them are there from the start; sets of them.
  *
  * Runs in the worker, as the user. Pure.
  */
@@ -44,9 +44,31 @@ int domain_vcpu_set_parse(struct domain_parse *p, const char *text, struct domai
 const char *domain_vcpu_set_format(const struct domain_vcpu_set *set, const char *between,
 	char text[static DOMAIN_VCPU_SET_TEXT]);
 
-/** <vcpu>; the machine's limit must be known (domain_os_parse()). */
+/** <vcpu> and <vcpus>; the machine's limit must be known (domain_os_parse()). */
 int domain_vcpu_parse(struct domain_parse *p, struct _xmlNode *domain);
 
 void domain_vcpu_format(struct writer *w, const struct domain_def *def);
+
+/* --- each of them (vcpus.c) ----------------------------------------------------------------- */
+
+/* One virtual CPU, where a definition speaks of each. The first is enabled, and not hotpluggable. */
+struct domain_vcpu {
+	bool enabled;      /* it is there */
+	bool hotpluggable; /* it can be taken away; always so where it is not there */
+	uint32_t order;    /* in which they came, from 1 on; 0: not said */
+};
+
+bool domain_vcpu_enabled(const struct domain_def *def, uint32_t id);
+bool domain_vcpu_hotpluggable(const struct domain_def *def, uint32_t id);
+
+/** <vcpus>: nothing is said of each if it is not there, or empty. <vcpu> must be read. */
+int domain_vcpus_parse(struct domain_parse *p, struct _xmlNode *domain);
+
+void domain_vcpus_format(struct writer *w, const struct domain_def *def);
+
+/** Those that are enabled, in the order in which QEMU gets them. Returns how many. */
+uint32_t domain_vcpus_in_order(const struct domain_def *def, uint32_t ids[static DOMAIN_VCPUS_MAX]);
+/** They are started: those that are enabled have that order, the others none. */
+void domain_vcpus_start(struct domain_def *live);
 
 #endif

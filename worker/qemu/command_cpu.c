@@ -153,15 +153,26 @@ add_addresses(struct command_line *line)
 		command_line_append(line, ",phys-bits=%u", cpu->address_bits);
 }
 
+/* Those that the machine is made with, and keeps. */
+static uint32_t
+count_fixed(const struct domain_def *def)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < def->vcpus; i++)
+		n += !domain_vcpu_hotpluggable(def, i);
+	return n;
+}
+
 static void
 add_topology(struct command_line *line)
 {
 	const struct domain_cpu *cpu = &line->def->cpu;
-	uint32_t vcpus = line->def->vcpus, current = line->def->current_vcpus;
+	uint32_t vcpus = line->def->vcpus, fixed = count_fixed(line->def);
 
 	command_line_add(line, "-smp");
-	command_line_add_f(line, "%u", current);
-	if (current != vcpus)
+	command_line_add_f(line, "%u", fixed);
+	if (fixed != vcpus)
 		command_line_append(line, ",maxcpus=%u", vcpus);
 	if (cpu->sockets)
 		command_line_append(line, ",sockets=%u,dies=%u,cores=%u,threads=%u", cpu->sockets,
@@ -170,13 +181,45 @@ add_topology(struct command_line *line)
 		command_line_append(line, ",sockets=%u,cores=1,threads=1", vcpus);
 }
 
+/* One that can be taken away is a device, of the type of all of them (QEMU 7.2, hw/i386/x86.c). */
+static void
+add_vcpu(struct command_line *line, uint32_t id, const char *model)
+{
+	const struct domain_cpu *cpu = &line->def->cpu;
+	bool given = cpu->sockets > 0;
+	uint32_t threads = given ? cpu->threads : 1, cores = given ? cpu->cores : 1;
+	uint32_t dies = given ? cpu->dies : 1;
+
+	command_line_add(line, "-device");
+	command_line_add_f(line,
+		"%.*s-x86_64-cpu,id=vcpu%u,socket-id=%u,die-id=%u,core-id=%u,thread-id=%u",
+		(int)strcspn(model, ","), model, id, id / (threads * cores * dies),
+		id / (threads * cores) % dies, id / threads % cores, id % threads);
+}
+
+/* model: as "-cpu" has it, with what follows. */
+static void
+add_vcpus(struct command_line *line, const char *model)
+{
+	const struct domain_def *def = line->def;
+	uint32_t ids[DOMAIN_VCPUS_MAX], n = domain_vcpus_in_order(def, ids);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (domain_vcpu_hotpluggable(def, ids[i]))
+			add_vcpu(line, ids[i], model);
+}
+
 void
 command_add_cpu(struct command_line *line)
 {
+	size_t at = line->command->n_args + 1; /* behind "-cpu" */
+
 	add_model(line);
 	add_timers(line);
 	add_hypervisor(line);
 	add_cache(line);
 	add_addresses(line);
 	add_topology(line);
+	if (!line->failed)
+		add_vcpus(line, line->command->args[at]);
 }

@@ -58,19 +58,22 @@ tell_vcpus(struct rpc_call *call, struct vm *vm, uint32_t n, uint32_t maplen,
 
 	if (!vcpus)
 		return call_out_of_memory(call);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; ret->n_info < n; i++) {
 		const struct vcpu_usage *vcpu = &vcpus[i];
 
+		if (!vcpu->wanted)
+			continue;
 		if (!vcpu->tid)
 			return rpc_error_set(&call->error, VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU,
 				"Requested operation is not valid: the thread of vCPU %u is not "
 				"known",
 				i);
+		(void)usage_affinity(
+			vm->pid, vcpu->tid, ret->cpumaps + (size_t)ret->n_info * maplen, maplen);
 		ret->info[ret->n_info++] = (struct rpc_vcpu_info){.number = i,
 			.state = VCPU_RUNNING,
 			.cpu_time = vcpu->usage.user_ns + vcpu->usage.system_ns,
 			.cpu = (int32_t)vcpu->usage.processor};
-		(void)usage_affinity(vm->pid, vcpu->tid, ret->cpumaps + (size_t)i * maplen, maplen);
 	}
 	return RPC_DONE;
 }

@@ -87,9 +87,8 @@ add_vcpu(struct params *params, const struct source *source)
 {
 	const struct domain_def *def = source->def;
 	const struct vcpu_usage *vcpus;
-	uint32_t n = def->current_vcpus;
 
-	params_uint(params, n, "vcpu.current");
+	params_uint(params, def->current_vcpus, "vcpu.current");
 	params_uint(params, def->vcpus, "vcpu.maximum");
 	if (!source->domain->vm)
 		return;
@@ -98,10 +97,10 @@ add_vcpu(struct params *params, const struct source *source)
 		params->failed = true;
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < def->vcpus; i++) {
 		const struct vcpu_usage *vcpu = &vcpus[i];
 
-		if (!vcpu->tid)
+		if (!vcpu->wanted || !vcpu->tid)
 			continue;
 		params_int(params, VCPU_RUNNING, "vcpu.%u.state", i);
 		params_ullong(

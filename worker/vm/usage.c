@@ -136,7 +136,7 @@ static bool
 read_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!read_vcpu(pid, &vcpus[i]))
+		if (vcpus[i].wanted && !read_vcpu(pid, &vcpus[i]))
 			return false;
 	return true;
 }
@@ -189,7 +189,7 @@ take_vcpu(void *arg, uint32_t tid, const char *name)
 	const struct vcpus *vcpus = arg;
 	size_t i = vcpu_of(name, vcpus->n);
 
-	if (i < vcpus->n && !vcpus->all[i].tid)
+	if (i < vcpus->n && vcpus->all[i].wanted && !vcpus->all[i].tid)
 		vcpus->all[i].tid = tid;
 	return false;
 }
@@ -199,7 +199,8 @@ find_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
 {
 	struct vcpus wanted = {.all = vcpus, .n = n};
 
-	memset(vcpus, 0, n * sizeof(*vcpus));
+	for (size_t i = 0; i < n; i++)
+		vcpus[i] = (struct vcpu_usage){.wanted = vcpus[i].wanted};
 	walk_threads(pid, take_vcpu, &wanted);
 }
 
@@ -211,7 +212,7 @@ usage_vcpus(uint32_t pid, struct vcpu_usage *vcpus, size_t n)
 	find_vcpus(pid, vcpus, n);
 	for (size_t i = 0; i < n; i++)
 		if (!read_vcpu(pid, &vcpus[i]))
-			vcpus[i] = (struct vcpu_usage){.tid = 0};
+			vcpus[i] = (struct vcpu_usage){.wanted = vcpus[i].wanted};
 }
 
 /* --- another thread ----------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ int usage_read(uint32_t pid, struct usage *ret);
 
 /* What a virtual CPU has used: its thread. */
 struct vcpu_usage {
+	bool wanted;  /* set by who asks; of one that is not, nothing is known */
 	uint32_t tid; /* as the host sees it; 0: not known, and nothing else is */
 	struct usage usage;
 	uint64_t wait_ns;  /* that it was runnable, and not run, where the kernel counts it; or 0 */
@@ -31,7 +32,7 @@ struct vcpu_usage {
 };
 
 /**
- * Of the first n virtual CPUs of a QEMU. Its threads are known by the names that it gives to them
+ * Of those that are wanted among the first n virtual CPUs of a QEMU. Its threads are known by the names that it gives to them
  * (-name debug-threads=on): QEMU's own numbers are of its own pid namespace. vcpus: the tids that
  * were found before, or 0; when one is not that of a thread any more, all are looked for again.
  */

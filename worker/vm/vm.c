@@ -127,8 +127,11 @@ vm_vcpus(struct vm *vm)
 
 	if (!vm->vcpus)
 		vm->vcpus = calloc(live->vcpus, sizeof(*vm->vcpus));
-	if (vm->vcpus)
-		usage_vcpus(vm->pid, vm->vcpus, live->current_vcpus);
+	if (!vm->vcpus)
+		return NULL;
+	for (uint32_t i = 0; i < live->vcpus; i++)
+		vm->vcpus[i].wanted = domain_vcpu_enabled(live, i);
+	usage_vcpus(vm->pid, vm->vcpus, live->vcpus);
 	return vm->vcpus;
 }
 

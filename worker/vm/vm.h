@@ -146,8 +146,8 @@ void vm_happened(struct vm *vm, const struct happening *what);
 void vm_tell(struct vm *vm, enum event_lifecycle event, int32_t detail);
 
 /**
- * What each of the virtual CPUs that it began with has used, now: as many as live->current_vcpus. The
- * VM's own, until the next call. NULL without memory.
+ * What each of the virtual CPUs that it has has used, now: by their ids, as many as live->vcpus. The VM's
+ * own, until the next call. NULL without memory.
  */
 const struct vcpu_usage *vm_vcpus(struct vm *vm);
 /** Memory that the guest has now, in KiB. */
