@@ -20,7 +20,7 @@ def _():
     vm.define("alice", "third", 3)
     host.virsh("alice", "autostart", "first")
     host.virsh("alice", "autostart", "third")
-    proc.End(host.worker_of("alice")).wait(20)
+    host.wait_until_idle("alice")
     tap.equal(vm.ids("alice"), {}, "what runs")
 
 
@@ -109,8 +109,7 @@ def _():
     global broker
     host.virsh("alice", "destroy", "first")
     host.virsh("root", "destroy", "hosts")
-    end = proc.End(host.worker_of("qemud-vm"))
-    end.wait(60)
+    host.wait_until_idle("qemud-vm")
     broker.kill()
     broker.leave()
     begin_host()

@@ -108,7 +108,7 @@ def _():
             return True
 
         shell.stdin.write(b"domstate alice:one\n")
-        tap.true(heard("running", 20), "bob sees it")
+        tap.true(heard("running", 60), "bob sees it")
         stack.callback(stop_and_go(host.worker_of("alice")))
         shell.stdin.write(b"suspend alice:one\n")
         tap.true(heard("suspended", 60), "it stands still")
@@ -123,7 +123,7 @@ def _():
         tap.equal(vm.qemus("alice"), [], "QEMUs")
         tap.equal(vm.leaves(), [], "leaves")
         shell.stdin.write(b"quit\n")
-        tap.equal(shell.wait(20), 0, "exit status of virsh")
+        tap.equal(shell.wait(60), 0, "exit status of virsh")
     for verb in ("freeze", "stop"):
         check(wait_for("vm", verb, vm=number), verdict="allowed", uid=host.UID["bob"], label="bob", target="alice",
               rule="policy.conf:2", outcome=f"uid {ALICE}: without its worker", reported_uuid=vm.uuid(1))

@@ -299,6 +299,12 @@ def probes(user, log):
     return len(log.find(rf"uid={host.UID[user]} pid=\d+ qemud-box: started"))
 
 
+def check_probes(user, log, number):
+    """So many: the log comes by another way than an answer does."""
+    tap.eventually("another box", lambda: probes(user, log) >= number)
+    tap.equal(probes(user, log), number, "boxes")
+
+
 @tap.test("QEMU is asked once for what it can do, until it or what is known of it changes")
 def _():
     log = host.Broker.running[-1].log
@@ -316,12 +322,12 @@ def _():
         change()
         tap.equal(sorted(names("alice")), ["more", "same"], "alice's")
         start += 1
-        tap.equal(probes("alice", log), start, "boxes")
+        check_probes("alice", log, start)
         with open(known, encoding="utf-8") as file:
             tap.equal(file.read(), text, "what is known then")
         kill(host.worker_of("alice"))
         tap.equal(len(names("alice")), 2, "alice's")
-        tap.equal(probes("alice", log), start, "boxes")
+        check_probes("alice", log, start)
 
 
 @contextmanager
@@ -347,16 +353,16 @@ def _():
     kill(host.worker_of("alice"))
     with instead_of_qemu(QEMU):
         tap.equal(sorted(names("alice")), ["more", "same"], "alice's")
-        tap.equal(probes("alice", log), start + 1, "boxes")
+        check_probes("alice", log, start + 1)
     kill(host.worker_of("alice"))
     with instead_of_qemu("/usr/bin/ls"):
         said = host.virsh_fails("alice", "list")
         tap.true("internal error: Failed to probe QEMU binary with QMP: " in said and
                  "invalid option" in said, said)
-        tap.equal(probes("alice", log), start + 2, "boxes")
+        check_probes("alice", log, start + 2)
     worker = host.worker_of("alice")
     tap.equal(sorted(names("alice")), ["more", "same"], "alice's, when it is QEMU again")
-    tap.equal(probes("alice", log), start + 3, "boxes")
+    check_probes("alice", log, start + 3)
     tap.equal(host.worker_of("alice").pid, worker.pid, "worker")
 
 

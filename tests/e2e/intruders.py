@@ -9,7 +9,6 @@ import subprocess
 import time
 
 import host
-import proc
 import record
 import rpc
 import stand_in
@@ -175,7 +174,7 @@ class Intruders:
         self.strings = None
         self.killed += 1
         whose = f"view uid={host.UID[self.who()]}" if self.learns else "refuser uid=992"
-        broker.log.wait(rf"violation by {whose} pid=\d+: ", 20, start)
+        broker.log.wait(rf"violation by {whose} pid=\d+: ", start=start)
 
 
 def size_of(process):

@@ -34,7 +34,7 @@ def wait(user, want):
         if rows(user) == (want, "+0"):
             return
         try:
-            broker.log.wait("inventory has changed", 20, seen)
+            broker.log.wait("inventory has changed", 60, seen)
         except AssertionError:
             tap.equal(rows(user), (want, "+0"), "inventory")
 

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 import uuid as uuids
 
 import host
@@ -148,7 +147,7 @@ def end_liar():
     for process in proc.find("python3", BOB):
         end = proc.End(process)
         os.kill(process.pid, signal.SIGKILL)
-        end.wait(20)
+        end.wait(60)
 
 
 # --- what must be so whatever it does ----------------------------------------------------------------
@@ -431,6 +430,8 @@ def _():
                 liar.socket.settimeout(3)
                 with contextlib.suppress(TimeoutError, stand_in.Over):
                     liar.run(how)
+                tap.eventually("it stands still", lambda: all(
+                    puppet.status()["State"][0] == "T" for puppet in proc.find("python3", BOB)))
             before = len(bobs_leaves())
             said = root("destroy", "bob:held")
             tap.equal(said.returncode, 0, said.stderr)

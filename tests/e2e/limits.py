@@ -3,6 +3,7 @@
 # twice a limit closed, and everybody else is answered as before.
 # test: alone
 import os
+import signal
 import subprocess
 import time
 
@@ -11,6 +12,7 @@ import rpc
 import tap
 
 LIMIT = 20
+MANY = 300
 
 
 def refusal(client):
@@ -64,6 +66,7 @@ def _():
     tap.equal(outcomes[:LIMIT], ["served"] * LIMIT, "the first")
     tap.true(outcomes.count("served") == LIMIT, f"served {outcomes.count('served')}")
     tap.true(outcomes.count("closed") >= 7 * LIMIT, f"closed {outcomes.count('closed')}")
+    few.log.wait(r"closed \d+ connections at once")
     lines = few.log.find(r"closed \d+ connections at once")
     tap.true(1 <= len(lines) <= seconds + 2, f"{len(lines)} lines in {seconds} s: {lines[:3]}")
     tap.equal(host.virsh("bob", "list", "--all", "--name"), "", "bob's list")
@@ -75,7 +78,10 @@ often = host.start_broker(user_connections=1000, user_connections_per_second=10)
 
 @tap.test("who connects more often than she may is refused in words; later she is served again")
 def _():
+    # They come at once, however slow this machine is.
+    os.kill(often.process.pid, signal.SIGSTOP)
     clients = [host.client_as("alice") for _ in range(18)]
+    os.kill(often.process.pid, signal.SIGCONT)
     errors = [refusal(client) for client in clients]
     for client in clients:
         client.close()
@@ -123,10 +129,11 @@ class Churn:
         return self
 
     def more(self):
-        """Waits until at least one more has come and gone."""
+        """How many have come and gone since it was asked last; waits for one."""
         piece = os.read(self.process.stdout.fileno(), 65536)
         tap.true(piece, "the churn goes on")
         self.count += len(piece)
+        return len(piece)
 
     def __exit__(self, *_):
         self.process.kill()
@@ -134,25 +141,25 @@ class Churn:
         self.process.stdout.close()
 
 
-def timed(what, call, n):
-    """n calls while connections of another account come and go; none may take a second."""
-    latest = 0.0
+def overtaken(what, call, n):
+    """n calls while connections of another account come and go: not many of these during any of the calls,
+    however slow the machine is for both."""
+    most = 0
     with Churn() as churn:
+        churn.more()
         for i in range(n):
-            churn.more()
-            begin = time.monotonic()
             tap.true(not call(), f"call {i}")
-            latest = max(latest, time.monotonic() - begin)
-    tap.note(f"{churn.count} connections came and went; the latest {what} took {latest * 1000:.0f} ms")
-    tap.true(latest < 1, f"the latest {what} took {latest:.3f} s")
+            most = max(most, churn.more())
+    tap.note(f"{churn.count} connections came and went; at most {most} during one {what}")
+    tap.true(most <= MANY, f"{most} came and went during one {what}")
 
 
-@tap.test("while 200 connections of one account come and go, each of 200 calls of another is answered"
-          " within a second")
+@tap.test(f"while 200 connections of one account come and go, each of 200 calls of another is answered"
+          f" before {MANY} of them have")
 def _():
     with host.client_as("bob") as caller:
         caller.open()
-        timed("answer", lambda: caller.call(rpc.CONNECT_GET_TYPE).error, host.count(full=200, long=5000))
+        overtaken("answer", lambda: caller.call(rpc.CONNECT_GET_TYPE).error, host.count(full=200, long=5000))
 
 
 @tap.test("the same for 200 connections of the other account, opened one after the other")
@@ -160,7 +167,7 @@ def _():
     def connect():
         with host.client_as("bob") as client:
             return client.open().call(rpc.CONNECT_GET_TYPE).error
-    timed("connection", connect, host.count(full=200, long=5000))
+    overtaken("connection", connect, host.count(full=200, long=5000))
 
 
 host.finish()

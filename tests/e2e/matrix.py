@@ -6,7 +6,6 @@
 import collections
 import os
 import signal
-import time
 import uuid as uuids
 
 import asked

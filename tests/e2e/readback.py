@@ -56,6 +56,7 @@ alice, bob = host.client_as("alice").open(), host.client_as("bob").open()
 for uid in (host.UID["alice"], host.UID["bob"]):
     broker.log.wait(f"qemud: .*tool ended uid={uid} ")
     broker.log.wait(f"qemud-launch: .*uid={uid} pid=[0-9]* qemud-box: ended")
+tap.eventually("qemud-audit", lambda: proc.find("qemud-audit"))
 PROCESSES = {
     "qemud": broker.process,
     "qemud-launch": broker.starter,

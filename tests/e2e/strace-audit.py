@@ -32,7 +32,7 @@ def _():
     with host.client_as("alice") as client:
         client.open()
     host.virsh("bob", "list")
-    proc.End(host.worker_of("bob")).wait(20)
+    host.wait_until_idle("bob")
     broker.stop()
 
 

@@ -47,7 +47,7 @@ def _():
     vm.define("alice", "one", 1)
     host.virsh("alice", "start", "one")
     host.virsh("bob", "list")
-    proc.End(host.worker_of("bob")).wait(20)
+    host.wait_until_idle("bob")
     worker = host.worker_of("alice")
     host.virsh("alice", "list")
     tap.equal(host.worker_of("alice").pid, worker.pid, "alice's worker")
@@ -257,11 +257,11 @@ def _():
     tap.note(f"TEST_SEED={seed}")
     moments = random.Random(seed)
     for _ in range(host.count(full=8, long=100)):
-        host.virsh("alice", "list")
-        worker = host.worker_of("alice")
-        thread = start_in_background("alice", "one", 1)
-        time.sleep(moments.uniform(0, 0.12))
-        kill(worker)
+        with host.client_as("alice").open():
+            worker = host.worker_of("alice")
+            thread = start_in_background("alice", "one", 1)
+            time.sleep(moments.uniform(0, 0.12))
+            kill(worker)
         thread.join()
         is_whole("alice", "one")
 

@@ -294,3 +294,8 @@ def client_as(user, path=rpc.SOCKET):
 
 def worker_of(user):
     return proc.one("qemud-worker", UID[user])
+
+
+def wait_until_idle(user):
+    """Until her worker has left, as it may have before this looks."""
+    tap.eventually(f"{user}'s worker leaves", lambda: not proc.find("qemud-worker", UID[user]))

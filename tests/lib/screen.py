@@ -6,7 +6,6 @@ import struct
 import subprocess
 import zlib
 
-import host
 import rpc
 import tap
 from tap import PATIENCE_S
