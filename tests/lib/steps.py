@@ -16,6 +16,7 @@ import random
 
 OWNERS = ("alice", "bob", "qemud-vm")
 NAMES = ("n0", "n1", "n2", "n3", "n4", "n1-1")
+CALLED = NAMES[:3]  # few, so that most calls find a machine
 LIMITS = (("everyone", "vms", "1 2 3 4"), ("everyone", "vcpus", "2 4 6"), ("everyone", "memory", "64M 128M 256M"),
           ("everyone", "vm-memory", "48M 96M"), ("everyone", "vm-vcpus", "1 2"), ("user alice", "vms", "0 2 5"),
           ("group students", "vcpus", "1 3 5"), ("group students", "memory", "96M 192M"),
@@ -65,16 +66,16 @@ def people(chance):
     return chance.choice(actors), owner
 
 
-def call(chance, kinds="start start start destroy define edit rename undefine create suspend resume reset "
-         "autostart describe look"):
+def call(chance, kinds="define define define define start start start start start destroy edit rename undefine create "
+         "suspend resume reset autostart describe look"):
     actor, owner = people(chance)
-    what, name = chance.choice(kinds.split()), chance.choice(NAMES[:5])
+    what, name = chance.choice(kinds.split()), chance.choice(CALLED)
     words = []
     if what in ("define", "create"):
         # Nobody has a machine made for another by its name alone.
         if actor != owner:
             owner = "qemud-vm" if actor in ("root", "dave") else actor if actor in OWNERS else "qemud-vm"
-        number = NAMES.index(name) if chance.random() < 0.8 else chance.randrange(6)
+        number = NAMES.index(name) if chance.random() < 0.9 else chance.randrange(6)
         words = [str(number + 1), *content(chance, owner)]
     elif what == "edit":
         words = content(chance, owner)
@@ -126,7 +127,7 @@ def line(seed, number):
         return f"kill {chance.choice(KILLS)}"
     if kind == "freeze":
         return f"freeze {chance.choice(OWNERS[:2])} {chance.choice(('dave', 'carol', 'root'))} " \
-            f"{chance.choice(('destroy', 'destroy', 'suspend'))} {chance.choice(NAMES[:5])}"
+            f"{chance.choice(('destroy', 'destroy', 'suspend'))} {chance.choice(CALLED)}"
     if kind == "burst":
         return burst(chance)
     return f"drop {chance.choice(('alice', 'bob', 'carol', 'dave', 'root'))}"
