@@ -170,7 +170,7 @@ test_refused(void)
 	header = ask_create("", 0xffffffff);
 	refused(&header, 8, "8/10",
 		"unsupported flags (0xffffffcc) in function virDomainCreateXML");
-	header = ask_create_as(stage.client, "bad", 4, "<vcpus/>", 0);
+	header = ask_create_as(stage.client, "bad", 4, "<cputune/>", 0);
 	CHECK(read_reply(stage.client, &header, NULL) == VIR_ERR_CONFIG_UNSUPPORTED);
 	header = send_call(stage.client, RPC_PROC_DOMAIN_CREATE_XML,
 		&(struct rpc_domain_create_xml_args){
