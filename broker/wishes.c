@@ -298,6 +298,8 @@ on_lease_next(struct child *child, const struct ipc_message *message)
 	if (lease) {
 		found.id = lease->id;
 		found.pid = lease->pid;
+		found.vcpus = lease->grant.vcpus;
+		found.memory_kib = lease->grant.memory_kib;
 		memcpy(found.uuid, lease->uuid, sizeof found.uuid);
 	}
 	(void)sent(child, IPC_LEASE_NEXT,

@@ -112,6 +112,13 @@ leased(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie
 }
 
 static void
+lease_changed(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie)
+{
+	uplink->ops->lease_changed(uplink, cookie, message->err);
+	uplink->refusal[0] = '\0';
+}
+
+static void
 net_ready(struct uplink *uplink, const struct ipc_message *message, uint64_t cookie, int *fds)
 {
 	uplink->ops->net(uplink, cookie, message->err, message->err ? -1 : take_fd(&fds[0]));
@@ -174,6 +181,8 @@ uplink_message(struct link *link, const struct ipc_message *message, int *fds, u
 		net_ready(uplink, message, cookie, fds);
 	else if (message->type == IPC_LEASED)
 		leased(uplink, message, cookie, fds);
+	else if (message->type == IPC_LEASE_CHANGED)
+		lease_changed(uplink, message, cookie);
 	else if (message->type == IPC_LEASE_REFUSED)
 		refused(uplink, message->body);
 	else if (message->type == IPC_LEASE_FOUND)
@@ -193,6 +202,8 @@ give_up(struct uplink *uplink, const struct link_ask *ask)
 		uplink->ops->net(uplink, ask->cookie, -EPIPE, -1);
 	else if (ask->type == IPC_LEASE)
 		uplink->ops->leased(uplink, ask->cookie, -EPIPE, NULL, -1);
+	else if (ask->type == IPC_LEASE_CHANGE)
+		uplink->ops->lease_changed(uplink, ask->cookie, -EPIPE);
 	else if (ask->type == IPC_LEASE_NEXT)
 		uplink->ops->lease_found(uplink, ask->cookie, -EPIPE, NULL);
 	else if (ask->type == IPC_INVENTORY)
@@ -272,6 +283,12 @@ int
 uplink_ask_lease(struct uplink *uplink, const struct ipc_lease *lease, uint64_t cookie)
 {
 	return link_ask(&uplink->link, IPC_LEASE, lease, NULL, cookie);
+}
+
+int
+uplink_ask_change(struct uplink *uplink, const struct ipc_lease_change *change, uint64_t cookie)
+{
+	return link_ask(&uplink->link, IPC_LEASE_CHANGE, change, NULL, cookie);
 }
 
 int

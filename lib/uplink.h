@@ -50,10 +50,15 @@ struct uplink_ops {
 	void (*tool)(struct uplink *uplink, uint64_t cookie, int err, int fd);
 	/*
 	 * The same for uplink_ask_lease() (see IPC_LEASED); leased is NULL with an error, and with
-	 * -EDQUOT uplink->refusal says why. NULL where nobody asks, as the next two.
+	 * -EDQUOT uplink->refusal says why. NULL where nobody asks.
 	 */
 	void (*leased)(struct uplink *uplink, uint64_t cookie, int err,
 		const struct ipc_leased *leased, int fd);
+	/*
+	 * What uplink_ask_change() was answered (see IPC_LEASE_CHANGED), with -EDQUOT as above. NULL
+	 * where nobody asks, as the next two.
+	 */
+	void (*lease_changed)(struct uplink *uplink, uint64_t cookie, int err);
 	/* What uplink_ask_next_lease() was answered; found is NULL with an error (-ENOENT: the end). */
 	void (*lease_found)(struct uplink *uplink, uint64_t cookie, int err,
 		const struct ipc_lease_found *found);
@@ -107,8 +112,9 @@ struct uplink {
 	struct loop *loop;
 	const struct uplink_ops *ops;
 	bool stopped;
-	char refusal[IPC_REASON_MAX]; /* why, while leased() is told -EDQUOT, or net() -EPERM */
-	unsigned n_answers;           /* that found the link full */
+	/* Why, while leased() or lease_changed() is told -EDQUOT, or net() -EPERM. */
+	char refusal[IPC_REASON_MAX];
+	unsigned n_answers; /* that found the link full */
 	struct uplink_answer answers[LINK_ASKS_MAX];
 	struct uplink_conn *gone_first, **gone_last;
 	struct deferred telling;
@@ -124,6 +130,9 @@ int uplink_ask_idle(struct uplink *uplink);
 int uplink_ask_tool(struct uplink *uplink, enum ipc_tool_kind kind, uint64_t cookie);
 /** Ask for a lease; leased() has the answer, with cookie. Returns as above. */
 int uplink_ask_lease(struct uplink *uplink, const struct ipc_lease *lease, uint64_t cookie);
+/** Ask for more, or less, for a VM that runs; lease_changed() has the answer. Returns as above. */
+int uplink_ask_change(
+	struct uplink *uplink, const struct ipc_lease_change *change, uint64_t cookie);
 /** Ask which lease of the user's comes after that id; lease_found() has the answer. As above. */
 int uplink_ask_next_lease(struct uplink *uplink, uint32_t after, uint64_t cookie);
 /** Ask for a process for the network of that VM; net() has the answer, with cookie. As above. */

@@ -317,6 +317,7 @@ boxes_message(struct boxes *boxes, const struct ipc_message *message)
 {
 	const struct ipc_lease_stop *stop = message->body;
 	const struct ipc_lease_next *next = message->body;
+	const struct ipc_lease_change *change = message->body;
 	const struct box *box;
 
 	if (message->type == IPC_TOOL) {
@@ -325,6 +326,10 @@ boxes_message(struct boxes *boxes, const struct ipc_message *message)
 		answer_lease(boxes, message->serial, message->body);
 	} else if (message->type == IPC_LEASE_NEXT) {
 		answer_next(boxes, message->serial, next->after);
+	} else if (message->type == IPC_LEASE_CHANGE) {
+		/* Nothing is limited, and nothing counted. */
+		(void)link_answer(boxes->link, IPC_LEASE_CHANGED, message->serial,
+			find_id(boxes, change->id) ? 0 : -ENOENT, NULL, NULL);
 	} else if (message->type == IPC_NET) {
 		answer_net(boxes, message->serial, message->body);
 	} else if (message->type == IPC_LEASE_STOP) {

@@ -187,6 +187,12 @@ uplink_leased(
 }
 
 static void
+uplink_lease_changed(struct uplink *uplink, uint64_t cookie, int err)
+{
+	vms_lease_changed(&container_of(uplink, struct worker, uplink)->estate.vms, cookie, err);
+}
+
+static void
 uplink_lease_found(
 	struct uplink *uplink, uint64_t cookie, int err, const struct ipc_lease_found *found)
 {
@@ -235,6 +241,7 @@ static const struct uplink_ops uplink_ops = {.pass = uplink_pass,
 	.stop = uplink_stop,
 	.tool = uplink_tool,
 	.leased = uplink_leased,
+	.lease_changed = uplink_lease_changed,
 	.lease_found = uplink_lease_found,
 	.net = uplink_net,
 	.lease_gone = uplink_lease_gone,

@@ -230,7 +230,11 @@ ipc_check_lease_next(const void *body)
 bool
 ipc_check_lease_found(const void *body)
 {
-	return is_vm_id(((const struct ipc_lease_found *)body)->id);
+	const struct ipc_lease_found *found = body;
+	bool known = found->vcpus != 0 || found->memory_kib != 0;
+
+	return is_vm_id(found->id) && (!known || is_size(found->memory_kib, found->vcpus)) &&
+	       found->zero == 0;
 }
 
 bool

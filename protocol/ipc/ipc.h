@@ -463,7 +463,10 @@ struct ipc_lease_next {
 struct ipc_lease_found {
 	uint8_t uuid[IPC_UUID_SIZE];
 	uint32_t id;
-	uint32_t pid; /* 0: not known yet */
+	uint32_t pid;   /* 0: not known yet */
+	uint32_t vcpus; /* that it was granted, and its guest's memory; both 0: nobody knows */
+	uint32_t zero;
+	uint64_t memory_kib;
 };
 
 struct ipc_net {

@@ -231,6 +231,9 @@ test_next(void)
 	CHECK(first.id == a.id && first.pid == (uint32_t)a.kid.pid && first.uuid[15] == 1);
 	asked = next_lease(&alice, first.id);
 	CHECK(asked.id == b.id + 1 && asked.pid == 0 && asked.uuid[15] == 3);
+	/* What each was granted is said: lease_of(). */
+	CHECK(first.vcpus == grant_of(1).vcpus && first.memory_kib == grant_of(1).memory_kib);
+	CHECK(asked.vcpus == grant_of(3).vcpus && asked.memory_kib == grant_of(3).memory_kib);
 	CHECK(next_lease(&alice, asked.id).id == 0);
 	CHECK(next_lease(&bob, 0).id == b.id && next_lease(&bob, b.id).id == 0);
 	seed = start_kid(IPC_BOX, ALICE);

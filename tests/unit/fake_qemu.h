@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "lib/memfd.h"
+#include "tests/unit/qemu_cpus.h"
 #include "tests/unit/worker.h"
 #include "worker/box/plan.h"
 
@@ -24,6 +25,7 @@ static struct {
 	unsigned n_fds;
 	int fds[PLAN_FDS_MAX]; /* as the plan numbers them */
 	int monitor;           /* of the worker that is connected */
+	json_t *heard;         /* the arguments of the command that was heard last; owned */
 	json_int_t id;         /* of the command that was heard last; -1: it has none */
 	char action[16];       /* that a set-action asked for */
 	int passed;            /* the descriptor that came with a command last; -1: none */
@@ -41,6 +43,7 @@ qemu_ends(void)
 	fd_close(&qemu.monitor);
 	fd_close(&qemu.seed);
 	free(take_ptr(qemu.plan_text));
+	json_decref(take_ptr(qemu.heard));
 }
 
 /* --- the box ------------------------------------------------------------------------------ */
@@ -211,12 +214,21 @@ qemu_hears(const char *command)
 			break;
 	}
 	message = json_loadb(line, n, 0, NULL);
+	json_decref(qemu.heard);
+	qemu.heard = json_incref(json_object_get(message, "arguments"));
 	CHECK_STR(json_string_value(json_object_get(message, "execute")), command);
 	qemu_notes(message);
 	action = json_string_value(
 		json_object_get(json_object_get(message, "arguments"), "shutdown"));
 	(void)snprintf(qemu.action, sizeof(qemu.action), "%s", action ? action : "");
 	json_decref(message);
+}
+
+/* What was said in that argument of the last command, or NULL. */
+static inline const char *
+qemu_heard(const char *argument)
+{
+	return json_string_value(json_object_get(qemu.heard, argument));
 }
 
 /* It has been given no command. */
@@ -286,13 +298,27 @@ qemu_opens(unsigned number, const char *status)
 	qemu_answers(text);
 }
 
-/* The same, and it says how much memory it has: one that runs is adopted. */
+/* That it has so many virtual CPUs of two, as it answers to query-hotpluggable-cpus. */
+static inline void
+qemu_says_vcpus(unsigned n)
+{
+	static const char *const answers[] = {
+		[1] = "[" QEMU_NO_CPU(1) "," QEMU_CPU(0) "]",
+		[2] = "[" QEMU_PLUGGED_CPU(1) "," QEMU_CPU(0) "]",
+	};
+
+	qemu_hears("query-hotpluggable-cpus");
+	qemu_answers(answers[n]);
+}
+
+/* The same, and it says how much memory it has, and how many virtual CPUs: one that runs is adopted. */
 static inline void
 qemu_is_reached(unsigned number, const char *status)
 {
 	qemu_opens(number, status);
 	qemu_hears("query-balloon");
 	qemu_answers("{\"actual\":41943040}");
+	qemu_says_vcpus(1);
 }
 
 #endif

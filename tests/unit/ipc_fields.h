@@ -156,7 +156,14 @@ static const struct field fields[] = {
 	FIELD(IPC_LEASE_FOUND, ipc_lease_found, id, INT32_MAX, true),
 	FIELD(IPC_LEASE_FOUND, ipc_lease_found, id, 1u << 31, false),
 	FIELD(IPC_LEASE_FOUND, ipc_lease_found, pid, 0, true), /* not there yet */
-	FIELD(IPC_WORKER, ipc_worker, uid, 0, false),          /* root has no worker of its own */
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, vcpus, 0, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, vcpus, IPC_VCPUS_MAX, true),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, vcpus, IPC_VCPUS_MAX + 1, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, zero, 1, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, memory_kib, 0, false),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, memory_kib, IPC_MEMORY_MAX_KIB, true),
+	FIELD(IPC_LEASE_FOUND, ipc_lease_found, memory_kib, IPC_MEMORY_MAX_KIB + 1, false),
+	FIELD(IPC_WORKER, ipc_worker, uid, 0, false), /* root has no worker of its own */
 	FIELD(IPC_WORKER, ipc_worker, uid, UINT32_MAX, false),
 	FIELD(IPC_WORKER, ipc_worker, uid, UINT32_MAX - 1, true),
 	FIELD(IPC_WORKER, ipc_worker, n_files, 0, false),

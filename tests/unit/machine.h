@@ -35,6 +35,8 @@ machine_answer(const char *command)
 		return "{\"status\":\"running\",\"running\":true}";
 	if (strcmp(command, "query-balloon") == 0)
 		return "{\"actual\":67108864}";
+	if (strcmp(command, "query-hotpluggable-cpus") == 0)
+		return "[" QEMU_NO_CPU(1) "," QEMU_CPU(0) "]";
 	if (strcmp(command, "add-fd") == 0)
 		return "{\"fdset-id\":1,\"fd\":7}";
 	if (strcmp(command, "query-blockstats") == 0 ||

@@ -47,7 +47,8 @@ static const struct ipc_leased good_leased = {.id = 1, .pid = 77};
 static const struct ipc_lease_gone good_lease_gone = {.id = 1, .how = IPC_GONE_ENDED};
 static const struct ipc_lease_stop good_lease_stop = {.id = 1};
 static const struct ipc_lease_next good_lease_next = {.after = 0};
-static const struct ipc_lease_found good_lease_found = {.uuid = {1}, .id = 1, .pid = 77};
+static const struct ipc_lease_found good_lease_found = {
+	.uuid = {1}, .id = 1, .pid = 77, .vcpus = 2, .memory_kib = 1024};
 static const struct ipc_net good_net = {.id = 1, .kind = IPC_NET_PASST};
 static const struct ipc_autostart good_autostart = {.state = IPC_AUTOSTART_SOME};
 static const struct ipc_ticket_change good_ticket_change = {
@@ -142,7 +143,7 @@ static const struct expected messages[] = {
 	{16, NOTICE, "LEASE_GONE", 16, 0, CHILD, BROKER, S | L, false, &good_lease_gone},
 	{18, NOTICE, "LEASE_STOP", 8, 0, CHILD, PEER, S | L, false, &good_lease_stop},
 	{20, ASK, "LEASE_NEXT", 8, 0, CHILD, PEER, S | L, false, &good_lease_next},
-	{21, ANSWER, "LEASE_FOUND", 24, 0, CHILD, BROKER, S | L, false, &good_lease_found},
+	{21, ANSWER, "LEASE_FOUND", 40, 0, CHILD, BROKER, S | L, false, &good_lease_found},
 	{22, ASK, "NET", 8, 0, CHILD, PEER, S | L, false, &good_net},
 	{23, ANSWER, "NET_READY", 0, 1, CHILD, BROKER, S | L, false, NULL},
 	{24, NOTICE, "AUTOSTART", 8, 0, CHILD, PEER, S | L, false, &good_autostart},

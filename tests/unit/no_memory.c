@@ -287,6 +287,7 @@ monitor_answers(const char *line, size_t n)
 		{"query-status", play.let_go ? "{\"status\":\"running\",\"running\":true}"
 					     : "{\"status\":\"prelaunch\",\"running\":false}"},
 		{"query-balloon", "{\"actual\":33554432}"},
+		{"query-hotpluggable-cpus", "[" QEMU_NO_CPU(1) "," QEMU_CPU(0) "]"},
 		{"query-blockstats", "[]"},
 		{"query-named-block-nodes", "[]"},
 		{"query-cpus-fast", "[]"},

@@ -34,7 +34,7 @@ static const struct told_reader {
 	{"worker/vm/start.c", "current_memory_kib"},
 	{"worker/vm/start.c", "balloon->stats_period_s"},
 	{"worker/vm/start.c", "live->memory_kib"},
-	{"worker/vm/start.c", "live->vcpus"},
+	{"worker/vm/start.c", "live->current_vcpus"},
 	{"worker/vm/start.c", "live->uuid"},
 	{"worker/vm/start.c", "live->name"},
 	{"worker/vm/start.c", "vm_throttle_arguments"},

@@ -28,7 +28,7 @@ static bool idle_granted;
 static unsigned n_tools;
 static uint64_t tool_cookie;
 static int tool_err;
-static unsigned n_leased, n_found, n_gone, n_changed;
+static unsigned n_leased, n_regrants, n_found, n_gone, n_changed;
 static uint64_t lease_cookie, found_cookie;
 static int lease_err, found_err;
 static char lease_why[IPC_REASON_MAX];
@@ -100,6 +100,15 @@ leased(struct uplink *up, uint64_t cookie, int err, const struct ipc_leased *ret
 }
 
 static void
+lease_changed(struct uplink *up, uint64_t cookie, int err)
+{
+	n_regrants++;
+	lease_cookie = cookie;
+	lease_err = err;
+	memcpy(lease_why, up->refusal, sizeof lease_why);
+}
+
+static void
 lease_found(struct uplink *up, uint64_t cookie, int err, const struct ipc_lease_found *ret)
 {
 	(void)up;
@@ -135,6 +144,7 @@ static const struct uplink_ops ops = {.pass = passed,
 	.idle = idle,
 	.tool = tool,
 	.leased = leased,
+	.lease_changed = lease_changed,
 	.lease_found = lease_found,
 	.lease_gone = lease_gone,
 	.ticket = ticket};
@@ -145,7 +155,7 @@ start(void)
 	int fds[2];
 
 	n_passed = n_forgotten = n_stopped = n_idle = n_tools = 0;
-	n_leased = n_found = n_gone = n_changed = 0;
+	n_leased = n_regrants = n_found = n_gone = n_changed = 0;
 	pass_result = 0;
 	serial = 0;
 	ASSERT(loop_init(&loop) == 0 && packet_pair(fds) == 0);
@@ -487,10 +497,45 @@ test_lease(void)
 }
 
 static void
+test_change(void)
+{
+	static const struct ipc_lease_change want = {.id = 9, .vcpus = 3, .memory_kib = 1048576};
+	static const struct ipc_lease_refused because = {.why = "because"};
+	static const int errors[] = {0, -EDQUOT, -EAGAIN, -EBUSY, -ENOENT};
+	uint64_t body;
+
+	start();
+	(void)broker_receives(&body);
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		CHECK(uplink_ask_change(&uplink, &want, 60 + i) == 0);
+		if (errors[i] == -EDQUOT)
+			broker_sends((struct ipc_header){.type = IPC_LEASE_REFUSED}, &because,
+				sizeof because, NULL);
+		broker_sends((struct ipc_header){.type = IPC_LEASE_CHANGED,
+				     .serial = broker_expects(IPC_LEASE_CHANGE, &want, sizeof want),
+				     .err = errors[i]},
+			NULL, 0, NULL);
+		CHECK(n_regrants == i + 1 && lease_cookie == 60 + i && lease_err == errors[i]);
+		CHECK_STR(lease_why, errors[i] == -EDQUOT ? "because" : "");
+	}
+	CHECK(uplink_ask_change(&uplink, &want, 70) == 0);
+	fd_close(&broker_fd);
+	ASSERT(loop_once(&loop, 100) == 0);
+	CHECK(n_regrants == 6 && lease_cookie == 70 && lease_err == -EPIPE);
+	CHECK(uplink_ask_change(&uplink, &want, 71) == LINK_E_GONE);
+	stop();
+	CHECK(n_regrants == 6);
+}
+
+static void
 test_next_lease(void)
 {
 	static const struct ipc_lease_next after = {.after = 8};
-	static const struct ipc_lease_found found = {.uuid = {[15] = 1}, .id = 9}, none = {.id = 0};
+	static const struct ipc_lease_found found = {.uuid = {[15] = 1},
+						    .id = 9,
+						    .vcpus = 2,
+						    .memory_kib = 1024},
+					    none = {.id = 0};
 	uint64_t body;
 
 	start();
@@ -637,6 +682,7 @@ main(void)
 	TEST("whether it may end is asked and answered", test_idle);
 	TEST("each ask for a tool is answered once", test_tool);
 	TEST("each ask for a lease is answered once", test_lease);
+	TEST("each ask for a change of a lease is answered once", test_change);
 	TEST("each ask for the next lease is answered once", test_next_lease);
 	TEST("that a lease is to end, and that it is gone, are told", test_lease_ends);
 	TEST("STOP, and then the broker's end, are told once", test_stop_and_end);

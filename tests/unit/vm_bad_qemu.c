@@ -422,6 +422,7 @@ good_answer(const char *command)
 	} answers[] = {
 		{"query-uuid", "{\"UUID\":\"00000000-0000-4000-8000-000000000001\"}"},
 		{"query-balloon", "{\"actual\":33554432}"},
+		{"query-hotpluggable-cpus", "[" QEMU_NO_CPU(1) "," QEMU_CPU(0) "]"},
 		{"query-block", "[]"},
 		{"query-blockstats", "[]"},
 		{"query-named-block-nodes", "[]"},

@@ -123,10 +123,13 @@ next_worker_finds(const char *status)
 	begin_again();
 	lists_it();
 	qemu_opens(VM, status);
-	if (farm_domain(VM)->live->on_crash == DOMAIN_DESTROY)
+	if (farm_domain(VM)->live->on_crash == DOMAIN_DESTROY) {
 		qemu_hears("quit");
+		qemu_answers("{}");
+	}
 	qemu_hears("query-balloon");
 	qemu_answers("{\"actual\":41943040}");
+	qemu_says_vcpus(1);
 }
 
 static void

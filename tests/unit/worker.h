@@ -90,6 +90,13 @@ rig_tool(struct uplink *uplink, uint64_t cookie, int err, int fd)
 }
 
 static void
+rig_lease_changed(struct uplink *uplink, uint64_t cookie, int err)
+{
+	(void)uplink;
+	vms_lease_changed(&rig.estate.vms, cookie, err);
+}
+
+static void
 rig_lease_found(
 	struct uplink *uplink, uint64_t cookie, int err, const struct ipc_lease_found *found)
 {
@@ -144,6 +151,7 @@ static const struct uplink_ops rig_ops = {.pass = rig_pass,
 	.stop = rig_stopped,
 	.tool = rig_tool,
 	.leased = rig_leased,
+	.lease_changed = rig_lease_changed,
 	.lease_found = rig_lease_found,
 	.net = rig_net,
 	.lease_gone = rig_lease_gone,

@@ -14,12 +14,13 @@
 #include "lib/take.h"
 #include "worker/vm/channels.h"
 #include "worker/vm/interfaces.h"
+#include "worker/vm/vcpus.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
 enum { OPEN_S = 5, AGAIN_S = 2, SETTLE_MS = 200 };
 
-enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED, ADOPT_BALLOON, ADOPT_CHANNELS };
+enum adopt_step { ADOPT_BEGIN, ADOPT_OPENED, ADOPT_BALLOON, ADOPT_VCPUS, ADOPT_CHANNELS };
 
 struct adopt {
 	struct vm_op op;
@@ -108,6 +109,14 @@ ask_channels(struct vm_op *op)
 						    : JOB_DONE;
 }
 
+/* More may have been plugged, or some have gone, since anybody noted it. */
+static enum job_verdict
+ask_vcpus(struct vm_op *op)
+{
+	return op->vm->domain->live->vcpus > 1 ? ask(op, ADOPT_VCPUS, VM_VCPUS_QUESTION)
+					       : ask_channels(op);
+}
+
 static enum job_verdict
 opened(struct vm_op *op, const char *status)
 {
@@ -130,7 +139,7 @@ opened(struct vm_op *op, const char *status)
 	if (vm->stopping)
 		return JOB_DONE;
 	return domain->live->memballoon.virtio ? ask(op, ADOPT_BALLOON, "query-balloon")
-					       : ask_channels(op);
+					       : ask_vcpus(op);
 }
 
 static enum job_verdict
@@ -141,7 +150,7 @@ ballooned(struct vm_op *op, const struct qmp_reply *reply)
 
 	if (bytes > 0)
 		vm->balloon_kib = ((uint64_t)bytes + 1023) / 1024;
-	return ask_channels(op);
+	return ask_vcpus(op);
 }
 
 static void
@@ -190,6 +199,9 @@ step(struct job *job, int step, const void *body)
 		return opened(op, body);
 	case ADOPT_BALLOON:
 		return ballooned(op, body);
+	case ADOPT_VCPUS:
+		vm_vcpus_take(op->vm, ((const struct qmp_reply *)body)->value);
+		return ask_channels(op);
 	case ADOPT_CHANNELS:
 		vm_channels_take(op->vm, ((const struct qmp_reply *)body)->value);
 		return JOB_DONE;

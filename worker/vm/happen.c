@@ -14,6 +14,7 @@
 #include "lib/take.h"
 #include "worker/vm/channels.h"
 #include "worker/vm/clock.h"
+#include "worker/vm/vcpus.h"
 #include "worker/vm/vm.h"
 #include "worker/vm/vms.h"
 
@@ -249,6 +250,35 @@ on_port(struct vm *vm, const json_t *data)
 }
 
 static void
+on_device_deleted(struct vm *vm, const json_t *data)
+{
+	vm_vcpu_told(vm, text_of(data, "device"), VM_VCPU_GONE);
+}
+
+static void
+on_device_kept(struct vm *vm, const json_t *data)
+{
+	vm_vcpu_told(vm, text_of(data, "device"), VM_VCPU_KEPT);
+}
+
+/*
+ * What a guest's ACPI has made of a request, by the method _OST (ACPI 6.5, 6.3.5): of that to eject a
+ * device; 0 is success, 0x84 that it goes on.
+ */
+static void
+on_ost(struct vm *vm, const json_t *data)
+{
+	enum { EJECT_REQUEST = 3, SUCCESS = 0, PENDING = 0x84 };
+	const json_t *info = json_object_get(data, "info");
+	const json_t *status = json_object_get(info, "status");
+
+	if (json_integer_value(json_object_get(info, "source")) == EJECT_REQUEST &&
+		json_is_integer(status) && json_integer_value(status) != SUCCESS &&
+		json_integer_value(status) != PENDING)
+		vm_vcpu_told(vm, text_of(info, "device"), VM_VCPU_KEPT);
+}
+
+static void
 suspended(struct vm *vm, enum happening_kind kind, enum event_pmsuspended detail)
 {
 	struct happening what = {.kind = kind};
@@ -303,6 +333,9 @@ static const struct event events[] = {
 	{"SUSPEND_DISK", on_suspend_disk, true},
 	{"WAKEUP", on_wakeup, true},
 	{"VSERPORT_CHANGE", on_port, true},
+	{"DEVICE_DELETED", on_device_deleted, true},
+	{"DEVICE_UNPLUG_GUEST_ERROR", on_device_kept, false},
+	{"ACPI_DEVICE_OST", on_ost, false},
 	{"RESET", on_reset, false},
 	{"BLOCK_IO_ERROR", on_io_error, false},
 	{"DEVICE_TRAY_MOVED", on_tray, false},

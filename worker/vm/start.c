@@ -219,11 +219,12 @@ ask_lease(struct start *start)
 	const struct domain_def *live = vm->domain->live;
 	struct ipc_lease lease = {
 		.memory_kib = live->memory_kib,
-		.vcpus = live->vcpus,
+		.vcpus = live->current_vcpus, /* QEMU runs no more until it is given more */
 		.code_mib = code_mib(live),
 	};
 
 	memcpy(lease.uuid, live->uuid, sizeof(lease.uuid));
+	vm->grant = (struct vm_grant){.vcpus = lease.vcpus, .memory_kib = lease.memory_kib};
 	if (start->ask_until_ns == 0)
 		start->ask_until_ns = loop_now(vm->vms->loop) + LOOP_S(LEASE_S);
 	if (uplink_ask_lease(vm->vms->uplink, &lease, (uintptr_t)vm) != 0)

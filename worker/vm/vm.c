@@ -191,6 +191,7 @@ static void
 disconnect(struct vm *vm, bool ended)
 {
 	timer_stop(&vm->retry);
+	timer_stop(&vm->settling);
 	monitor_close(&vm->monitor);
 	vm_interfaces_close(vm);
 	for (size_t i = 0; i < DOMAIN_CHARDEVS_MAX; i++)

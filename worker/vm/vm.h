@@ -29,6 +29,14 @@
 struct vm_interfaces;
 struct vms;
 
+/* What the broker counts for it: the last that it said, or was asked for. */
+struct vm_grant {
+	uint32_t vcpus; /* 0: not known */
+	uint64_t memory_kib;
+	uint32_t asked;  /* virtual CPUs, of the ask that is open */
+	uint64_t ticket; /* of the op that waits for its answer */
+};
+
 enum vm_lease {
 	VM_LEASE_NONE = 0,
 	VM_LEASE_ASKED, /* the broker has not answered yet */
@@ -72,6 +80,7 @@ struct vm {
 	struct domain *domain; /* whose `vm` this is */
 	uint8_t uuid[16];
 	enum vm_lease lease;
+	struct vm_grant grant;
 	int seed_sock;          /* owned; -1 but while the op that asked for the lease takes it */
 	uint32_t pid;           /* of its QEMU as the host sees it; 0: not known */
 	uint64_t since;         /* seconds since 1970 */
@@ -100,6 +109,7 @@ struct vm {
 	struct inquiries inquiries;
 	struct vcpu_usage *vcpus; /* as they were when somebody asked last; NULL: nobody has */
 	struct timer retry;       /* of a monitor that was lost, or of a word to the broker */
+	struct timer settling; /* when QEMU and the broker are asked again how many vCPUs it has */
 	struct vm_log log, console_log;
 	struct console
 		consoles[DOMAIN_CHARDEVS_MAX]; /* by their places (chardev.h); those of ptys */

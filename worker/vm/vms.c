@@ -20,6 +20,7 @@
 #include "worker/vm/interfaces.h"
 #include "worker/vm/rundir.h"
 #include "worker/vm/status.h"
+#include "worker/vm/vcpus.h"
 
 enum { LOGS_TRIM_S = 2 };
 
@@ -83,6 +84,16 @@ find_lease(struct vms *vms, uint32_t id)
 		if (vm->lease == VM_LEASE_HELD && vm->domain->id == (int32_t)id)
 			return vm;
 	return NULL;
+}
+
+void
+vms_lease_changed(struct vms *vms, uint64_t cookie, int err)
+{
+	struct vm *vm = find_lease(vms, (uint32_t)(cookie >> 32));
+
+	/* It may have ended meanwhile. */
+	if (vm)
+		vm_lease_changed(vm, (uint32_t)cookie, err);
 }
 
 void
@@ -280,6 +291,7 @@ adopt(struct vms *vms, const struct ipc_lease_found *found)
 	domain->reason = DOMAIN_RUNNING_UNKNOWN;
 	vm->lease = VM_LEASE_HELD;
 	vm->pid = found->pid;
+	vm->grant = (struct vm_grant){.vcpus = found->vcpus, .memory_kib = found->memory_kib};
 	if (vm_status_read(found->uuid, &status) == 0 && status.id == domain->id) {
 		domain->state = (enum domain_state)status.state;
 		domain->reason = status.reason;

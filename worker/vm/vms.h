@@ -63,6 +63,7 @@ void vms_adopt(struct vms *vms, void (*adopted)(struct vms *vms, int err));
 
 /* What the broker says (lib/uplink.h). */
 void vms_leased(struct vms *vms, uint64_t cookie, int err, const struct ipc_leased *leased, int fd);
+void vms_lease_changed(struct vms *vms, uint64_t cookie, int err);
 void vms_lease_found(struct vms *vms, int err, const struct ipc_lease_found *found);
 void vms_lease_gone(struct vms *vms, const struct ipc_lease_gone *gone);
 void vms_net_ready(struct vms *vms, uint64_t cookie, int err, int fd);
