@@ -12,7 +12,9 @@
 
 struct _xmlNode;
 struct domain_def;
+struct domain_env;
 struct domain_parse;
+struct rpc_error;
 struct writer;
 
 /* More need an interrupt remapper on the board, as an <iommu> would be. */
@@ -70,5 +72,28 @@ void domain_vcpus_format(struct writer *w, const struct domain_def *def);
 uint32_t domain_vcpus_in_order(const struct domain_def *def, uint32_t ids[static DOMAIN_VCPUS_MAX]);
 /** They are started: those that are enabled have that order, the others none. */
 void domain_vcpus_start(struct domain_def *live);
+
+/** Can just these be there, of a machine that runs? It keeps all that are not hotpluggable. */
+bool domain_vcpus_possible(const struct domain_def *live, const struct domain_vcpu_set *there);
+/**
+ * Just these are there: those that were not have come last, and can go again. Returns whether others were.
+ * Without memory no more than their number is kept.
+ */
+bool domain_vcpus_take(struct domain_def *live, const struct domain_vcpu_set *there);
+
+/* --- another number of them (vcpu_change.c) -------------------------------------------------- */
+
+struct domain_vcpu_change {
+	uint32_t n;        /* more than 0, and no more than there can be, but for a new maximum */
+	bool maximum;      /* so many there can be; else so many are enabled */
+	bool hotpluggable; /* those that this enables can be taken away */
+};
+
+/**
+ * A definition with the change in it, as libvirt makes it: the lowest of those that are not enabled become so,
+ * or the highest are no more. ret_def: as of domain_def_parse(), with the same results.
+ */
+int domain_vcpu_change(const struct domain_def *config, const struct domain_vcpu_change *change,
+	const struct domain_env *env, struct rpc_error *error, struct domain_def **ret_def);
 
 #endif

@@ -218,3 +218,55 @@ domain_vcpus_start(struct domain_def *live)
 	for (uint32_t i = 0; live->each_vcpu && i < n; i++)
 		live->each_vcpu[ids[i]].order = i + 1;
 }
+
+bool
+domain_vcpus_possible(const struct domain_def *live, const struct domain_vcpu_set *there)
+{
+	for (uint32_t i = 0; i < live->vcpus; i++)
+		if (!domain_vcpu_hotpluggable(live, i) && !domain_vcpu_set_has(there, i))
+			return false;
+	return true;
+}
+
+static void
+plugged(struct domain_def *live, uint32_t id)
+{
+	live->each_vcpu[id] = (struct domain_vcpu){
+		.enabled = true, .hotpluggable = true, .order = ++live->current_vcpus};
+}
+
+static void
+unplugged(struct domain_def *live, uint32_t id)
+{
+	uint32_t order = live->each_vcpu[id].order;
+
+	live->each_vcpu[id] = (struct domain_vcpu){.hotpluggable = true};
+	live->current_vcpus--;
+	for (uint32_t i = 0; i < live->vcpus; i++)
+		live->each_vcpu[i].order -= live->each_vcpu[i].order > order;
+}
+
+bool
+domain_vcpus_take(struct domain_def *live, const struct domain_vcpu_set *there)
+{
+	uint32_t n = 0, n_others = 0;
+
+	for (uint32_t i = 0; i < live->vcpus; i++) {
+		n += domain_vcpu_set_has(there, i);
+		n_others += domain_vcpu_set_has(there, i) != domain_vcpu_enabled(live, i);
+	}
+	if (n_others == 0)
+		return false;
+	if (speak_of_each(live) != 0) {
+		live->current_vcpus = n;
+		return true;
+	}
+	domain_vcpus_start(live);
+	for (uint32_t i = 0; i < live->vcpus; i++)
+		if (live->each_vcpu[i].enabled && !domain_vcpu_set_has(there, i))
+			unplugged(live, i);
+	for (uint32_t i = 0; i < live->vcpus; i++)
+		if (!live->each_vcpu[i].enabled && domain_vcpu_set_has(there, i))
+			plugged(live, i);
+	return true;
+}

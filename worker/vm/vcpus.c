@@ -85,10 +85,35 @@ set_turn(struct vcpus *vcpus, uint64_t after_ns)
 	timer_set(loop, &vcpus->turn, loop_now(loop) + after_ns, its_turn);
 }
 
+static struct domain_vcpu_set
+set_of(const struct hotplug_cpus *cpus)
+{
+	struct domain_vcpu_set there = {.words = {0}};
+
+	for (uint32_t i = 0; i < cpus->n; i++)
+		if (cpus->cpus[i].there)
+			domain_vcpu_set_add(&there, i);
+	return there;
+}
+
+/* As a definition can have them, or not at all. */
+static bool
+read_answer(const json_t *answer, const struct domain_def *live, struct hotplug_cpus *ret)
+{
+	struct domain_vcpu_set there;
+
+	if (hotplug_cpus_read(answer, live->vcpus, ret) != 0)
+		return false;
+	there = set_of(ret);
+	return domain_vcpus_possible(live, &there);
+}
+
 static void
 take_count(struct vcpus *vcpus)
 {
-	vcpus->op.vm->domain->live->current_vcpus = vcpus->cpus.n_there;
+	const struct domain_vcpu_set there = set_of(&vcpus->cpus);
+
+	(void)domain_vcpus_take(vcpus->op.vm->domain->live, &there);
 }
 
 /* --- the lease ---------------------------------------------------------------------------- */
@@ -334,7 +359,7 @@ listed(struct vcpus *vcpus, const struct qmp_reply *reply)
 
 	if (!reply->value)
 		return vm_ask_refused(&vcpus->op.job, reply);
-	if (hotplug_cpus_read(reply->value, live->vcpus, &vcpus->cpus) != 0) {
+	if (!read_answer(reply->value, live, &vcpus->cpus)) {
 		(void)rpc_error_set(&vcpus->op.job.error, VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU,
 			"internal error: what QEMU answers to '%s' cannot be understood",
 			VM_VCPUS_QUESTION);
@@ -502,14 +527,17 @@ void
 vm_vcpus_take(struct vm *vm, const json_t *answer)
 {
 	struct domain_def *live = vm->domain->live;
+	struct domain_vcpu_set there;
 	struct hotplug_cpus cpus;
+	uint32_t noted;
 
-	if (hotplug_cpus_read(answer, live->vcpus, &cpus) != 0)
+	if (!read_answer(answer, live, &cpus))
 		return;
-	if (live->current_vcpus != cpus.n_there) {
+	noted = live->current_vcpus;
+	there = set_of(&cpus);
+	if (domain_vcpus_take(live, &there)) {
 		log_info("dom=%s has %" PRIu32 " vCPUs, and not %" PRIu32 " as was noted",
-			log_quote(name_of(vm)), cpus.n_there, live->current_vcpus);
-		live->current_vcpus = cpus.n_there;
+			log_quote(name_of(vm)), live->current_vcpus, noted);
 		note(vm);
 	}
 	if (!is_settled(vm))
