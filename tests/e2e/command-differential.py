@@ -35,11 +35,10 @@ SIDE_BY_SIDE = ("event",)
 EVENTS = "(events)"
 
 
-def definition(name, number, more="", devices=""):
+def definition(name, number, more="", devices="", vcpus="<vcpu current='1'>2</vcpu>"):
     return (f"<domain type='qemu'><name>{name}</name><uuid>{UUID}{number}</uuid>{more}"
             "<memory unit='KiB'>65536</memory><currentMemory>32768</currentMemory>"
-            "<vcpu current='1'>2</vcpu>"
-            "<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>"
+            f"{vcpus}<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>"
             f"<devices>{devices}</devices></domain>")
 
 
@@ -82,9 +81,13 @@ FILES = {
     "agent": definition("agent", "a", devices="<channel type='unix'><target type='virtio' "
                         "name='org.qemu.guest_agent.0'/></channel>"),
     "drives": definition("drives", "d", "<iothreads>2</iothreads>", DRIVES),
-    "vcpus": definition("vcpus", "e").replace(
-        "<vcpu current='1'>2</vcpu>", "<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes'/>"
-        "<vcpu id='2' enabled='yes' hotpluggable='yes'/><vcpu id='3' enabled='no'/></vcpus>"),
+    "vcpus": definition("vcpus", "e", vcpus="<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes'/>"
+                        "<vcpu id='2' enabled='yes' hotpluggable='yes'/><vcpu id='3' enabled='no'/></vcpus>"),
+    "fixed": definition("fixed", 3, vcpus="<vcpu>2</vcpu>"),
+    "sockets": definition("sockets", 2, "<cpu><topology sockets='2' cores='2' threads='1'/></cpu>",
+                          vcpus="<vcpu current='2'>4</vcpu>"),
+    "cells": definition("cells", 1, "<cpu><numa><cell id='0' cpus='0-1' memory='32768'/>"
+                        "<cell id='1' cpus='2-3' memory='32768'/></numa></cpu>", vcpus="<vcpu>4</vcpu>"),
     "last": definition("last", "f"), "torn": "<domain", "nothing": "<domain/>",
 }
 # What an editor does to a definition.

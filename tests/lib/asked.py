@@ -10,6 +10,7 @@ from oracle import LOOKUPS, MAKERS, Machine
 # What else a call needs, so that it is asked whose it is.
 ARGUMENTS = {"domain_send_key": {"keycodes": [30]}, "domain_get_vcpus": {"maxinfo": 1},
              "domain_get_vcpu_pin_info": {"ncpumaps": 1, "maplen": 1}, "domain_get_block_info": {"path": "vda"},
+             "domain_set_vcpus": {"nvcpus": 1}, "domain_set_vcpus_flags": {"nvcpus": 1},
              "domain_rename": {"new_name": "renamed"}, "domain_set_autostart": {"autostart": 1},
              "connect_get_cpu_model_names": {"arch": "x86_64", "need_results": 1},
              "node_get_cells_free_memory": {"maxcells": 1}}

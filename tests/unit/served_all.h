@@ -32,6 +32,7 @@ __attribute__((used)) static void (*const served_all[])(void) = {
 	(void (*)(void))rpc_domain_open_graphics,
 	(void (*)(void))rpc_domain_screenshot,
 	(void (*)(void))rpc_domain_send_key,
+	(void (*)(void))rpc_domain_set_vcpus,
 	(void (*)(void))rpc_node_get_cpu_stats,
 	(void (*)(void))rpc_node_get_info,
 };
