@@ -332,7 +332,10 @@ class Walk:
         def open_changes():
             told = [re.search(r"conn=(\d+)", line)[1] for line in log.find(r"ticket conn=\d+ uid=", start)]
             held = [re.search(r"conn=(\d+)", line)[1] for line in log.find(r"(ticket conn=\d+ holds|gone conn=\d+)", start)]
-            return set(told) - set(held)
+            ended = [re.search(r"pid=\d+", line)[0] for line in log.find(r"(worker|view) ended uid=", start)]
+            return [conn for conn in set(told) - set(held) if not any(
+                # Who was killed just now may have been told; what it served ended with it.
+                log.find(rf"{pid} qemud-(worker|view): conn={conn} .*is served") for pid in ended)]
         eventually(open_changes, "connections are told")
         # Views hear of it, too, before they list anew.
         for connection in [*self.people.open.values(), *self.people.open.values()]:
