@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The number of virtual CPUs changes as with libvirt 9.0.0, in the domain that runs, in its definition, or
- * first in the one and then in the other; whatever else is asked for is refused in its words.
+ * first in the one and then in the other; whatever else is asked for is refused in its words; which of them
+ * there are is told as it is.
  * test: timeout=360
  */
 #include "tests/unit/test.h"
@@ -405,6 +406,67 @@ test_meanwhile(void)
 	stage_close();
 }
 
+/* --- which of them ------------------------------------------------------------------------ */
+
+static struct domain_vcpu_set
+these(uint32_t first, uint32_t second, uint32_t third)
+{
+	struct domain_vcpu_set set = {.words = {0}};
+
+	domain_vcpu_set_add(&set, first);
+	domain_vcpu_set_add(&set, second);
+	domain_vcpu_set_add(&set, third);
+	return set;
+}
+
+static void
+test_order(void)
+{
+	static const char xml[] =
+		"<domain type='qemu'><name>vm</name><memory>65536</memory><vcpu>4</vcpu><vcpus>"
+		"<vcpu id='0' enabled='yes'/><vcpu id='2' enabled='yes' hotpluggable='yes'/>"
+		"</vcpus><os><type>hvm</type></os></domain>";
+	const struct domain_vcpu_set more = these(0, 1, 2), fewer = these(0, 1, 1),
+				     others = these(0, 1, 3), wrong = these(1, 2, 3);
+	domain_def_auto struct domain_def *config = NULL, *live = NULL;
+	struct rpc_error error;
+
+	ASSERT(domain_def_parse(xml, strlen(xml), 0, &domain_tcg, &error, &config) == 0);
+	ASSERT(domain_def_live(config, &domain_tcg, &live) == 0);
+	CHECK(live->each_vcpu[0].order == 1 && live->each_vcpu[2].order == 2);
+	CHECK(domain_vcpus_possible(live, &fewer) && !domain_vcpus_possible(live, &wrong));
+	CHECK(domain_vcpus_take(live, &more) && !domain_vcpus_take(live, &more));
+	CHECK(live->current_vcpus == 3 && live->each_vcpu[1].order == 3);
+	CHECK(live->each_vcpu[1].hotpluggable && live->each_vcpu[2].order == 2);
+	/* Those behind one that goes come forward. */
+	CHECK(domain_vcpus_take(live, &fewer) && live->current_vcpus == 2);
+	CHECK(live->each_vcpu[1].order == 2 && live->each_vcpu[2].order == 0);
+	CHECK(!live->each_vcpu[2].enabled && live->each_vcpu[2].hotpluggable);
+	CHECK(domain_vcpus_take(live, &others) && live->each_vcpu[3].order == 3);
+	/* The definition is as it was. */
+	CHECK(config->current_vcpus == 2 && config->each_vcpu[2].order == 0);
+}
+
+/* One that a machine is made with does not go. */
+static void
+test_impossible(void)
+{
+	struct rpc_domain_set_vcpus_flags_args args;
+	struct rpc_header header;
+
+	stage_running();
+	args = wish(2, LIVE);
+	header = send_call(stage.client, RPC_PROC_DOMAIN_SET_VCPUS_FLAGS, &args);
+	qemu_hears("query-hotpluggable-cpus");
+	qemu_answers("[" QEMU_NO_CPU(3) "," QEMU_NO_CPU(2) "," QEMU_PLUGGED_CPU(1) "," QEMU_NO_CPU(
+		0) "]");
+	check_failed(&header, stage.client, VIR_ERR_INTERNAL_ERROR, "cannot be understood");
+	CHECK(farm_domain(VM)->live->current_vcpus == 1 && !farm_domain(VM)->live->each_vcpu);
+	CHECK(change_serial == 0 && qemu_is_left_alone());
+	broker_ends(ID);
+	stage_close();
+}
+
 int
 main(void)
 {
@@ -415,5 +477,7 @@ main(void)
 	TEST("a machine that runs is asked for what it can have", test_running_refused);
 	TEST("first what runs, then its definition", test_running);
 	TEST("the definition is that of the moment when it is changed", test_meanwhile);
+	TEST("they have the order in which they came", test_order);
+	TEST("a QEMU that says what cannot be costs this call", test_impossible);
 	return TEST_END();
 }
