@@ -141,6 +141,9 @@ growth_ask(struct user *user, const struct ipc_lease_change *want, uint32_t seri
 		.vcpus = (uint32_t)larger(lease->grant.vcpus, after.vcpus),
 	};
 	leases_count_as(lease, &both);
+	log_debug("lease uid=%" PRIu32 " id=%" PRIu32 " is to have vcpus=%" PRIu32
+		  " memory=%" PRIu64 "KiB",
+		user->uid, lease->id, after.vcpus, after.memory_kib);
 	starter_ask(&broker->starter, &lease->growth.question, &ops, LANE_KNOWN);
 	return 0;
 }
