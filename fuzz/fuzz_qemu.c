@@ -156,6 +156,8 @@ turn(unsigned n)
 			box_becomes_qemu();
 		}
 		hear();
+		if (stage.change_serial != 0)
+			broker_changes_lease(0);
 		if (stage.n_stops > 0) {
 			stage.n_stops = 0;
 			broker_ends(stage.stopped);
@@ -180,6 +182,7 @@ ask_one(uint8_t which)
 	struct rpc_domain_get_disk_errors_args errors = {.dom = dom, .maxerrors = 16};
 	struct rpc_domain_get_iothread_info_args iothreads = {.dom = dom};
 	struct rpc_connect_get_all_domain_stats_args all = {.flags = 0};
+	struct rpc_domain_set_vcpus_args vcpus = {.dom = dom, .nvcpus = which & 0x80 ? 1 : 2};
 	uint32_t codes[] = {30, 48};
 	struct rpc_domain_send_key_args keys = {.dom = dom, .keycodes = codes, .n_keycodes = 2};
 	const struct {
@@ -203,6 +206,7 @@ ask_one(uint8_t which)
 		{RPC_PROC_DOMAIN_PM_WAKEUP, NULL},
 		{RPC_PROC_DOMAIN_GET_XML_DESC, NULL},
 		{RPC_PROC_DOMAIN_GET_IOTHREAD_INFO, &iothreads},
+		{RPC_PROC_DOMAIN_SET_VCPUS, &vcpus},
 	};
 	const size_t i = which % (sizeof(asks) / sizeof(asks[0]));
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Property: stock virsh gives a machine that runs more virtual CPUs as far as the limits have room, and no more
 # whoever asks at once; what is counted is what QEMU has, whoever was killed in the middle of it.
-# test: timeout=600
+# test: timeout=600 once
 import os
 import re
 import signal

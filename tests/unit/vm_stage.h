@@ -30,6 +30,7 @@ static struct {
 	/* What the broker was asked. */
 	uint32_t lease_serial, next_serial; /* 0: nothing that waits for an answer */
 	uint32_t next_after;
+	uint32_t change_serial; /* of the last LEASE_CHANGE; 0: none that waits */
 	struct ipc_lease lease;
 	unsigned n_stops;
 	uint32_t stopped; /* the id of the last LEASE_STOP */
@@ -44,6 +45,8 @@ broker_told(const struct ipc_header *header, const void *body)
 	if (header->type == IPC_LEASE) {
 		stage.lease_serial = header->serial;
 		memcpy(&stage.lease, body, sizeof(stage.lease));
+	} else if (header->type == IPC_LEASE_CHANGE) {
+		stage.change_serial = header->serial;
 	} else if (header->type == IPC_LEASE_NEXT) {
 		stage.next_serial = header->serial;
 		stage.next_after = ((const struct ipc_lease_next *)body)->after;
@@ -85,6 +88,13 @@ broker_grants(uint32_t id)
 	fd_close(&pair[1]);
 	stage.lease_serial = 0;
 	rig_turn(0);
+}
+
+static inline void
+broker_changes_lease(int err)
+{
+	broker_sends(IPC_LEASE_CHANGED, stage.change_serial, err, NULL, 0, -1);
+	stage.change_serial = 0;
 }
 
 static inline void
