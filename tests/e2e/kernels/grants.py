@@ -188,14 +188,22 @@ def processors_of(place):
     return (after["usage_usec"] - before["usage_usec"]) / 1e6 / (end - begin)
 
 
-@tap.test("no more processors than it has, and one for QEMU")
+@tap.test("no more processors than it has, and one for QEMU: more when it gets one while it runs")
 def _():
     if os.cpu_count() < 3:
         raise AssertionError("two processors are no less than all: tests/kernels has CPUS")
     vm.define("alice", "wide", 5, vcpus=2)
+    host.virsh("alice", "setvcpus", "wide", "1", "--config")
     host.virsh("alice", "destroy", "two")
     host.virsh("alice", "start", "wide")
-    one, two = (processors_of(leaf("alice", number)) for number in (1, 5))
+    place, got = leaf("alice", 5), []
+    for vcpus in (1, 2):
+        if vcpus > 1:
+            host.virsh("alice", "setvcpus", "wide", str(vcpus), "--live")
+        tap.equal(read(f"{place}/cpu.max"), f"{(vcpus + 1) * 100000} 100000\n", f"cpu.max with {vcpus}")
+        tap.true(f"vcpus={vcpus} " in os.getxattr(place, GRANT).decode() + " ", f"the note with {vcpus}")
+        got.append(processors_of(place))
+    one, two = got
     tap.note(f"processors that eight processes got: {one:.2f} with one, {two:.2f} with two")
     # What is between is the kernel's, which counts in steps, on a machine that is busy with other things.
     tap.true(1 < one < 2.4, f"{one} processors with one and QEMU's")
