@@ -174,7 +174,7 @@ def _():
 
 
 def processors_of(place):
-    """How many work for what is in there, when that takes what it gets: by what qemud has written."""
+    """How many work for what is in there when that takes what it gets, and how often the kernel holds it back."""
     def stat():
         return time.monotonic(), counts(f"{place}/cpu.stat")
     with spinning(place):
@@ -185,7 +185,7 @@ def processors_of(place):
         end, after = stat()
     held_back = after["nr_throttled"] - before["nr_throttled"]
     tap.note(f"{read(f'{place}/cpu.max').strip()}: held back {held_back} times in {end - begin:.1f} s")
-    return (after["usage_usec"] - before["usage_usec"]) / 1e6 / (end - begin)
+    return (after["usage_usec"] - before["usage_usec"]) / 1e6 / (end - begin), held_back
 
 
 @tap.test("no more processors than it has, and one for QEMU: more when it gets one while it runs")
@@ -203,11 +203,12 @@ def _():
         tap.equal(read(f"{place}/cpu.max"), f"{(vcpus + 1) * 100000} 100000\n", f"cpu.max with {vcpus}")
         tap.true(f"vcpus={vcpus} " in os.getxattr(place, GRANT).decode() + " ", f"the note with {vcpus}")
         got.append(processors_of(place))
-    one, two = got
+    (one, held_with_one), (two, held_with_two) = got
     tap.note(f"processors that eight processes got: {one:.2f} with one, {two:.2f} with two")
-    # What is between is the kernel's, which counts in steps, on a machine that is busy with other things.
-    tap.true(1 < one < 2.4, f"{one} processors with one and QEMU's")
-    tap.true(one + 0.3 < two < 3.4, f"{two} processors with two and QEMU's")
+    # How much less it is than that is this machine's, which may have other things to do; and the kernel counts
+    # in steps.
+    tap.true(one < 2.4 and two < 3.4, f"{one} processors with one and QEMU's, {two} with two")
+    tap.true(held_with_one > 4 * held_with_two, f"held back {held_with_one} times with one, {held_with_two} with two")
     tap.equal(vm.state("alice", "one"), "running (booted)", "its state")
     host.virsh("alice", "destroy", "wide")
     host.virsh("alice", "start", "two")
