@@ -165,10 +165,28 @@ class Walk:
             return self.rules.network(owner)
         return None if self.rules.limit("host", "memory")[1] else True
 
+    def ask(self, before, actor, owner, what, name, words):
+        """None, or how it was refused. A view hears of what has just been defined a moment later."""
+        refused = self.people.call(actor, owner, what, name, *words)
+        if not refused or "no domain with matching name" not in refused.message or people.is_own(actor, owner) or \
+                not self.is_reached(actor, owner) or name not in before.definitions(owner) or \
+                self.bad[owner] or owner in self.unread or "view" not in self.rules.verbs(actor, owner):
+            return refused
+
+        def complaint():
+            try:
+                listed = self.people.connection(actor, owner).listed()
+            except Refused as lost:
+                self.people.drop(actor)
+                return f"{lost}"
+            return people.shown(actor, owner, name) not in listed and "it is not listed"
+        eventually(complaint, f"{actor} is shown {owner}'s {name}")
+        return self.people.call(actor, owner, what, name, *words)
+
     def call(self, actor, owner, what, name, *words):
         before = self.look()
         words = [word.format(**HOMES) for word in words]
-        refused = self.people.call(actor, owner, what, name, *words)
+        refused = self.ask(before, actor, owner, what, name, words)
         after = self.look()
         may = people.TAKES[what] in self.rules.verbs(actor, owner)
         tap.true(may or refused, f"{actor} may not {what} {owner}'s")
